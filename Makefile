@@ -1,0 +1,70 @@
+# The short way in: `make help`. Everything is built under build/<preset> by CMake and Ninja.
+JOBS ?= $(shell nproc)
+KILLS ?= 400
+DEMO := tests/demo/demo.sh
+CHAOS := tests/e2e/chaos.sh
+MUTANTS := tests/e2e/mutants.sh
+
+# The scripts find the binary and the root of the tree here.
+export WEIR := $(CURDIR)/build/release/weir
+export WEIR_SOURCE_DIR := $(CURDIR)
+export JOBS
+export KILLS
+export ASAN_OPTIONS ?= detect_stack_use_after_return=1:strict_string_checks=1
+export UBSAN_OPTIONS ?= print_stacktrace=1
+export TSAN_OPTIONS ?= halt_on_error=1:second_deadlock_stack=1
+
+BUILD = cmake --build --preset $(1) -j $(JOBS)
+CTEST = ctest --preset $(1) --no-tests=error -j $(JOBS)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build test demo asan tsan lint bench chaos mutants clean
+.SECONDARY:
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+setup: ## installs the Debian packages that are missing; silent when none is
+	@.ci/setup .ci/packages.txt
+
+.PHONY: setup-sanitizers
+setup-sanitizers: setup
+	@.ci/setup .ci/packages-sanitizers.txt
+
+build/%/build.ninja: CMakePresets.json | setup
+	cmake --preset $*
+
+build/asan/build.ninja build/tsan/build.ninja: | setup-sanitizers
+
+build: setup build/release/build.ninja ## builds build/release/weir
+	$(call BUILD,release) --target weir
+
+test: setup build/release/build.ninja ## builds everything and passes every test
+	$(call BUILD,release)
+	$(call CTEST,release)
+
+demo: build ## serves the rules of rules/, feeds generated traffic with fraud in it, prints the alerts
+	bash $(DEMO)
+
+asan: build/asan/build.ninja ## every test under the address and undefined-behaviour sanitizers
+	$(call BUILD,asan)
+	$(call CTEST,asan)
+
+tsan: build/tsan/build.ninja ## every test under the thread sanitizer
+	$(call BUILD,tsan)
+	$(call CTEST,tsan)
+
+lint: build/asan/build.ninja ## clang-tidy over all sources
+	run-clang-tidy-19 -quiet -j $(JOBS) -p build/asan '$(CURDIR)/(cep|patterns|state|api|service|tests)/.*\.cc'
+
+bench: build ## measures throughput and latency with the shipped binary
+	$(WEIR) bench
+
+chaos: build ## kill -9 at KILLS=400 random points: the alerts must equal those of the uninterrupted run
+	bash $(CHAOS) $(KILLS)
+
+mutants: build ## deliberately broken variants: the harness must catch each
+	bash $(MUTANTS)
+
+clean: ## removes build/
+	rm -rf build

@@ -1,0 +1,86 @@
+// A batch: up to a thousand or so events of ONE stream as columns, in order of arrival.
+// Immutable once built, shared as shared_ptr<const Batch> by every shard that has rows of it. Text lives in the batch's
+// own arena; a text's hash is computed once, here. Built by one thread with BatchBuilder, where a bad row costs nothing to undo.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cep/schema.h"
+#include "cep/value.h"
+
+namespace cep {
+
+inline constexpr uint32_t kBatchRowsMax = 1024;
+
+// 64-bit hash of bytes (XXH3), never 0. The one hash of texts, keys and routing.
+uint64_t hash_bytes(const void* data, size_t size);
+
+struct BatchColumn {
+  TypeKind kind = TypeKind::kText;
+  uint8_t scale = 0;
+  std::vector<int64_t> fixed;      // bool 0/1, int, decimal scaled, timestamp and duration us; text: its hash (as int64)
+  std::vector<double> real;        // float
+  std::vector<IpBytes> ip;
+  std::vector<uint32_t> offset;    // text: into the arena
+  std::vector<uint32_t> length;
+  std::vector<uint8_t> is_null;    // one byte a row; always sized to rows
+};
+
+struct Batch {
+  SchemaPtr schema;
+  SourceId source = 0;
+  TimeUs received_us = 0;                 // wall clock of arrival, as data from the log; 0 in run and test
+  uint64_t first_position = 0;            // log offset (or file record number) of row 0 when consecutive: see position
+  std::vector<TimeUs> time;               // event time of each row
+  std::vector<uint64_t> position;         // of each row: order in its source; also its identity when the stream has no `unique`
+  std::vector<BatchColumn> columns;       // by schema column
+  std::string arena;                      // text bytes, 64 spare bytes at the end
+  std::vector<std::string_view> raw;      // empty, or each row's bytes as received, in `raw_bytes`
+  std::string raw_bytes;
+
+  uint32_t rows() const { return static_cast<uint32_t>(time.size()); }
+  Value value(uint32_t row, uint16_t column) const;     // null if the column is null or beyond this batch's columns
+  std::string_view text(uint32_t row, uint16_t column) const {
+    const BatchColumn& c = columns[column];
+    return {arena.data() + c.offset[row], c.length[row]};
+  }
+};
+
+using BatchPtr = std::shared_ptr<const Batch>;
+
+// begin_row, set_* for the columns that are present (others are null), then commit_row or abandon_row.
+// Values must already be checked (range, scale); not_null and the event time are the decoder's to check: see missing_column().
+class BatchBuilder {
+ public:
+  BatchBuilder(SchemaPtr schema, SourceId source, TimeUs received_us);
+
+  void begin_row();
+  void set_fixed(uint16_t column, int64_t value);         // bool, int, decimal, timestamp, duration
+  void set_real(uint16_t column, double value);
+  void set_ip(uint16_t column, const IpBytes& value);
+  void set_text(uint16_t column, std::string_view value); // copied
+  bool is_set(uint16_t column) const;                     // in the row under way: to find duplicate keys
+  int missing_column() const;                             // first `not null` column not set in the row under way, or -1
+  void commit_row(uint64_t position);
+  void abandon_row();
+
+  uint32_t rows() const { return rows_; }
+  const StreamSchema& schema() const { return *batch_->schema; }
+  // The finished batch; the builder is empty afterwards and ready for the next one.
+  std::shared_ptr<Batch> finish();
+
+ private:
+  void reset();
+  BatchColumn& slot(uint16_t column);
+
+  std::shared_ptr<Batch> batch_;
+  std::vector<uint8_t> set_;
+  uint32_t rows_ = 0;
+  size_t arena_mark_ = 0;
+  bool open_ = false;
+};
+
+}  // namespace cep

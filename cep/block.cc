@@ -1,0 +1,327 @@
+// See block.h. Tests: tests/unit/cep/block_test.cc.
+#include "cep/block.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "cep/key.h"
+
+namespace cep {
+namespace {
+
+constexpr uint32_t kHeapCompactMin = 1024;   // bytes of heap below which garbage is not worth looking for
+
+uint32_t round_up(uint32_t bytes, uint32_t unit) { return (bytes + unit - 1) / unit * unit; }
+
+// Block sizes: exact to 32 bytes while small, so that a key with one run is small; coarser as it grows.
+uint32_t size_class(uint32_t bytes) {
+  if (bytes <= 512) return round_up(bytes, 32);
+  uint32_t step = 128;
+  while (step * 16 < bytes) step *= 2;
+  return round_up(bytes, step);
+}
+
+}  // namespace
+
+Cell* BlockView::find_cell(CellKind kind, uint64_t id) const {
+  for (uint32_t at = cells_begin(), end = runs_begin(); at < end;) {
+    Cell* cell = reinterpret_cast<Cell*>(bytes_ + at);
+    if (cell->id == id && cell->kind == kind) return cell;
+    at += cell->size;
+  }
+  return nullptr;
+}
+
+uint8_t* BlockMemory::allocate(uint32_t bytes) {
+  in_use_ += bytes;
+  uint8_t* block = static_cast<uint8_t*>(std::malloc(bytes));
+  WEIR_CHECK(block != nullptr, "out of memory for a key's block");
+  return block;
+}
+
+void BlockMemory::release(uint8_t* block) {
+  in_use_ -= BlockView(block).header().capacity;
+  std::free(block);
+}
+
+void BlockEditor::open(uint8_t* block) {
+  bytes_ = block;
+  std::span<Run> runs = view().runs();
+  runs_.assign(runs.begin(), runs.end());
+  view().header().run_count = 0;
+  held_.clear();
+  row_ref_ = 0;
+  row_batch_ = nullptr;
+  compact_at_ = std::max(kHeapCompactMin, view().header().heap_bytes * 2);
+}
+
+void BlockEditor::create(std::string_view key) {
+  uint32_t low = static_cast<uint32_t>(sizeof(BlockHeader)) + round_up(static_cast<uint32_t>(key.size()), 8);
+  uint32_t capacity = size_class(low + 160);
+  bytes_ = memory_.allocate(capacity);
+  BlockHeader header;
+  header.capacity = capacity;
+  header.key_bytes = static_cast<uint32_t>(key.size());
+  std::memcpy(bytes_, &header, sizeof header);
+  std::memset(bytes_ + sizeof header, 0, low - sizeof header);
+  std::memcpy(bytes_ + sizeof header, key.data(), key.size());
+  runs_.clear();
+  held_.clear();
+  row_ref_ = 0;
+  row_batch_ = nullptr;
+  compact_at_ = kHeapCompactMin;
+}
+
+uint8_t* BlockEditor::close() {
+  held_.clear();
+  row_ref_ = 0;
+  BlockHeader& header = view().header();
+  if (runs_.empty()) {
+    header.heap_bytes = 0;
+    header.next_row = 1;      // no start is left that could be compared with
+    if (header.cell_bytes == 0) {
+      memory_.release(bytes_);
+      return bytes_ = nullptr;
+    }
+  }
+  auto by_program = [](const Run& a, const Run& b) { return a.program < b.program; };
+  if (!std::is_sorted(runs_.begin(), runs_.end(), by_program)) std::stable_sort(runs_.begin(), runs_.end(), by_program);
+  uint32_t run_bytes = static_cast<uint32_t>(runs_.size() * sizeof(Run));
+  if (view().runs_begin() + run_bytes + header.heap_bytes > header.capacity) make_room(0);
+  uint32_t exact = size_class(view().runs_begin() + run_bytes + view().header().heap_bytes);
+  if (exact * 2 < view().header().capacity) relocate(exact);   // give back what a burst has left
+  view().header().run_count = static_cast<uint32_t>(runs_.size());
+  std::memcpy(bytes_ + view().runs_begin(), runs_.data(), run_bytes);
+  return bytes_;
+}
+
+uint32_t BlockEditor::used_low() const {
+  return view().runs_begin() + static_cast<uint32_t>(runs_.size() * sizeof(Run));
+}
+
+// Makes the block hold `bytes` more between cells and heap, runs included.
+void BlockEditor::make_room(uint32_t bytes) {
+  if (view().header().heap_bytes >= compact_at_) {
+    compact();
+    compact_at_ = std::max(kHeapCompactMin, view().header().heap_bytes * 2);
+  }
+  uint32_t need = used_low() + view().header().heap_bytes + bytes;
+  if (need <= view().header().capacity) return;
+  bool small = need <= 384;   // first sizes exactly; half as much again once the key has shown that it grows
+  relocate(size_class(small ? need : need + need / 2));
+}
+
+void BlockEditor::relocate(uint32_t capacity) {
+  BlockHeader header = view().header();
+  uint8_t* moved = memory_.allocate(capacity);
+  std::memcpy(moved, bytes_, view().runs_begin());
+  std::memcpy(moved + capacity - header.heap_bytes, bytes_ + header.capacity - header.heap_bytes, header.heap_bytes);
+  memory_.release(bytes_);
+  bytes_ = moved;
+  view().header().capacity = capacity;
+}
+
+// Copies what the runs and held references reach, oldest first, and rewrites their references.
+void BlockEditor::compact() {
+  struct Object {
+    uint32_t ref;
+    uint32_t size;
+    uint32_t moved;
+    bool is_node;
+  };
+  std::vector<Object> objects;
+  BlockView old = view();
+  std::vector<uint32_t> pending;
+  for (const Run& run : runs_) pending.push_back(run.node);
+  for (uint32_t ref : held_) pending.push_back(ref);
+  std::vector<uint32_t> nodes;
+  std::vector<bool> seen(old.header().heap_bytes / 8 + 1);
+  auto keep_row = [&](uint32_t ref) {
+    if (ref == 0 || seen[ref]) return;
+    seen[ref] = true;
+    objects.push_back({ref, old.row_header(ref).size, 0, false});
+  };
+  while (!pending.empty()) {
+    uint32_t ref = pending.back();
+    pending.pop_back();
+    if (ref == 0 || seen[ref]) continue;
+    seen[ref] = true;
+    objects.push_back({ref, sizeof(Node), 0, true});
+    keep_row(old.node(ref).row);
+    pending.push_back(old.node(ref).previous);
+  }
+  keep_row(row_ref_);
+  std::sort(objects.begin(), objects.end(), [](const Object& a, const Object& b) { return a.ref < b.ref; });
+  std::vector<uint8_t> heap(old.header().heap_bytes);
+  uint32_t used = 0;
+  auto moved_ref = [&](uint32_t ref) {
+    if (ref == 0) return 0u;
+    return std::lower_bound(objects.begin(), objects.end(), ref, [](const Object& o, uint32_t r) { return o.ref < r; })->moved;
+  };
+  for (Object& object : objects) {
+    used += object.size;
+    object.moved = used / 8;
+    uint8_t* to = heap.data() + heap.size() - used;
+    if (object.is_node) {
+      Node node = old.node(object.ref);
+      node.previous = moved_ref(node.previous);
+      node.row = moved_ref(node.row);
+      std::memcpy(to, &node, sizeof node);
+    } else {
+      std::memcpy(to, old.row(object.ref), object.size);
+    }
+  }
+  for (Run& run : runs_) run.node = moved_ref(run.node);
+  for (uint32_t& ref : held_) ref = moved_ref(ref);
+  row_ref_ = moved_ref(row_ref_);
+  std::memcpy(bytes_ + old.header().capacity - used, heap.data() + heap.size() - used, used);
+  old.header().heap_bytes = used;
+}
+
+uint32_t BlockEditor::allocate_heap(uint32_t bytes) {
+  if (used_low() + view().header().heap_bytes + bytes > view().header().capacity) make_room(bytes);
+  BlockHeader& header = view().header();
+  header.heap_bytes += bytes;
+  return header.heap_bytes / 8;
+}
+
+uint32_t BlockEditor::add_row(const Batch& batch, uint32_t row) {
+  if (row_ref_ != 0 && row_batch_ == &batch && row_index_ == row) return row_ref_;
+  uint32_t ref = allocate_heap(packed_size(batch, row));
+  uint8_t* at = bytes_ + view().header().capacity - size_t{ref} * 8;
+  pack_row(batch, row, at);
+  reinterpret_cast<RowHeader*>(at)->number = view().header().next_row++;
+  row_ref_ = ref;
+  row_batch_ = &batch;
+  row_index_ = row;
+  return ref;
+}
+
+uint32_t BlockEditor::add_packed_row(const uint8_t* packed, uint32_t size) {
+  uint32_t ref = allocate_heap(size);
+  std::memcpy(bytes_ + view().header().capacity - size_t{ref} * 8, packed, size);
+  row_ref_ = ref;
+  row_batch_ = nullptr;
+  return ref;
+}
+
+uint32_t BlockEditor::add_node(const Node& node) {
+  // Room first: compaction may move what the new node refers to, so both references are held as roots meanwhile.
+  uint32_t previous = hold(node.previous);
+  if (node.row != row_ref_) {
+    row_ref_ = node.row;
+    row_batch_ = nullptr;
+  }
+  uint32_t ref = allocate_heap(sizeof(Node));
+  Node stored = node;
+  stored.previous = held_[previous];
+  stored.row = row_ref_;
+  held_.pop_back();
+  std::memcpy(bytes_ + view().header().capacity - size_t{ref} * 8, &stored, sizeof stored);
+  return ref;
+}
+
+Cell* BlockEditor::add_cell(CellKind kind, uint64_t id, uint32_t payload_bytes) {
+  uint32_t size = static_cast<uint32_t>(sizeof(Cell)) + round_up(payload_bytes, 8);
+  if (used_low() + view().header().heap_bytes + size > view().header().capacity) make_room(size);
+  Cell* cell = reinterpret_cast<Cell*>(bytes_ + view().runs_begin());
+  std::memset(static_cast<void*>(cell), 0, size);
+  cell->id = id;
+  cell->kind = kind;
+  cell->size = size;
+  view().header().cell_bytes += size;
+  return cell;
+}
+
+Cell* BlockEditor::resize_cell(Cell* cell, uint32_t payload_bytes) {
+  uint32_t offset = static_cast<uint32_t>(reinterpret_cast<uint8_t*>(cell) - bytes_);
+  uint32_t old_size = cell->size;
+  uint32_t size = static_cast<uint32_t>(sizeof(Cell)) + round_up(payload_bytes, 8);
+  if (size > old_size && used_low() + view().header().heap_bytes + size - old_size > view().header().capacity) {
+    make_room(size - old_size);
+  }
+  cell = reinterpret_cast<Cell*>(bytes_ + offset);
+  uint32_t tail = view().runs_begin() - offset - old_size;
+  std::memmove(bytes_ + offset + size, bytes_ + offset + old_size, tail);
+  if (size > old_size) std::memset(bytes_ + offset + old_size, 0, size - old_size);
+  cell->size = size;
+  view().header().cell_bytes += size - old_size;
+  return cell;
+}
+
+void BlockEditor::remove_cell(Cell* cell) {
+  uint8_t* at = reinterpret_cast<uint8_t*>(cell);
+  uint32_t size = cell->size;
+  uint8_t* end = bytes_ + view().runs_begin();
+  std::memmove(at, at + size, static_cast<size_t>(end - at) - size);
+  view().header().cell_bytes -= size;
+}
+
+std::vector<uint8_t> block_image(BlockView block) {
+  const BlockHeader& header = block.header();
+  uint32_t low = block.runs_begin() + header.run_count * static_cast<uint32_t>(sizeof(Run));
+  std::vector<uint8_t> image(low + header.heap_bytes);
+  std::memcpy(image.data(), block.bytes(), low);
+  std::memcpy(image.data() + low, block.bytes() + header.capacity - header.heap_bytes, header.heap_bytes);
+  BlockHeader& copy = *reinterpret_cast<BlockHeader*>(image.data());
+  copy.capacity = static_cast<uint32_t>(image.size());
+  copy.dirty = 0;
+  copy.segment = 0;
+  return image;
+}
+
+namespace {
+
+bool verify_cells(BlockView block, uint32_t begin, uint32_t end) {
+  for (uint32_t at = begin; at < end;) {
+    if (end - at < sizeof(Cell)) return false;
+    const Cell* cell = reinterpret_cast<const Cell*>(block.bytes() + at);
+    if (cell->size < sizeof(Cell) || cell->size % 8 != 0 || cell->size > end - at) return false;
+    at += cell->size;
+  }
+  return true;
+}
+
+// The chain of one run: references strictly fall, rows and states are sound.
+bool verify_chain(BlockView block, const Run& run, const Program* program, const RuleSet& rules) {
+  uint32_t limit = block.header().heap_bytes / 8;
+  if (run.node == 0 || run.node > limit || run.node * 8 < sizeof(Node)) return false;
+  uint32_t depth = block.node(run.node).depth;
+  for (uint32_t ref = run.node; ref != 0; --depth) {
+    if (ref * 8 < sizeof(Node)) return false;
+    const Node& node = block.node(ref);
+    if (node.depth != depth || depth == 0 || node.previous >= ref || (node.previous == 0) != (depth == 1)) return false;
+    if (program != nullptr && node.state >= program->states.size()) return false;
+    if (node.row == 0 || node.row >= ref || node.row * 8 < sizeof(RowHeader)) return false;
+    const RowHeader& row = block.row_header(node.row);
+    if (index_of(row.stream) >= rules.schema_count() || rules.schema(row.stream) == nullptr) return false;
+    if (!verify_row(*rules.schema(row.stream), block.row(node.row), size_t{node.row} * 8)) return false;
+    ref = node.previous;
+  }
+  return depth == 0;
+}
+
+}  // namespace
+
+bool verify_block(std::span<uint8_t> bytes, std::span<const KeyPart> key, const RuleSet& rules) {
+  if (bytes.size() < sizeof(BlockHeader) || bytes.size() > UINT32_MAX) return false;
+  BlockView block(bytes.data());
+  const BlockHeader& header = block.header();
+  uint64_t run_bytes = uint64_t{header.run_count} * sizeof(Run);
+  uint64_t key_padded = (uint64_t{header.key_bytes} + 7) / 8 * 8;
+  if (header.format != 1 || header.capacity != bytes.size() || header.heap_bytes % 8 != 0 || header.cell_bytes % 8 != 0 ||
+      sizeof(BlockHeader) + key_padded + header.cell_bytes + run_bytes + header.heap_bytes != bytes.size()) {
+    return false;
+  }
+  if (!is_sound_key(key, block.key())) return false;
+  if (!verify_cells(block, block.cells_begin(), block.runs_begin())) return false;
+  for (const Run& run : block.runs()) {
+    const BoundRule* rule = rules.find(run.program);
+    const Program* program = rule != nullptr ? rule->entry.program.get() : nullptr;
+    if (program != nullptr && run.state >= program->states.size()) return false;
+    if (!verify_chain(block, run, program, rules)) return false;
+  }
+  return true;
+}
+
+}  // namespace cep

@@ -1,0 +1,171 @@
+// One key's memory: a single relocatable run of bytes, the same in memory, in the store and on the wire (sentence 2).
+//
+//   BlockHeader | key bytes | cells (rings, suppress, head NOTs) | runs, ascending by program | free | heap: nodes and rows
+//
+// The heap grows downwards and a reference is the distance from the block's END in units of 8 bytes, so a block can grow, shrink or be
+// copied without rewriting a reference. A node refers only to older objects (smaller references): no cycles, one pass to verify.
+// One thread (the shard's). Complexity: appending is amortised O(1); compaction is O(live) when half is garbage.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "cep/rule_set.h"
+
+namespace cep {
+
+struct BlockHeader {
+  uint32_t capacity = 0;      // bytes of the whole block
+  uint32_t heap_bytes = 0;    // used at the end
+  uint32_t cell_bytes = 0;
+  uint32_t run_count = 0;
+  uint32_t key_bytes = 0;     // without padding
+  uint32_t next_row = 1;      // number of the next row
+  uint32_t segment = 0;       // where the stored image is; 0: not stored
+  uint16_t format = 1;
+  uint16_t dirty = 0;         // changed since the image was taken; always 0 in an image
+};
+static_assert(sizeof(BlockHeader) == 32);
+
+// One partial match. `live`: bit e = edge e of the state still waits; bit 63 = no event of the partition seen since the last bound one;
+// bits 62 - u = `until` u of the state has been true.
+struct Run {
+  ProgramId program{};
+  uint16_t state = 0;
+  uint16_t reserved = 0;
+  uint32_t node = 0;          // last bound event
+  uint32_t start_row = 0;     // number of the first bound event: what skip strategies compare
+  TimeUs start_time = 0;
+  uint64_t live = 0;
+};
+static_assert(sizeof(Run) == 32);
+inline constexpr uint64_t kRunFresh = 1ull << 63;
+inline uint64_t run_until_bit(size_t until) { return 1ull << (62 - until); }
+
+// A bound event in a run's history, newest first.
+struct Node {
+  uint32_t previous = 0;      // 0: the first
+  uint32_t row = 0;
+  uint16_t state = 0;         // of the automaton, hence the variable
+  uint16_t clock_starts = 0;  // group clocks whose round began with this event
+  uint32_t depth = 0;         // events in the chain up to this one
+};
+static_assert(sizeof(Node) == 16);
+
+enum class CellKind : uint16_t { kRing = 1, kSuppress = 2, kHeadNot = 3, kTruncated = 4 };
+
+// Small state of a rule or ring for this key. `size` includes this header and is a multiple of 8.
+struct Cell {
+  uint64_t id = 0;            // ring: BoundRing::id; others: program number (head NOT: program << 16 | index)
+  uint32_t size = 0;
+  CellKind kind{};
+  uint16_t reserved = 0;
+  uint8_t* payload() { return reinterpret_cast<uint8_t*>(this + 1); }
+  const uint8_t* payload() const { return reinterpret_cast<const uint8_t*>(this + 1); }
+};
+static_assert(sizeof(Cell) == 16);
+
+struct SuppressCell {
+  TimeUs until = kTimeMin;
+  uint64_t folded = 0;
+};
+struct TimeCell {             // head NOT: last event that fit; truncated: until when alerts say so
+  TimeUs time = kTimeMin;
+};
+
+// Reading a block. Does not own.
+class BlockView {
+ public:
+  explicit BlockView(uint8_t* bytes) : bytes_(bytes) {}
+
+  BlockHeader& header() const { return *reinterpret_cast<BlockHeader*>(bytes_); }
+  std::string_view key() const { return {reinterpret_cast<char*>(bytes_) + sizeof(BlockHeader), header().key_bytes}; }
+  uint32_t cells_begin() const { return static_cast<uint32_t>(sizeof(BlockHeader) + (header().key_bytes + 7) / 8 * 8); }
+  uint32_t runs_begin() const { return cells_begin() + header().cell_bytes; }
+  std::span<Run> runs() const { return {reinterpret_cast<Run*>(bytes_ + runs_begin()), header().run_count}; }
+  const Node& node(uint32_t ref) const { return *reinterpret_cast<const Node*>(at(ref)); }
+  const uint8_t* row(uint32_t ref) const { return at(ref); }
+  const RowHeader& row_header(uint32_t ref) const { return *reinterpret_cast<const RowHeader*>(at(ref)); }
+  Cell* find_cell(CellKind kind, uint64_t id) const;
+  // Visits all cells in order.
+  template <class F>
+  void for_each_cell(F&& visit) const {
+    for (uint32_t at = cells_begin(), end = runs_begin(); at < end;) {
+      Cell* cell = reinterpret_cast<Cell*>(bytes_ + at);
+      at += cell->size;
+      visit(*cell);
+    }
+  }
+  uint8_t* bytes() const { return bytes_; }
+
+ private:
+  uint8_t* at(uint32_t ref) const { return bytes_ + header().capacity - size_t{ref} * 8; }
+  uint8_t* bytes_;
+};
+
+// Allocation of blocks, with the bytes in use counted.
+class BlockMemory {
+ public:
+  uint8_t* allocate(uint32_t bytes);
+  void release(uint8_t* block);
+  uint64_t bytes_in_use() const { return in_use_; }
+
+ private:
+  uint64_t in_use_ = 0;
+};
+
+// Changes one block at a time. While it is open the runs are a vector, which is the root set when the heap is compacted; close() writes
+// them back. Any call that allocates may move the block: references stay valid, pointers and views into it do not.
+class BlockEditor {
+ public:
+  explicit BlockEditor(BlockMemory& memory) : memory_(memory) {}
+
+  void open(uint8_t* block);                         // takes the block over until close()
+  void create(std::string_view key);                 // a new, empty block
+  // Writes the runs back; the block's possibly new address. nullptr if nothing is left in it: it was released.
+  uint8_t* close();
+
+  BlockView view() const { return BlockView(bytes_); }
+  std::vector<Run>& runs() { return runs_; }
+  // Marks a reference held outside the runs (a match under way) as live until close().
+  uint32_t hold(uint32_t node) {
+    held_.push_back(node);
+    return static_cast<uint32_t>(held_.size() - 1);
+  }
+  uint32_t held(uint32_t index) const { return held_[index]; }
+  void release_held() { held_.clear(); }
+
+  // Copies a row of a batch into the heap once per open block and (batch, row); gives it the next number.
+  uint32_t add_row(const Batch& batch, uint32_t row);
+  uint32_t add_packed_row(const uint8_t* packed, uint32_t size);       // as it is, number included; live until the next add
+  uint32_t add_node(const Node& node);
+  Cell* add_cell(CellKind kind, uint64_t id, uint32_t payload_bytes);  // zeroed
+  Cell* resize_cell(Cell* cell, uint32_t payload_bytes);               // keeps the common prefix, zeroes the rest
+  void remove_cell(Cell* cell);
+  uint32_t size_bytes() const { return view().header().capacity; }
+
+ private:
+  void make_room(uint32_t bytes);
+  void relocate(uint32_t capacity);
+  void compact();
+  uint32_t allocate_heap(uint32_t bytes);
+  uint32_t used_low() const;
+
+  BlockMemory& memory_;
+  uint8_t* bytes_ = nullptr;
+  std::vector<Run> runs_;
+  std::vector<uint32_t> held_;
+  uint32_t row_ref_ = 0;          // of the row added last, a root until close()
+  const Batch* row_batch_ = nullptr;
+  uint32_t row_index_ = 0;
+  uint32_t compact_at_ = 0;       // heap bytes at which compaction is tried again
+};
+
+// The image of a block: the same bytes without the free middle and the runtime marks.
+std::vector<uint8_t> block_image(BlockView block);
+// Checks untrusted bytes before they are used as a block: counts, bounds, references, rows by schema, key by parts.
+bool verify_block(std::span<uint8_t> bytes, std::span<const KeyPart> key, const RuleSet& rules);
+
+}  // namespace cep

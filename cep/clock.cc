@@ -1,0 +1,141 @@
+// See clock.h. Tests: tests/unit/cep/clock_test.cc (the six equalities of R61), tests/scripts/time.
+#include "cep/clock.h"
+
+#include <algorithm>
+
+namespace cep {
+namespace {
+
+TimeUs minus(TimeUs time, DurationUs duration) { return time < kTimeMin + duration ? kTimeMin : time - duration; }
+
+}  // namespace
+
+void Clock::apply_rules(const RuleSet& rules) {
+  for (TimelineClock& clock : clocks_) parked_[clock.timeline] = std::move(clock);
+  clocks_.clear();
+  timing_.clear();
+  by_stream_.assign(rules.schema_count(), {});
+  stream_ids_.clear();
+  for (const auto& [name, schema] : rules.streams()) stream_ids_[name] = schema->id;
+  for (uint32_t t = 0; t < rules.timelines().size(); ++t) {
+    const Timeline& timeline = rules.timelines()[t];
+    Timing timing{timeline.delay_us, timeline.idle_us, timeline.explicit_watermark, {}};
+    for (const TimelineStream& stream : timeline.streams) {
+      timing.streams.push_back(stream.stream);
+      by_stream_[index_of(stream.stream)].push_back(t);
+    }
+    TimelineClock clock;
+    auto parked = parked_.find(timeline.name);
+    if (parked != parked_.end()) {
+      clock = std::move(parked->second);
+      parked_.erase(parked);
+    } else {
+      clock.timeline = timeline.name;
+      for (StreamId stream : timing.streams) {
+        for (const auto& [source, time] : stream_max_[stream]) {
+          auto [at, is_new] = clock.source_max.emplace(source, time);
+          if (!is_new) at->second = std::max(at->second, time);
+        }
+      }
+      advance(clock, timing);
+      clock.silence_watermark = clock.watermark;
+    }
+    clocks_.push_back(std::move(clock));
+    timing_.push_back(std::move(timing));
+  }
+}
+
+// W = the least clock of its sources, never back. True if it moved.
+bool Clock::advance(TimelineClock& clock, const Timing& timing) {
+  if (timing.is_explicit || clock.source_max.empty()) return false;
+  TimeUs least = kTimeMax;
+  for (const auto& [source, time] : clock.source_max) least = std::min(least, minus(time, timing.delay_us));
+  if (least <= clock.watermark) return false;
+  clock.watermark = least;
+  return true;
+}
+
+std::vector<Admission> Clock::admit(const Batch& batch) {
+  StreamId stream = batch.schema->id;
+  std::vector<Admission> admissions;
+  if (index_of(stream) < by_stream_.size()) {
+    for (uint32_t t : by_stream_[index_of(stream)]) {
+      TimelineClock& clock = clocks_[t];
+      const Timing& timing = timing_[t];
+      Admission admission;
+      admission.timeline = t;
+      TimeUs& source_max = clock.source_max.emplace(batch.source, kTimeMin).first->second;
+      for (uint32_t row = 0; row < batch.rows(); ++row) {
+        TimeUs own = timing.is_explicit ? kTimeMin : minus(source_max, timing.delay_us);
+        TimeUs watermark = std::max(own, clock.watermark);
+        if (batch.time[row] < watermark) {
+          if (admission.late.empty()) {
+            admission.late.assign(batch.rows(), 0);
+            admission.late_watermark.assign(batch.rows(), kTimeMin);
+          }
+          admission.late[row] = 1;
+          admission.late_watermark[row] = watermark;
+        } else if (batch.time[row] > source_max) {
+          source_max = batch.time[row];
+          advance(clock, timing);
+        }
+      }
+      if (source_max == kTimeMin) clock.source_max.erase(batch.source);
+      clock.last_received_us = std::max(clock.last_received_us, batch.received_us);
+      clock.silence_watermark = clock.watermark;
+      admission.frontier = clock.watermark;
+      admissions.push_back(std::move(admission));
+    }
+  }
+  TimeUs& stream_max = stream_max_[stream].emplace(batch.source, kTimeMin).first->second;
+  for (TimeUs time : batch.time) stream_max = std::max(stream_max, time);
+  return admissions;
+}
+
+std::vector<Admission> Clock::watermark(TimeUs time, const std::string* stream) {
+  std::vector<Admission> admissions;
+  for (uint32_t t = 0; t < clocks_.size(); ++t) {
+    if (stream != nullptr) {
+      auto id = stream_ids_.find(*stream);
+      if (id == stream_ids_.end()) continue;
+      const std::vector<StreamId>& streams = timing_[t].streams;
+      if (std::find(streams.begin(), streams.end(), id->second) == streams.end()) continue;
+    }
+    clocks_[t].watermark = std::max(clocks_[t].watermark, time);
+    clocks_[t].silence_watermark = clocks_[t].watermark;
+    admissions.push_back({t, clocks_[t].watermark, {}, {}});
+  }
+  return admissions;
+}
+
+std::vector<Admission> Clock::tick(TimeUs received_us) {
+  std::vector<Admission> admissions;
+  for (uint32_t t = 0; t < clocks_.size(); ++t) {
+    TimelineClock& clock = clocks_[t];
+    if (timing_[t].is_explicit || clock.watermark == kTimeMin || clock.last_received_us == kTimeMin) continue;
+    DurationUs silence = received_us - clock.last_received_us;
+    if (silence < timing_[t].idle_us) continue;
+    TimeUs moved = clock.silence_watermark + silence - timing_[t].idle_us;
+    if (moved <= clock.watermark) continue;
+    clock.watermark = moved;
+    admissions.push_back({t, moved, {}, {}});
+  }
+  return admissions;
+}
+
+std::vector<TimelineClock> Clock::save() const {
+  std::vector<TimelineClock> clocks = clocks_;
+  for (const auto& [name, clock] : parked_) clocks.push_back(clock);
+  return clocks;
+}
+
+void Clock::restore(const std::vector<TimelineClock>& clocks, const std::map<StreamId, std::map<SourceId, TimeUs>>& streams) {
+  clocks_.clear();
+  timing_.clear();
+  by_stream_.clear();
+  parked_.clear();
+  for (const TimelineClock& clock : clocks) parked_[clock.timeline] = clock;
+  stream_max_ = streams;
+}
+
+}  // namespace cep

@@ -1,0 +1,85 @@
+// The engine of one shard: reorder buffers, key tables, matching and timers for every timeline. One thread, no clock, no file.
+// Fed with batches and the clock's admissions in log order; returns alerts. What it returns depends only on what it was fed,
+// not on how rows were cut into batches (R61, R62).
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "cep/alert.h"
+#include "cep/clock.h"
+#include "cep/limits.h"
+#include "cep/match_state.h"
+#include "cep/rule_set.h"
+
+namespace cep {
+
+// A key's bytes on their way to the store, or the news that it is gone (bytes empty).
+struct KeyImage {
+  uint64_t space = 0;                 // KeySpace::id
+  uint64_t hash = 0;                  // of the key
+  TimeUs deadline = kTimeMax;         // its next timer
+  uint32_t old_segment = 0;           // where its previous image is; 0: nowhere
+  std::vector<uint8_t> bytes;
+};
+
+// Rows that wait in a reorder buffer, by log position: the marks of a checkpoint (mechanisms 1.5).
+struct BufferedRows {
+  std::string timeline;
+  std::vector<uint64_t> positions;    // ascending
+};
+
+class TimelineEngine;
+
+class Engine {
+ public:
+  Engine(uint32_t shard, uint32_t shard_count, const Limits& limits);
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  // Changes over to another rule set: state of programs that are in both stays, runs of others die.
+  void apply_rules(RuleSetPtr rules);
+  // One batch with its admissions (Clock::admit): buffers rows that are not late and whose key is this shard's, releases
+  // everything up to each frontier, fires timers. Alerts are appended in order of (time, rule, key, R31).
+  void on_batch(const BatchPtr& batch, std::span<const Admission> admissions, std::vector<Alert>& alerts);
+  // Watermark or tick: admissions without a batch.
+  void on_time(std::span<const Admission> admissions, std::vector<Alert>& alerts);
+
+  // Match state of one key, as of the watermark; nullptr rule name checks are the caller's. `key` by KeyPart.
+  MatchState match_state(const BoundRule& rule, std::span<const Value> key, uint32_t runs_max) const;
+  MatchSummary match_summary(const BoundRule& rule) const;
+  uint64_t key_hash(const BoundRule& rule, std::span<const Value> key) const;
+  bool owns(uint64_t key_hash) const { return key_hash % shard_count_ == shard_; }
+
+  // Moves the state of `programs` from a muted engine's keys into this one (warm start, R74).
+  void adopt(Engine& warmed, std::span<const ProgramId> programs);
+
+  // Checkpoint: images of keys changed since the last call, which `segment` will hold; and of keys whose image is in `victims`.
+  void collect_dirty(uint32_t segment, std::span<const uint32_t> victims, std::vector<KeyImage>& images);
+  std::vector<BufferedRows> buffered() const;
+  // Restore: a stored image (verified; false if it is not a sound block), then buffered rows, before the first batch.
+  bool restore_key(uint64_t space, uint64_t hash, uint32_t segment, std::span<const uint8_t> bytes);
+  void restore_buffered(const std::string& timeline, const BatchPtr& batch, std::span<const uint32_t> rows);
+
+  uint64_t keys() const;
+  uint64_t runs(ProgramId program) const;
+  uint64_t state_bytes() const;
+  uint64_t reorder_rows() const;
+  const EngineCounters& counters() const { return counters_; }
+  const EvalCounters& eval_counters() const { return eval_counters_; }
+
+ private:
+  friend class TimelineEngine;
+  uint32_t shard_;
+  uint32_t shard_count_;
+  Limits limits_;
+  RuleSetPtr rules_;
+  std::vector<std::unique_ptr<TimelineEngine>> timelines_;   // by timeline of rules_
+  EngineCounters counters_;
+  EvalCounters eval_counters_;
+};
+
+}  // namespace cep

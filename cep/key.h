@@ -1,0 +1,29 @@
+// The bytes of a key: what names a key's block, routes its rows to a shard and is hashed into alert ids.
+// Encoding, one part after the other: a tag byte (KeyTag), then text as u32 length and bytes, int and decimal as i64 (decimal at its
+// declared scale), bool as u8, ip as 16 bytes; all little-endian. Also the encoding of values in an alert's id (R72).
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cep/program.h"
+#include "cep/value.h"
+
+namespace cep {
+
+enum class KeyTag : uint8_t {
+  kNull = 0, kText = 1, kInt = 2, kDecimal = 3, kBool = 4, kIp = 5, kTimestamp = 6, kDuration = 7, kFloat = 8
+};
+
+// Appends one value with its tag. Floats by their bits.
+void append_tagged(std::string& out, const Value& value);
+// Appends a key; false if a part is null: such an event is not seen by the rule (R69). Decimals are brought to the part's scale.
+bool encode_key(std::span<const KeyPart> parts, std::span<const Value> values, std::string& out);
+// The parts of an encoded key, texts pointing into it. The bytes must come from encode_key (or have passed is_sound_key).
+std::vector<Value> decode_key(std::span<const KeyPart> parts, std::string_view encoded);
+// Checks untrusted key bytes against the parts.
+bool is_sound_key(std::span<const KeyPart> parts, std::string_view encoded);
+
+}  // namespace cep

@@ -1,0 +1,159 @@
+// Match state for readers: Engine::match_state and match_summary (GET /v1/matches). Copies out of the block, changes nothing.
+#include <algorithm>
+#include <map>
+
+#include "cep/key.h"
+#include "cep/timeline_engine.h"
+
+namespace cep {
+namespace {
+
+constexpr size_t kBoundEventsMax = 20;     // newest events listed per stretch of one variable
+constexpr size_t kHottestMax = 20;
+
+TimeUs plus(TimeUs time, DurationUs duration) {
+  TimeUs sum;
+  return __builtin_add_overflow(time, duration, &sum) ? kTimeMax : sum;
+}
+
+std::vector<MatchState::Bound> bound_events(BlockView block, const Program& program, const RuleSet& rules, uint32_t node) {
+  std::vector<MatchState::Bound> bound;     // newest first while walking
+  for (uint32_t ref = node; ref != 0; ref = block.node(ref).previous) {
+    uint16_t variable = program.states[block.node(ref).state].variable;
+    if (bound.empty() || bound.back().variable != variable) bound.push_back({variable, 0, {}});
+    MatchState::Bound& stretch = bound.back();
+    ++stretch.count;
+    if (stretch.events.size() >= kBoundEventsMax) continue;
+    const uint8_t* packed = block.row(block.node(ref).row);
+    const RowHeader& header = *reinterpret_cast<const RowHeader*>(packed);
+    AlertEvent event{variable, rules.schema(header.stream), std::vector<uint64_t>(header.size / 8)};
+    std::memcpy(event.packed.data(), packed, header.size);
+    stretch.events.push_back(std::move(event));
+  }
+  std::reverse(bound.begin(), bound.end());
+  for (MatchState::Bound& stretch : bound) std::reverse(stretch.events.begin(), stretch.events.end());
+  return bound;
+}
+
+MatchState::Run describe_run(BlockView block, const Program& program, const RuleSet& rules, const Run& run, const Limits& limits) {
+  MatchState::Run described;
+  described.state = run.state;
+  described.started = run.start_time;
+  described.expires = plus(run.start_time, program.within_us != kTimeMax ? program.within_us : limits.run_age_max_us);
+  described.deadline = run_deadline(block, program, run);
+  described.bound = bound_events(block, program, rules, run.node);
+  TimeUs last = block.row_header(block.node(run.node).row).time;
+  const State& state = program.states[run.state];
+  for (size_t e = 0; e < state.edges.size(); ++e) {
+    if ((run.live >> e & 1) == 0) continue;
+    const Edge& edge = state.edges[e];
+    if (edge.kind == EdgeKind::kTake) {
+      MatchState::Await await;
+      await.variable = program.variables[program.states[edge.target].variable].name;
+      await.link = edge.link;
+      if (edge.gap_min_us > 0) await.from = plus(last, edge.gap_min_us);
+      await.until = std::min(edge.gap_max_us == kTimeMax ? kTimeMax : plus(last, edge.gap_max_us),
+                             program.within_us == kTimeMax ? kTimeMax : described.expires);
+      described.awaits.push_back(std::move(await));
+    }
+    for (const Guard& guard : edge.guards) {
+      std::string text = "not " + program.variables[guard.variable].name;
+      auto known = std::find(described.guards.begin(), described.guards.end(), text);
+      if (known == described.guards.end()) described.guards.push_back(text);
+    }
+  }
+  return described;
+}
+
+bool is_over(const Program& program, BlockView block, const Run& run, const Limits& limits, TimeUs now) {
+  return run_end(block, program, run, limits) <= now;
+}
+
+}  // namespace
+
+uint64_t Engine::key_hash(const BoundRule& rule, std::span<const Value> key) const {
+  std::string encoded;
+  if (!encode_key(rule.entry.program->key, key, encoded)) return 0;
+  return hash_bytes(encoded.data(), encoded.size());
+}
+
+MatchState Engine::match_state(const BoundRule& asked, std::span<const Value> key, uint32_t runs_max) const {
+  // The asker's rule set may be a moment older than this shard's.
+  const BoundRule* rule = rules_->find(asked.entry.id);
+  MatchState state;
+  for (const Value& part : key) state.key.emplace_back(part);
+  std::string encoded;
+  if (rule == nullptr || !encode_key(rule->entry.program->key, key, encoded)) return state;
+  const Program& program = *rule->entry.program;
+  const Timeline& timeline = rules_->timelines()[rule->timeline];
+  const TimelineEngine& engine = *timelines_[rule->timeline];
+  state.watermark = engine.frontier();
+  const Slot* slot = engine.find(timeline.spaces[rule->space].id, hash_bytes(encoded.data(), encoded.size()), encoded);
+  if (slot == nullptr) return state;
+  BlockView block(slot->block);
+  std::vector<Run> runs;
+  for (const Run& run : block.runs()) {
+    if (run.program == rule->entry.id && !is_over(program, block, run, limits_, state.watermark)) runs.push_back(run);
+  }
+  std::stable_sort(runs.begin(), runs.end(), [&](const Run& a, const Run& b) {
+    if (a.start_row != b.start_row) return a.start_row < b.start_row;
+    return block.node(a.node).depth > block.node(b.node).depth;
+  });
+  state.more = runs.size() > runs_max;
+  runs.resize(std::min<size_t>(runs.size(), runs_max));
+  for (const Run& run : runs) state.runs.push_back(describe_run(block, program, *rules_, run, limits_));
+  std::vector<uint32_t> none;
+  BlockWindows windows(block, timeline, *rule, state.watermark, none);
+  for (uint16_t w = 0; w < program.windows.size(); ++w) {
+    state.windows.push_back({program.windows[w].text, OwnedValue(windows.value(w)), kTimeMin});
+  }
+  uint64_t id = static_cast<uint32_t>(rule->entry.id);
+  if (Cell* cell = block.find_cell(CellKind::kSuppress, id)) {
+    const SuppressCell& suppress = *reinterpret_cast<const SuppressCell*>(cell->payload());
+    state.suppress_until = suppress.until;
+    state.suppress_folded = suppress.folded;
+  }
+  Cell* truncated = block.find_cell(CellKind::kTruncated, id << 16);
+  state.truncated.runs = truncated != nullptr && reinterpret_cast<TimeCell*>(truncated->payload())->time >= state.watermark;
+  return state;
+}
+
+MatchSummary Engine::match_summary(const BoundRule& asked) const {
+  MatchSummary summary;
+  const BoundRule* rule = rules_->find(asked.entry.id);
+  if (rule == nullptr) return summary;
+  const Timeline& timeline = rules_->timelines()[rule->timeline];
+  const KeySpace& space = timeline.spaces[rule->space];
+  std::map<uint16_t, MatchSummary::StateCount> states;
+  timelines_[rule->timeline]->for_each_block(space.id, [&](const Slot& slot) {
+    BlockView block(slot.block);
+    std::map<uint16_t, uint64_t> in_key;
+    uint64_t runs = 0;
+    for (const Run& run : block.runs()) {
+      if (run.program != rule->entry.id) continue;
+      ++in_key[run.state];
+      ++runs;
+    }
+    if (runs == 0) return;
+    for (const auto& [state, count] : in_key) {
+      states[state].state = state;
+      states[state].runs += count;
+      ++states[state].keys;
+    }
+    MatchSummary::HotKey hot;
+    for (const Value& part : decode_key(space.parts, block.key())) hot.key.emplace_back(part);
+    hot.runs = runs;
+    hot.bytes = block.header().capacity;
+    summary.hottest.push_back(std::move(hot));
+    auto hotter = [](const MatchSummary::HotKey& a, const MatchSummary::HotKey& b) { return a.runs > b.runs; };
+    if (summary.hottest.size() <= 4 * kHottestMax) return;
+    std::stable_sort(summary.hottest.begin(), summary.hottest.end(), hotter);
+    summary.hottest.resize(kHottestMax);
+  });
+  std::stable_sort(summary.hottest.begin(), summary.hottest.end(), [](const auto& a, const auto& b) { return a.runs > b.runs; });
+  summary.hottest.resize(std::min(summary.hottest.size(), kHottestMax));
+  for (const auto& [state, count] : states) summary.states.push_back(count);
+  return summary;
+}
+
+}  // namespace cep

@@ -1,0 +1,421 @@
+// See matcher.h. Tests: tests/scripts/*, tests/unit/cep/matcher_test.cc.
+#include "cep/matcher.h"
+
+#include <algorithm>
+#include <bit>
+
+namespace cep {
+namespace {
+
+constexpr uint64_t edge_bits(size_t edges) { return (1ull << edges) - 1; }
+
+bool bit_set(const uint64_t* words, uint32_t bit) { return (words[bit / 64] >> (bit % 64) & 1) != 0; }
+
+// Time of the last bound event.
+TimeUs last_time(BlockView block, const Run& run) { return block.row_header(block.node(run.node).row).time; }
+
+// Time of the first event of the current round of a group clock, walking back to where the round began.
+TimeUs round_start(BlockView block, uint32_t node, uint32_t clock) {
+  for (uint32_t ref = node;;) {
+    const Node& at = block.node(ref);
+    if ((at.clock_starts >> clock & 1) != 0 || at.previous == 0) return block.row_header(at.row).time;
+    ref = at.previous;
+  }
+}
+
+TimeUs plus(TimeUs time, DurationUs duration) {
+  TimeUs sum;
+  return __builtin_add_overflow(time, duration, &sum) ? kTimeMax : sum;
+}
+
+TimeUs edge_deadline(BlockView block, const Program& program, const Run& run, const Edge& edge) {
+  if (edge.for_us != kTimeMax) return plus(last_time(block, run), edge.for_us);
+  return program.within_us == kTimeMax ? kTimeMax : plus(run.start_time, program.within_us);
+}
+
+}  // namespace
+
+RowRef ChainEvents::row(uint32_t node) const {
+  const uint8_t* packed = block_.row(block_.node(node).row);
+  return row_of(*rules_.schema(reinterpret_cast<const RowHeader*>(packed)->stream), packed);
+}
+
+RowRef ChainEvents::find(uint16_t wanted, bool from_first, uint32_t offset) const {
+  uint32_t found = 0;
+  uint32_t count = 0;
+  for (uint32_t ref = node_; ref != 0; ref = block_.node(ref).previous) {
+    if (variable(ref) != wanted) continue;
+    if (!from_first && count == offset) return row(ref);
+    ++count;
+  }
+  if (!from_first || offset >= count) return {};
+  uint32_t skip = count - 1 - offset;     // the same walk again: from the newest, `skip` of them come before
+  for (uint32_t ref = node_; ref != 0; ref = block_.node(ref).previous) {
+    if (variable(ref) != wanted) continue;
+    if (skip-- == 0) {
+      found = ref;
+      break;
+    }
+  }
+  return row(found);
+}
+
+void ChainEvents::for_each(uint16_t wanted, const std::function<void(const RowRef&)>& visit) const {
+  for (uint32_t ref = node_; ref != 0; ref = block_.node(ref).previous) {
+    if (wanted == kAllVariables || variable(ref) == wanted) visit(row(ref));
+  }
+}
+
+bool Matcher::fits(const MatchScope& scope, const MatchEvent& event, uint16_t variable, const BoundEvents* bound) {
+  const Program& program = *scope.rule->entry.program;
+  const Condition& condition = program.variables[variable].conditions[event.input];
+  if (condition.predicate == kNever) return false;
+  if (condition.predicate != kAlways && !bit_set(event.words, scope.rule->predicate_bit[condition.predicate])) return false;
+  if (condition.residual == kNoExpr) return true;
+  EvalContext context;
+  context.event = row_of(*event.batch, event.row);
+  context.bound = bound;
+  context.windows = scope.windows;
+  context.key = scope.key;
+  context.lists = scope.rule->lists;
+  context.texts = scope.texts;
+  context.counters = scope.eval_counters;
+  return holds(program.pool, condition.residual, context);
+}
+
+// Tests every live edge of the run against the event. Removes edges that die; takes may add to born_ and complete_.
+void Matcher::step_run(BlockEditor& block, const MatchScope& scope, const MatchEvent& event, size_t index) {
+  const Program& program = *scope.rule->entry.program;
+  Run& run = runs_[index];
+  run.node = block.held(run_held_[index]);
+  const State& state = program.states[run.state];
+  auto fits_run = [&](uint16_t variable) {
+    ChainEvents bound(block.view(), run.node, program, *scope.rules);
+    return fits(scope, event, variable, &bound);
+  };
+  bool fresh = (run.live & kRunFresh) != 0;
+  bool expired = program.within_us != kTimeMax && event.time - run.start_time >= program.within_us;
+  DurationUs dt = event.time - last_time(block.view(), run);
+  for (size_t u = 0; u < state.untils.size() && !expired; ++u) {
+    if ((run.live & run_until_bit(u)) == 0 && fits_run(state.untils[u].variable)) run.live |= run_until_bit(u);
+  }
+  run.live &= ~kRunFresh;
+  uint64_t live = run.live & edge_bits(state.edges.size());
+  for (uint64_t left = live; left != 0; left &= left - 1) {
+    int e = std::countr_zero(left);
+    const Edge& edge = state.edges[e];
+    uint64_t bit = 1ull << e;
+    if (edge.kind == EdgeKind::kTake && (expired || dt >= edge.gap_max_us)) {
+      run.live &= ~bit;
+      continue;
+    }
+    bool ended = std::any_of(edge.ended_by.begin(), edge.ended_by.end(),
+                             [&](uint8_t until) { return (run.live & run_until_bit(until)) != 0; });
+    bool killed = ended || std::any_of(edge.guards.begin(), edge.guards.end(), [&](const Guard& guard) {
+      if (guard.first_only && !fresh) return false;
+      if (dt >= guard.active_us) return false;
+      if (guard.lifted_by >= 0 && (run.live & run_until_bit(static_cast<size_t>(guard.lifted_by))) != 0) return false;
+      return fits_run(guard.variable);
+    });
+    if (killed) {
+      run.live &= ~bit;
+      continue;
+    }
+    if (edge.kind == EdgeKind::kAbsence) continue;
+    if (edge.kind == EdgeKind::kStrictAbsence) {
+      run.live &= ~bit;
+      if (accepts(block, scope, run.node)) {
+        complete_.push_back({block.hold(run.node), run.start_row, block.view().node(run.node).depth, AlertKind::kAbsence});
+      }
+      continue;
+    }
+    uint16_t variable = program.states[edge.target].variable;
+    bool in_round = true;
+    for (uint32_t g = 0; g < program.clocks.size() && in_round; ++g) {
+      if ((edge.clock_checks >> g & 1) == 0) continue;
+      in_round = event.time - round_start(block.view(), run.node, g) < program.clocks[g].within_us;
+    }
+    if (!in_round) {                       // time only grows: no later event of this round fits either
+      run.live &= ~bit;
+      continue;
+    }
+    bool fit = dt >= edge.gap_min_us && fits_run(variable);
+    if (fit) {
+      bool stopped = std::any_of(edge.entry_untils.begin(), edge.entry_untils.end(), fits_run);
+      if (!stopped) {
+        take(block, scope, event, &run, edge);
+        run.node = block.held(run_held_[index]);
+      }
+      if (edge.link != Link::kAny) run.live &= ~bit;
+    } else if (edge.link == Link::kStrict) {
+      run.live &= ~bit;
+    }
+  }
+}
+
+// Binds the event: a new run in the edge's target. `from` is nullptr for the first event of a match.
+void Matcher::take(BlockEditor& block, const MatchScope& scope, const MatchEvent& event, const Run* from, const Edge& edge) {
+  const Program& program = *scope.rule->entry.program;
+  const State& target = program.states[edge.target];
+  bool keeps = !target.edges.empty();
+  if (keeps && runs_.size() + born_.size() >= scope.limits->runs_per_key_max) {
+    keeps = false;
+    refused_ = true;
+  }
+  if (block.size_bytes() > scope.limits->block_bytes_max) {
+    refused_ = true;
+    return;
+  }
+  if (!keeps && !target.accepting) return;
+  uint32_t previous = from != nullptr ? block.hold(from->node) : block.hold(0);
+  uint32_t row = block.add_row(*event.batch, event.row);
+  Node node;
+  node.previous = block.held(previous);
+  node.row = row;
+  node.state = edge.target;
+  node.clock_starts = edge.clock_starts;
+  node.depth = node.previous != 0 ? block.view().node(node.previous).depth + 1 : 1;
+  uint32_t ref = block.add_node(node);
+  Run run;
+  run.program = scope.rule->entry.id;
+  run.state = edge.target;
+  run.start_row = from != nullptr ? from->start_row : block.view().row_header(block.view().node(ref).row).number;
+  run.start_time = from != nullptr ? from->start_time : event.time;
+  run.live = edge_bits(target.edges.size()) | kRunFresh;
+  uint32_t held = block.hold(ref);
+  if (target.accepting && accepts(block, scope, ref)) complete_.push_back({held, run.start_row, node.depth, AlertKind::kMatch});
+  if (!keeps) return;
+  run.node = held;
+  born_.push_back(run);
+}
+
+void Matcher::start(BlockEditor& block, const MatchScope& scope, const MatchEvent& event) {
+  const State& initial = scope.rule->entry.program->states[0];
+  for (const Edge& edge : initial.edges) {
+    uint16_t variable = scope.rule->entry.program->states[edge.target].variable;
+    if (!fits(scope, event, variable, nullptr)) continue;
+    if (!head_not_allows(block, scope, event, edge.target)) continue;
+    bool stopped = std::any_of(edge.entry_untils.begin(), edge.entry_untils.end(),
+                               [&](uint16_t until) { return fits(scope, event, until, nullptr); });
+    if (!stopped) take(block, scope, event, nullptr, edge);
+  }
+}
+
+bool Matcher::head_not_allows(BlockEditor& block, const MatchScope& scope, const MatchEvent& event, uint16_t target) {
+  const Program& program = *scope.rule->entry.program;
+  for (size_t i = 0; i < program.head_nots.size(); ++i) {
+    const HeadNot& head = program.head_nots[i];
+    if (std::find(head.first_states.begin(), head.first_states.end(), target) == head.first_states.end()) continue;
+    Cell* cell = block.view().find_cell(CellKind::kHeadNot, uint64_t{static_cast<uint32_t>(scope.rule->entry.id)} << 16 | i);
+    if (cell == nullptr) continue;
+    if (event.time - reinterpret_cast<TimeCell*>(cell->payload())->time < head.span_us) return false;
+  }
+  return true;
+}
+
+// After the starts: an event that is both b and a does not precede itself (R24).
+void Matcher::note_head_nots(BlockEditor& block, const MatchScope& scope, const MatchEvent& event) {
+  const Program& program = *scope.rule->entry.program;
+  for (size_t i = 0; i < program.head_nots.size(); ++i) {
+    if (!fits(scope, event, program.head_nots[i].variable, nullptr)) continue;
+    uint64_t id = uint64_t{static_cast<uint32_t>(scope.rule->entry.id)} << 16 | i;
+    Cell* cell = block.view().find_cell(CellKind::kHeadNot, id);
+    if (cell == nullptr) cell = block.add_cell(CellKind::kHeadNot, id, sizeof(TimeCell));
+    reinterpret_cast<TimeCell*>(cell->payload())->time = event.time;
+  }
+}
+
+bool Matcher::accepts(BlockEditor& block, const MatchScope& scope, uint32_t node) {
+  const Program& program = *scope.rule->entry.program;
+  if (program.having == kNoExpr) return true;
+  ChainEvents bound(block.view(), node, program, *scope.rules);
+  EvalContext context;
+  context.event = bound.row(node);
+  context.bound = &bound;
+  context.windows = scope.windows;
+  context.key = scope.key;
+  context.lists = scope.rule->lists;
+  context.texts = scope.texts;
+  context.counters = scope.eval_counters;
+  return holds(program.pool, program.having, context);
+}
+
+// Takes the rule's runs out of the block; their nodes are held meanwhile, because taking an event may compact the heap.
+void Matcher::take_out(BlockEditor& block, ProgramId id) {
+  runs_.clear();
+  run_held_.clear();
+  born_.clear();
+  complete_.clear();
+  refused_ = matches_cut_ = false;
+  std::vector<Run>& all = block.runs();
+  auto first = std::find_if(all.begin(), all.end(), [&](const Run& run) { return run.program == id; });
+  auto last = std::find_if(first, all.end(), [&](const Run& run) { return run.program != id; });
+  for (auto run = first; run != last; ++run) {
+    runs_.push_back(*run);
+    run_held_.push_back(block.hold(run->node));
+  }
+  all.erase(first, last);
+}
+
+void Matcher::on_event(BlockEditor& block, const MatchScope& scope, const MatchEvent& event, std::vector<Match>& matches) {
+  take_out(block, scope.rule->entry.id);
+  for (size_t i = 0; i < runs_.size(); ++i) step_run(block, scope, event, i);
+  start(block, scope, event);
+  if (!scope.rule->entry.program->head_nots.empty()) note_head_nots(block, scope, event);
+  finish(block, scope, event.time, matches);
+}
+
+void Matcher::on_deadline(BlockEditor& block, const MatchScope& scope, TimeUs deadline, std::vector<Match>& matches) {
+  const Program& program = *scope.rule->entry.program;
+  take_out(block, scope.rule->entry.id);
+  for (Run& run : runs_) {
+    const State& state = program.states[run.state];
+    for (size_t e = 0; e < state.edges.size(); ++e) {
+      const Edge& edge = state.edges[e];
+      if (edge.kind == EdgeKind::kTake || (run.live >> e & 1) == 0) continue;
+      if (edge_deadline(block.view(), program, run, edge) != deadline) continue;
+      run.live &= ~(1ull << e);
+      if (accepts(block, scope, run.node)) {
+        complete_.push_back({block.hold(run.node), run.start_row, block.view().node(run.node).depth, AlertKind::kAbsence});
+      }
+    }
+  }
+  finish(block, scope, deadline, matches);
+}
+
+// R31: start position, longer first, then the list of positions, then of variables. Equal lists are one match (R15).
+void Matcher::sort_complete(BlockEditor& block, const MatchScope& scope) {
+  if (complete_.size() < 2) return;
+  const Program& program = *scope.rule->entry.program;
+  auto chain = [&](const Match& match, bool variables) {
+    std::vector<uint32_t> list;
+    for (uint32_t ref = block.held(match.held); ref != 0; ref = block.view().node(ref).previous) {
+      const Node& node = block.view().node(ref);
+      list.push_back(variables ? program.states[node.state].variable : block.view().row_header(node.row).number);
+    }
+    std::reverse(list.begin(), list.end());
+    return list;
+  };
+  struct Ranked {
+    Match match;
+    std::vector<uint32_t> rows;
+    std::vector<uint32_t> variables;
+  };
+  std::vector<Ranked> ranked;
+  for (const Match& match : complete_) ranked.push_back({match, chain(match, false), chain(match, true)});
+  std::stable_sort(ranked.begin(), ranked.end(), [](const Ranked& a, const Ranked& b) {
+    if (a.match.start_row != b.match.start_row) return a.match.start_row < b.match.start_row;
+    if (a.match.depth != b.match.depth) return a.match.depth > b.match.depth;
+    if (a.rows != b.rows) return a.rows < b.rows;
+    return a.variables < b.variables;
+  });
+  complete_.clear();
+  const Ranked* previous = nullptr;
+  for (const Ranked& one : ranked) {
+    bool repeated = previous != nullptr && previous->rows == one.rows && previous->variables == one.variables;
+    if (!repeated) complete_.push_back(one.match);
+    previous = &one;
+  }
+}
+
+// Drops the runs and later matches that the emitted match's skip strategy covers (R29, R30).
+void Matcher::apply_skip(BlockEditor& block, const MatchScope& scope, const Match& match, size_t index) {
+  const Program& program = *scope.rule->entry.program;
+  if (program.skip == SkipStrategy::kNoSkip) return;
+  uint32_t last_node = block.held(match.held);
+  uint32_t first = match.start_row;
+  uint32_t from = first;
+  uint32_t to = first + 1;                     // rows [from, to): starts that are dropped
+  auto row_number = [&](uint32_t node) { return block.view().row_header(block.view().node(node).row).number; };
+  bool past_last = program.skip == SkipStrategy::kPastLastRow;
+  if (program.skip == SkipStrategy::kToFirst || program.skip == SkipStrategy::kToLast) {
+    uint32_t target = 0;
+    for (uint32_t ref = last_node; ref != 0; ref = block.view().node(ref).previous) {
+      if (program.states[block.view().node(ref).state].variable != program.skip_variable) continue;
+      if (target == 0 || program.skip == SkipStrategy::kToFirst) target = row_number(ref);
+    }
+    if (target == 0 || target == first) ++scope.counters->skip_target_unbound;
+    if (target == 0) past_last = true;
+    if (target > first) to = target;
+  }
+  if (past_last) {
+    from = 0;
+    to = row_number(last_node) + 1;
+  }
+  auto covered = [&](uint32_t start) { return from <= start && start < to; };
+  for (Run& run : runs_) {
+    if (covered(run.start_row)) run.live = 0;
+  }
+  for (Run& run : born_) {
+    if (covered(run.start_row)) run.live = 0;
+  }
+  for (size_t i = index + 1; i < complete_.size(); ++i) {
+    if (covered(complete_[i].start_row)) dropped_[i] = 1;
+  }
+}
+
+void Matcher::finish(BlockEditor& block, const MatchScope& scope, TimeUs now, std::vector<Match>& matches) {
+  sort_complete(block, scope);
+  scope.counters->matches += complete_.size();
+  if (complete_.size() > scope.limits->matches_per_event_max) {
+    scope.counters->matches_dropped += complete_.size() - scope.limits->matches_per_event_max;
+    complete_.resize(scope.limits->matches_per_event_max);
+    matches_cut_ = true;
+  }
+  dropped_.assign(complete_.size(), 0);
+  for (size_t i = 0; i < complete_.size(); ++i) {
+    if (dropped_[i] != 0) continue;
+    matches.push_back(complete_[i]);
+    apply_skip(block, scope, complete_[i], i);
+  }
+  put_back(block, scope, now);
+}
+
+// Returns the surviving runs to the block, older ones first, and notes a truncated key (L18).
+void Matcher::put_back(BlockEditor& block, const MatchScope& scope, TimeUs now) {
+  const Program& program = *scope.rule->entry.program;
+  std::vector<Run>& all = block.runs();
+  auto at = std::find_if(all.begin(), all.end(), [&](const Run& run) { return run.program > scope.rule->entry.id; });
+  std::vector<Run> kept;
+  for (size_t i = 0; i < runs_.size(); ++i) {
+    Run& run = runs_[i];
+    run.node = block.held(run_held_[i]);
+    const State& state = program.states[run.state];
+    uint64_t live = run.live & edge_bits(state.edges.size());
+    if (program.within_us == kTimeMax && now - run.start_time >= scope.limits->run_age_max_us && live != 0) {
+      ++scope.counters->runs_aged;
+      live = 0;
+    }
+    if (live != 0) kept.push_back(run);
+  }
+  for (Run& run : born_) {
+    run.node = block.held(run.node);
+    if ((run.live & ~kRunFresh) != 0) kept.push_back(run);
+  }
+  all.insert(at, kept.begin(), kept.end());
+  if (!refused_ && !matches_cut_) return;
+  if (refused_) ++scope.counters->runs_refused;
+  uint64_t id = uint64_t{static_cast<uint32_t>(scope.rule->entry.id)} << 16 | (refused_ ? 0 : 1);
+  Cell* cell = block.view().find_cell(CellKind::kTruncated, id);
+  if (cell == nullptr) cell = block.add_cell(CellKind::kTruncated, id, sizeof(TimeCell));
+  DurationUs horizon = program.within_us == kTimeMax ? scope.limits->run_age_max_us : program.within_us;
+  reinterpret_cast<TimeCell*>(cell->payload())->time = plus(now, refused_ ? horizon : 0);
+}
+
+TimeUs run_deadline(BlockView block, const Program& program, const Run& run) {
+  const State& state = program.states[run.state];
+  TimeUs deadline = kTimeMax;
+  for (size_t e = 0; e < state.edges.size(); ++e) {
+    if (state.edges[e].kind == EdgeKind::kTake || (run.live >> e & 1) == 0) continue;
+    deadline = std::min(deadline, edge_deadline(block, program, run, state.edges[e]));
+  }
+  return deadline;
+}
+
+TimeUs run_end(BlockView block, const Program& program, const Run& run, const Limits& limits) {
+  TimeUs end = plus(run.start_time, program.within_us != kTimeMax ? program.within_us : limits.run_age_max_us);
+  TimeUs deadline = run_deadline(block, program, run);
+  return deadline == kTimeMax ? end : std::max(end, deadline);
+}
+
+}  // namespace cep

@@ -1,0 +1,100 @@
+// One rule on one key: what an event, or a deadline, does to the rule's runs (R0-R31). Implements the definition of a match in
+// language_rules: a run's live edges are its threads; each is tested against the event on its own (R0).
+// Scratch that is reused from event to event; one thread. Complexity: O(runs of the rule in the key * live edges).
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "cep/block.h"
+#include "cep/bound_events.h"
+#include "cep/limits.h"
+#include "cep/window_reader.h"
+
+namespace cep {
+
+// A complete match, before skip strategies: its last node is held by the editor.
+struct Match {
+  uint32_t held = 0;            // BlockEditor::held index of the last bound event's node
+  uint32_t start_row = 0;
+  uint32_t depth = 0;
+  AlertKind kind = AlertKind::kMatch;
+};
+
+// Bound events of a chain in a block (see bound_events.h).
+class ChainEvents : public BoundEvents {
+ public:
+  ChainEvents(BlockView block, uint32_t node, const Program& program, const RuleSet& rules)
+      : block_(block), node_(node), program_(program), rules_(rules) {}
+  RowRef find(uint16_t variable, bool from_first, uint32_t offset) const override;
+  void for_each(uint16_t variable, const std::function<void(const RowRef&)>& visit) const override;
+  const Program& program() const override { return program_; }
+  RowRef row(uint32_t node) const;
+  uint16_t variable(uint32_t node) const { return program_.states[block_.node(node).state].variable; }
+
+ private:
+  BlockView block_;
+  uint32_t node_;
+  const Program& program_;
+  const RuleSet& rules_;
+};
+
+// The event under test, as one input of the rule sees it.
+struct MatchEvent {
+  const Batch* batch = nullptr;
+  uint32_t row = 0;
+  uint16_t input = 0;
+  TimeUs time = 0;
+  const uint64_t* words = nullptr;      // the row's predicate bits
+};
+
+// What conditions of a rule may look at beyond the event and the run.
+struct MatchScope {
+  const RuleSet* rules = nullptr;
+  const BoundRule* rule = nullptr;
+  std::span<const Value> key;
+  WindowReader* windows = nullptr;
+  TextArena* texts = nullptr;
+  EvalCounters* eval_counters = nullptr;
+  EngineCounters* counters = nullptr;
+  const Limits* limits = nullptr;
+};
+
+class Matcher {
+ public:
+  // Applies one event to the rule's runs in the open block; complete matches are appended to `matches`, in R31 order with the
+  // skip strategy applied. Marks the key as truncated when a limit refused a run or a match.
+  void on_event(BlockEditor& block, const MatchScope& scope, const MatchEvent& event, std::vector<Match>& matches);
+  // Completes the rule's absences whose deadline is exactly `deadline`.
+  void on_deadline(BlockEditor& block, const MatchScope& scope, TimeUs deadline, std::vector<Match>& matches);
+  // Whether a `when` rule's test (or any variable's condition) holds without bound events.
+  static bool fits(const MatchScope& scope, const MatchEvent& event, uint16_t variable, const BoundEvents* bound);
+
+ private:
+  void take_out(BlockEditor& block, ProgramId id);
+  void step_run(BlockEditor& block, const MatchScope& scope, const MatchEvent& event, size_t index);
+  void take(BlockEditor& block, const MatchScope& scope, const MatchEvent& event, const Run* from, const Edge& edge);
+  void start(BlockEditor& block, const MatchScope& scope, const MatchEvent& event);
+  void note_head_nots(BlockEditor& block, const MatchScope& scope, const MatchEvent& event);
+  bool head_not_allows(BlockEditor& block, const MatchScope& scope, const MatchEvent& event, uint16_t target);
+  bool accepts(BlockEditor& block, const MatchScope& scope, uint32_t node);
+  void finish(BlockEditor& block, const MatchScope& scope, TimeUs now, std::vector<Match>& matches);
+  void sort_complete(BlockEditor& block, const MatchScope& scope);
+  void apply_skip(BlockEditor& block, const MatchScope& scope, const Match& match, size_t index);
+  void put_back(BlockEditor& block, const MatchScope& scope, TimeUs now);
+
+  std::vector<Run> runs_;           // of the rule, taken out of the block for the step
+  std::vector<uint32_t> run_held_;  // their nodes, as held references
+  std::vector<Run> born_;           // new runs; `node` is an index of the editor's held references
+  std::vector<Match> complete_;
+  std::vector<uint8_t> dropped_;    // by complete match
+  bool refused_ = false;
+  bool matches_cut_ = false;
+};
+
+// When the run's next absence completes, kTimeMax if it has none.
+TimeUs run_deadline(BlockView block, const Program& program, const Run& run);
+// When nothing of the run can be alive any more: within (or the age limit) and its deadline.
+TimeUs run_end(BlockView block, const Program& program, const Run& run, const Limits& limits);
+
+}  // namespace cep

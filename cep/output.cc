@@ -1,0 +1,233 @@
+// See output.h. Tests: tests/unit/cep/output_test.cc (worked id vectors), tests/scripts/suppress.
+#include "cep/output.h"
+
+#include <openssl/sha.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "cep/key.h"
+
+namespace cep {
+namespace {
+
+constexpr std::string_view kSourceName = "input";   // R71: name of source 0, the same for the HTTP log and for files
+
+TimeUs saturating_add(TimeUs time, DurationUs duration) {
+  TimeUs sum;
+  return __builtin_add_overflow(time, duration, &sum) ? kTimeMax : sum;
+}
+
+// True if the match is folded into an open suppression window; else opens a new one and returns how many were folded since the last.
+bool is_suppressed(BlockEditor& block, const MatchScope& scope, TimeUs time, uint64_t* folded) {
+  DurationUs window = scope.rule->entry.program->suppress_us;
+  *folded = 0;
+  uint64_t id = static_cast<uint32_t>(scope.rule->entry.id);
+  Cell* cell = block.view().find_cell(CellKind::kSuppress, id);
+  if (window == 0) {
+    if (cell != nullptr) block.remove_cell(cell);
+    return false;
+  }
+  if (cell == nullptr) cell = block.add_cell(CellKind::kSuppress, id, sizeof(SuppressCell));
+  SuppressCell& state = *reinterpret_cast<SuppressCell*>(cell->payload());
+  bool first = state.until == 0 && state.folded == 0;
+  if (!first && time < state.until) {
+    ++state.folded;
+    ++scope.counters->suppressed;
+    return true;
+  }
+  *folded = state.folded;
+  state.folded = 0;
+  state.until = saturating_add(time, window);
+  return false;
+}
+
+Truncated truncation(BlockEditor& block, const MatchScope& scope, TimeUs time) {
+  Truncated truncated;
+  uint64_t id = uint64_t{static_cast<uint32_t>(scope.rule->entry.id)} << 16;
+  for (uint64_t part = 0; part < 2; ++part) {
+    Cell* cell = block.view().find_cell(CellKind::kTruncated, id | part);
+    if (cell == nullptr || reinterpret_cast<TimeCell*>(cell->payload())->time < time) continue;
+    (part == 0 ? truncated.runs : truncated.matches) = true;
+  }
+  return truncated;
+}
+
+AlertEvent packed_event(const SchemaPtr& schema, const uint8_t* packed) {
+  AlertEvent event;
+  event.schema = schema;
+  uint32_t size = reinterpret_cast<const RowHeader*>(packed)->size;
+  event.packed.resize(size / 8);
+  std::memcpy(event.packed.data(), packed, size);
+  return event;
+}
+
+std::string render_message(const Program& program, EvalContext& context) {
+  const MessageTemplate& message = program.alert.message;
+  std::string text = message.literals.empty() ? program.rule : message.literals[0];
+  for (size_t i = 0; i < message.values.size(); ++i) {
+    text += to_display(evaluate(program.pool, message.values[i], context));
+    text += message.literals[i + 1];
+  }
+  return text;
+}
+
+int clamped_score(const Value& value) {
+  if (!value.is_number()) return -1;
+  double score = value.kind == ValueKind::kFloat ? value.real : static_cast<double>(value.number);
+  for (uint8_t i = 0; value.kind == ValueKind::kDecimal && i < value.scale; ++i) score /= 10;
+  return static_cast<int>(std::lround(std::clamp(score, 0.0, 100.0)));
+}
+
+// Everything that is an expression over the finished match.
+void evaluate_outputs(const MatchScope& scope, EvalContext& context, Alert& alert) {
+  const Program& program = *scope.rule->entry.program;
+  context.windows = scope.windows;
+  context.key = scope.key;
+  context.lists = scope.rule->lists;
+  context.texts = scope.texts;
+  context.counters = scope.eval_counters;
+  for (const Measure& measure : program.measures) {
+    alert.measures.emplace_back(evaluate(program.pool, measure.expr, context));
+  }
+  if (program.alert.score != kNoExpr) alert.score = clamped_score(evaluate(program.pool, program.alert.score, context));
+  alert.message = render_message(program, context);
+}
+
+Alert new_alert(const OutputScope& scope, AlertKind kind, TimeUs time, uint64_t folded) {
+  const BoundRule& rule = *scope.match->rule;
+  Alert alert;
+  alert.kind = kind;
+  alert.program = rule.entry.program;
+  alert.version = rule.entry.version;
+  alert.mode = rule.entry.mode;
+  alert.time = time;
+  alert.key_hash = scope.key_hash;
+  alert.suppressed = folded;
+  alert.cause_position = scope.cause_position;
+  for (const Value& part : scope.match->key) alert.key.emplace_back(part);
+  return alert;
+}
+
+// Keeps the first and the last half when a match has more events than an alert lists.
+void cut_events(Alert& alert, uint32_t max) {
+  if (alert.events.size() <= max) return;
+  alert.truncated.events = true;
+  auto begin = alert.events.begin() + max / 2;
+  alert.events.erase(begin, alert.events.end() - (max - max / 2));
+}
+
+void append_u32(std::string& out, size_t value) {
+  uint32_t number = static_cast<uint32_t>(value);
+  out.append(reinterpret_cast<const char*>(&number), sizeof number);
+}
+
+void append_identity(std::string& out, const AlertEvent& event) {
+  RowRef row = event.row();
+  const StreamSchema& schema = *event.schema;
+  append_tagged(out, Value::string(schema.name));
+  std::vector<Value> unique;
+  bool complete = !schema.unique_columns.empty();
+  for (uint16_t column : schema.unique_columns) {
+    unique.push_back(row.value(column));
+    complete = complete && !unique.back().is_null();
+  }
+  if (complete) {
+    for (const Value& value : unique) append_tagged(out, value);
+    return;
+  }
+  const RowHeader& header = *reinterpret_cast<const RowHeader*>(row.packed);
+  append_tagged(out, Value::string(kSourceName));
+  append_tagged(out, Value::integer(static_cast<int64_t>(header.position)));
+}
+
+}  // namespace
+
+AlertId alert_id(const Alert& alert) {
+  const Program& program = *alert.program;
+  std::string bytes(1, '\x01');
+  append_tagged(bytes, Value::string(program.rule));
+  bytes.push_back(static_cast<char>(alert.kind));
+  append_u32(bytes, alert.key.size());
+  for (const OwnedValue& part : alert.key) append_tagged(bytes, part.view());
+  append_u32(bytes, alert.events.size());
+  for (const AlertEvent& event : alert.events) {
+    append_tagged(bytes, Value::string(program.variables[event.variable].name));
+    append_identity(bytes, event);
+  }
+  uint8_t digest[SHA256_DIGEST_LENGTH];
+  SHA256(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size(), digest);
+  AlertId id;
+  int64_t milliseconds = alert.time / kMillisecond - (alert.time % kMillisecond < 0 ? 1 : 0);
+  for (size_t i = 0; i < 6; ++i) id[i] = static_cast<uint8_t>(static_cast<uint64_t>(milliseconds) >> (40 - 8 * i));
+  std::copy(digest, digest + 10, id.begin() + 6);
+  return id;
+}
+
+std::string to_hex(const AlertId& id) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string text;
+  for (uint8_t byte : id) {
+    text.push_back(kDigits[byte >> 4]);
+    text.push_back(kDigits[byte & 15]);
+  }
+  return text;
+}
+
+bool parse_alert_id(std::string_view hex, AlertId* id) {
+  if (hex.size() != 2 * id->size()) return false;
+  for (size_t i = 0; i < hex.size(); ++i) {
+    char c = hex[i];
+    int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    if (digit < 0) return false;
+    (*id)[i / 2] = static_cast<uint8_t>(i % 2 == 0 ? digit << 4 : (*id)[i / 2] | digit);
+  }
+  return true;
+}
+
+void emit_match(BlockEditor& block, const OutputScope& scope, const Match& match, TimeUs time) {
+  uint64_t folded;
+  if (is_suppressed(block, *scope.match, time, &folded)) return;
+  const Program& program = *scope.match->rule->entry.program;
+  const RuleSet& rules = *scope.match->rules;
+  Alert alert = new_alert(scope, match.kind, time, folded);
+  BlockView view = block.view();
+  uint32_t node = block.held(match.held);
+  for (uint32_t ref = node; ref != 0; ref = view.node(ref).previous) {
+    const uint8_t* packed = view.row(view.node(ref).row);
+    const SchemaPtr& schema = rules.schema(reinterpret_cast<const RowHeader*>(packed)->stream);
+    alert.events.push_back(packed_event(schema, packed));
+    alert.events.back().variable = program.states[view.node(ref).state].variable;
+  }
+  std::reverse(alert.events.begin(), alert.events.end());
+  alert.id = alert_id(alert);
+  alert.truncated = truncation(block, *scope.match, time);
+  ChainEvents bound(view, node, program, rules);
+  EvalContext context;
+  context.event = bound.row(node);
+  context.bound = &bound;
+  evaluate_outputs(*scope.match, context, alert);
+  cut_events(alert, scope.match->limits->alert_events_max);
+  ++scope.match->counters->alerts;
+  scope.alerts->push_back(std::move(alert));
+}
+
+void emit_hit(BlockEditor& block, const OutputScope& scope, const MatchEvent& event, std::vector<Evidence> evidence) {
+  ++scope.match->counters->matches;
+  uint64_t folded;
+  if (is_suppressed(block, *scope.match, event.time, &folded)) return;
+  Alert alert = new_alert(scope, AlertKind::kWhen, event.time, folded);
+  std::vector<uint64_t> packed(packed_size(*event.batch, event.row) / 8);
+  pack_row(*event.batch, event.row, reinterpret_cast<uint8_t*>(packed.data()));
+  alert.events.push_back({0, event.batch->schema, std::move(packed)});
+  alert.id = alert_id(alert);
+  alert.truncated = truncation(block, *scope.match, event.time);
+  alert.evidence = std::move(evidence);
+  EvalContext context;
+  context.event = row_of(*event.batch, event.row);
+  evaluate_outputs(*scope.match, context, alert);
+  ++scope.match->counters->alerts;
+  scope.alerts->push_back(std::move(alert));
+}
+
+}  // namespace cep

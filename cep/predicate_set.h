@@ -1,0 +1,43 @@
+// The distinct predicates of one stream in one rule set, evaluated once per batch into row-major words.
+// Bit p of row r is words[r * words_per_row + p / 64] >> (p % 64) & 1: true only if the condition is true (not unknown).
+// Comparisons of a column with constants run column-wise; the rest by row. Immutable after building; evaluation is one thread's,
+// on its own scratch.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "cep/batch.h"
+#include "cep/column_test.h"
+#include "cep/program.h"
+
+namespace cep {
+
+class PredicateSet {
+ public:
+  explicit PredicateSet(SchemaPtr schema) : schema_(std::move(schema)) {}
+
+  // Number of the predicate, the same for equal texts. The program is kept alive.
+  uint32_t add(const ProgramPtr& program, const Predicate& predicate);
+  uint32_t size() const { return static_cast<uint32_t>(entries_.size()); }
+  uint32_t words_per_row() const { return (size() + 63) / 64; }
+
+  // Fills rows * words_per_row words. `lists` by name: the versions in force.
+  void evaluate(const Batch& batch, const std::map<std::string, ListPtr>& lists, EvalCounters& counters,
+                std::vector<uint64_t>& words) const;
+
+ private:
+  struct Entry {
+    ProgramPtr program;
+    ColumnTest test;
+    bool has_rows;                // some part needs the interpreter, and with it the lists in force
+  };
+  SchemaPtr schema_;
+  std::vector<Entry> entries_;
+  std::map<std::string, uint32_t> by_text_;
+};
+
+}  // namespace cep

@@ -1,0 +1,481 @@
+// See ring.h. Layout of a ring's payload: RingHeader, one WindowState per span, then `capacity` entries used circularly,
+// then (distinct only) a table of 2 * capacity entry numbers + 1, open addressing by hash, that finds the newest entry of a value.
+// Distinct: an entry is "newest of its value" until an equal one follows. A window's distinct count is its number of such entries.
+#include "cep/ring.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+namespace cep {
+namespace {
+
+struct RingHeader {
+  uint32_t capacity = 0;      // entries, a power of two
+  uint32_t first = 0;         // slot of the oldest entry
+  uint32_t count = 0;
+  uint16_t windows = 0;
+  uint16_t lost = 0;          // entries were dropped by the limit while inside a window
+};
+struct WindowState {
+  DurationUs span_us = 0;
+  uint32_t tail = 0;          // entries from the oldest that are outside
+  uint32_t non_null = 0;
+  uint32_t distinct = 0;
+  uint32_t saturated = 0;     // sum of squares overflowed once: no stddev until the window is empty
+  Int128 sum = 0;
+  Int128 sum_squares = 0;
+};
+static_assert(sizeof(WindowState) == 64);
+
+constexpr int64_t kNullNumber = INT64_MIN;
+constexpr uint64_t kSuperseded = 1;        // low bit of hash_high: an equal value followed
+
+uint32_t entry_bytes(RingValue value) {
+  switch (value) {
+    case RingValue::kNone: return 8;
+    case RingValue::kNumber: return 16;
+    case RingValue::kFloat: return 24;
+    case RingValue::kText: return 24;
+  }
+  return 8;
+}
+
+// Pointers into a ring's payload; made anew after anything that moves the block.
+struct Parts {
+  RingHeader* header;
+  uint8_t* windows;           // 8-aligned only: states are copied in and out, Int128 wants 16
+  uint8_t* entries;
+  uint32_t* table;
+  uint32_t bytes;             // of an entry
+  uint32_t mask;
+
+  Parts(uint8_t* payload, const RingShape& shape) {
+    header = reinterpret_cast<RingHeader*>(payload);
+    windows = payload + sizeof(RingHeader);
+    entries = windows + header->windows * sizeof(WindowState);
+    bytes = entry_bytes(shape.value);
+    mask = header->capacity - 1;
+    table = reinterpret_cast<uint32_t*>(entries + size_t{header->capacity} * bytes);
+  }
+  WindowState window(uint32_t i) const {
+    WindowState state;
+    std::memcpy(static_cast<void*>(&state), windows + i * sizeof state, sizeof state);
+    return state;
+  }
+  void put_window(uint32_t i, const WindowState& state) const {
+    std::memcpy(windows + i * sizeof state, static_cast<const void*>(&state), sizeof state);
+  }
+  uint32_t slot(uint32_t index) const { return (header->first + index) & mask; }
+  uint8_t* entry(uint32_t slot_number) const { return entries + size_t{slot_number} * bytes; }
+  TimeUs time(uint32_t slot_number) const {
+    TimeUs t;
+    std::memcpy(&t, entry(slot_number), sizeof t);
+    return t;
+  }
+};
+
+uint32_t payload_bytes(const RingShape& shape, uint32_t capacity) {
+  uint32_t table = shape.keeps_distinct ? capacity * 2 * static_cast<uint32_t>(sizeof(uint32_t)) : 0;
+  return static_cast<uint32_t>(sizeof(RingHeader) + shape.spans.size() * sizeof(WindowState)) + capacity * entry_bytes(shape.value) +
+         table;
+}
+
+RingEntryValue read_entry(const Parts& parts, RingValue kind, uint32_t slot) {
+  RingEntryValue value;
+  const uint8_t* at = parts.entry(slot) + 8;
+  if (kind == RingValue::kNone) {
+    value.is_null = false;
+  } else if (kind == RingValue::kNumber) {
+    int64_t number;
+    std::memcpy(&number, at, 8);
+    value.is_null = number == kNullNumber;
+    value.number = number;
+  } else if (kind == RingValue::kFloat) {
+    std::memcpy(&value.number, at, 16);
+    value.is_null = value.number == static_cast<Int128>(kNullNumber) << 64;
+  } else {
+    std::memcpy(&value.hash_low, at, 8);
+    std::memcpy(&value.hash_high, at + 8, 8);
+    value.is_null = value.hash_low == 0;
+  }
+  return value;
+}
+
+void write_entry(const Parts& parts, RingValue kind, uint32_t slot, TimeUs time, const RingEntryValue& value) {
+  uint8_t* at = parts.entry(slot);
+  std::memcpy(at, &time, 8);
+  at += 8;
+  if (kind == RingValue::kNumber) {
+    int64_t number = value.is_null ? kNullNumber : static_cast<int64_t>(value.number);
+    std::memcpy(at, &number, 8);
+  } else if (kind == RingValue::kFloat) {
+    Int128 number = value.is_null ? static_cast<Int128>(kNullNumber) << 64 : value.number;
+    std::memcpy(at, &number, 16);
+  } else if (kind == RingValue::kText) {
+    uint64_t low = value.is_null ? 0 : value.hash_low;
+    std::memcpy(at, &low, 8);
+    std::memcpy(at + 8, &value.hash_high, 8);
+  }
+}
+
+// ---- distinct: the newest entry of each value
+uint32_t table_mask(const Parts& parts) { return parts.header->capacity * 2 - 1; }
+
+// Table position of the value's newest entry, or of the empty place where it belongs.
+uint32_t find_value(const Parts& parts, const RingEntryValue& value) {
+  uint32_t at = static_cast<uint32_t>(value.hash_low) & table_mask(parts);
+  for (; parts.table[at] != 0; at = (at + 1) & table_mask(parts)) {
+    RingEntryValue other = read_entry(parts, RingValue::kText, parts.table[at] - 1);
+    if (other.hash_low == value.hash_low && (other.hash_high | kSuperseded) == (value.hash_high | kSuperseded)) break;
+  }
+  return at;
+}
+
+void erase_value(const Parts& parts, uint32_t at) {
+  uint32_t mask = table_mask(parts);
+  for (uint32_t next = at;;) {
+    parts.table[at] = 0;
+    for (;;) {
+      next = (next + 1) & mask;
+      if (parts.table[next] == 0) return;
+      uint32_t home = static_cast<uint32_t>(read_entry(parts, RingValue::kText, parts.table[next] - 1).hash_low) & mask;
+      bool stays = at <= next ? (at < home && home <= next) : (at < home || home <= next);
+      if (!stays) break;
+    }
+    parts.table[at] = parts.table[next];
+    at = next;
+  }
+}
+
+// Marks the previous entry of the value as superseded and remembers the new one. Returns the previous index from the oldest, or -1.
+int64_t supersede(const Parts& parts, const RingEntryValue& value, uint32_t new_slot) {
+  uint32_t at = find_value(parts, value);
+  int64_t previous = -1;
+  if (parts.table[at] != 0) {
+    uint32_t slot = parts.table[at] - 1;
+    previous = (slot - parts.header->first) & parts.mask;
+    uint64_t high;
+    std::memcpy(&high, parts.entry(slot) + 16, 8);
+    high |= kSuperseded;
+    std::memcpy(parts.entry(slot) + 16, &high, 8);
+  }
+  parts.table[at] = new_slot + 1;
+  return previous;
+}
+
+bool square(Int128 number, Int128* out) { return !__builtin_mul_overflow(number, number, out); }
+
+void add_to(WindowState& window, const RingEntryValue& value, int sign) {
+  if (value.is_null) return;
+  window.non_null += static_cast<uint32_t>(sign);
+  window.sum += sign * value.number;
+  Int128 squared;
+  Int128 total;
+  if (!square(value.number, &squared) || __builtin_add_overflow(window.sum_squares, sign * squared, &total)) {
+    window.saturated = 1;
+  } else {
+    window.sum_squares = total;
+  }
+}
+
+// Moves the window's tail past what is outside at `time`.
+void expire(const Parts& parts, const RingShape& shape, WindowState& window, TimeUs time) {
+  while (window.tail < parts.header->count) {
+    uint32_t slot = parts.slot(window.tail);
+    if (parts.time(slot) > time - window.span_us) break;
+    RingEntryValue value = read_entry(parts, shape.value, slot);
+    if (shape.keeps_distinct && !value.is_null && (value.hash_high & kSuperseded) == 0) --window.distinct;
+    add_to(window, value, -1);
+    ++window.tail;
+  }
+  if (window.tail == parts.header->count) {
+    window.sum_squares = 0;
+    window.saturated = 0;
+  }
+}
+
+// Gives up the oldest `n` entries, which no window holds any more.
+void drop_oldest(const Parts& parts, const RingShape& shape, uint32_t n) {
+  for (uint32_t i = 0; i < n && shape.keeps_distinct; ++i) {
+    uint32_t slot = parts.slot(i);
+    RingEntryValue value = read_entry(parts, shape.value, slot);
+    if (value.is_null || (value.hash_high & kSuperseded) != 0) continue;
+    uint32_t at = find_value(parts, value);
+    if (parts.table[at] == slot + 1) erase_value(parts, at);
+  }
+  parts.header->first = parts.slot(n);
+  parts.header->count -= n;
+  for (uint32_t i = 0; i < parts.header->windows; ++i) {
+    WindowState window = parts.window(i);
+    window.tail -= n;
+    parts.put_window(i, window);
+  }
+}
+
+struct SavedEntry {
+  TimeUs time;
+  RingEntryValue value;
+};
+
+std::vector<SavedEntry> saved_entries(const Parts& parts, const RingShape& shape) {
+  std::vector<SavedEntry> saved;
+  for (uint32_t i = 0; i < parts.header->count; ++i) {
+    uint32_t slot = parts.slot(i);
+    SavedEntry entry{parts.time(slot), read_entry(parts, shape.value, slot)};
+    entry.value.hash_high &= ~kSuperseded;
+    saved.push_back(entry);
+  }
+  return saved;
+}
+
+void append_entry(const Parts& parts, const RingShape& shape, TimeUs time, const RingEntryValue& value) {
+  uint32_t slot = parts.slot(parts.header->count);
+  write_entry(parts, shape.value, slot, time, value);
+  int64_t previous = shape.keeps_distinct && !value.is_null ? supersede(parts, value, slot) : -1;
+  parts.header->count++;
+  for (uint32_t i = 0; i < parts.header->windows; ++i) {
+    WindowState window = parts.window(i);
+    add_to(window, value, 1);
+    if (shape.keeps_distinct && !value.is_null && previous < static_cast<int64_t>(window.tail)) ++window.distinct;
+    parts.put_window(i, window);
+  }
+}
+
+// Lays the ring out anew: another capacity, or other windows than the cell was made with.
+Cell* rebuild(BlockEditor& block, Cell* cell, const RingShape& shape, uint32_t capacity) {
+  std::vector<SavedEntry> saved;
+  uint16_t lost = 0;
+  if (cell->size > sizeof(Cell)) {
+    Parts old(cell->payload(), shape);
+    if (old.header->capacity != 0) saved = saved_entries(old, shape);
+    lost = old.header->lost;
+  }
+  cell = block.resize_cell(cell, payload_bytes(shape, capacity));
+  std::memset(cell->payload(), 0, cell->size - sizeof(Cell));
+  RingHeader header;
+  header.capacity = capacity;
+  header.windows = static_cast<uint16_t>(shape.spans.size());
+  header.lost = lost;
+  std::memcpy(cell->payload(), &header, sizeof header);
+  Parts parts(cell->payload(), shape);
+  for (uint32_t i = 0; i < header.windows; ++i) {
+    WindowState window;
+    window.span_us = shape.spans[i];
+    parts.put_window(i, window);
+  }
+  for (const SavedEntry& entry : saved) append_entry(parts, shape, entry.time, entry.value);
+  return cell;
+}
+
+bool has_windows(const Parts& parts, const RingShape& shape) {
+  if (parts.header->windows != shape.spans.size()) return false;
+  for (uint32_t i = 0; i < parts.header->windows; ++i) {
+    if (parts.window(i).span_us != shape.spans[i]) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+RingEntryValue ring_value(const Ring& ring, const Value& argument) {
+  RingEntryValue value;
+  if (ring.argument == kNoExpr) {
+    value.is_null = false;
+    return value;
+  }
+  if (argument.is_null()) return value;
+  value.is_null = false;
+  switch (ring.value) {
+    case RingValue::kNone: break;
+    case RingValue::kNumber:
+      value.number = argument.number;
+      value.is_null = argument.number > INT64_MAX || argument.number <= INT64_MIN;
+      break;
+    case RingValue::kFloat: value.number = static_cast<Int128>(std::nearbyint(argument.real * 1e9)); break;
+    case RingValue::kText: {
+      XXH128_hash_t hash;
+      if (argument.kind == ValueKind::kText) {
+        hash = XXH3_128bits(argument.text_data, argument.text_size);
+      } else if (argument.kind == ValueKind::kIp) {
+        hash = XXH3_128bits(argument.ip.data(), argument.ip.size());
+      } else if (argument.kind == ValueKind::kFloat) {
+        hash = XXH3_128bits(&argument.real, sizeof argument.real);
+      } else {
+        hash = XXH3_128bits(&argument.number, sizeof argument.number);
+      }
+      value.hash_low = hash.low64 == 0 ? 1 : hash.low64;
+      value.hash_high = hash.high64 & ~kSuperseded;
+      break;
+    }
+  }
+  return value;
+}
+
+void RingEditor::append(TimeUs time, const RingEntryValue& value, uint32_t entries_max, uint64_t* dropped) {
+  Cell* cell = block_.view().find_cell(CellKind::kRing, shape_.id);
+  if (cell == nullptr) {
+    cell = rebuild(block_, block_.add_cell(CellKind::kRing, shape_.id, 0), shape_, 4);
+  } else if (!has_windows(Parts(cell->payload(), shape_), shape_)) {
+    cell = rebuild(block_, cell, shape_, Parts(cell->payload(), shape_).header->capacity);
+  }
+  advance(cell, shape_, time);
+  Parts parts(cell->payload(), shape_);
+  if (parts.header->count >= entries_max) {
+    for (uint32_t i = 0; i < parts.header->windows; ++i) {   // push the oldest out of every window, then drop it
+      WindowState window = parts.window(i);
+      if (window.tail > 0) continue;
+      DurationUs span = window.span_us;
+      window.span_us = 0;
+      uint32_t count = parts.header->count;
+      parts.header->count = 1;
+      expire(parts, shape_, window, kTimeMax);
+      parts.header->count = count;
+      window.span_us = span;
+      parts.put_window(i, window);
+    }
+    parts.header->lost = 1;
+    ++*dropped;
+    drop_oldest(parts, shape_, 1);
+  }
+  if (parts.header->count == parts.header->capacity) {
+    cell = rebuild(block_, cell, shape_, parts.header->capacity * 2);
+    advance(cell, shape_, time);
+    parts = Parts(cell->payload(), shape_);
+  }
+  append_entry(parts, shape_, time, value);
+}
+
+bool RingEditor::advance(Cell* cell, const RingShape& shape, TimeUs time) {
+  Parts parts(cell->payload(), shape);
+  uint32_t outside = parts.header->count;
+  for (uint32_t i = 0; i < parts.header->windows; ++i) {
+    WindowState window = parts.window(i);
+    expire(parts, shape, window, time);
+    outside = std::min(outside, window.tail);
+    parts.put_window(i, window);
+  }
+  if (outside > 0) drop_oldest(parts, shape, outside);
+  if (parts.header->count == 0) parts.header->lost = 0;
+  return parts.header->count > 0;
+}
+
+WindowTotals RingView::totals(DurationUs span_us, TimeUs time, bool exclude_newest) const {
+  WindowTotals totals;
+  if (cell_ == nullptr) return totals;
+  Parts parts(cell_->payload(), shape_);
+  WindowState window;
+  bool found = false;
+  for (uint32_t i = 0; i < parts.header->windows && !found; ++i) {
+    window = parts.window(i);
+    found = window.span_us == span_us;
+  }
+  if (!found) {              // a window that no event has met yet since the rules changed: from the entries
+    window = WindowState();
+    window.span_us = span_us;
+    for (uint32_t i = 0; i < parts.header->count; ++i) {
+      RingEntryValue value = read_entry(parts, shape_.value, parts.slot(i));
+      add_to(window, value, 1);
+      if (shape_.keeps_distinct && !value.is_null && (value.hash_high & kSuperseded) == 0) ++window.distinct;
+    }
+  }
+  expire(parts, shape_, window, time);
+  totals.count = parts.header->count - window.tail;
+  if (exclude_newest && totals.count > 0) {
+    RingEntryValue newest = read_entry(parts, shape_.value, parts.slot(parts.header->count - 1));
+    add_to(window, newest, -1);
+    --totals.count;
+    bool repeated = false;
+    for (uint32_t i = window.tail; shape_.keeps_distinct && !newest.is_null && i + 1 < parts.header->count && !repeated; ++i) {
+      RingEntryValue other = read_entry(parts, shape_.value, parts.slot(i));
+      repeated = other.hash_low == newest.hash_low && (other.hash_high & ~kSuperseded) == (newest.hash_high & ~kSuperseded);
+    }
+    if (shape_.keeps_distinct && !newest.is_null && !repeated) --window.distinct;
+  }
+  totals.non_null = window.non_null;
+  totals.sum = window.sum;
+  totals.sum_squares = window.saturated != 0 ? -1 : window.sum_squares;
+  totals.distinct = window.distinct;
+  return totals;
+}
+
+bool RingView::extreme(DurationUs span_us, TimeUs time, bool exclude_newest, bool greatest, Int128* number) const {
+  if (cell_ == nullptr) return false;
+  Parts parts(cell_->payload(), shape_);
+  bool found = false;
+  uint32_t end = parts.header->count - (exclude_newest && parts.header->count > 0 ? 1 : 0);
+  for (uint32_t i = end; i-- > 0;) {
+    uint32_t slot = parts.slot(i);
+    if (parts.time(slot) <= time - span_us) break;
+    RingEntryValue value = read_entry(parts, shape_.value, slot);
+    if (value.is_null) continue;
+    if (!found || (greatest ? value.number > *number : value.number < *number)) *number = value.number;
+    found = true;
+  }
+  return found;
+}
+
+std::vector<RingView::Entry> RingView::newest(DurationUs span_us, TimeUs time, uint32_t max) const {
+  std::vector<Entry> entries;
+  if (cell_ == nullptr) return entries;
+  Parts parts(cell_->payload(), shape_);
+  for (uint32_t i = parts.header->count; i-- > 0 && entries.size() < max;) {
+    uint32_t slot = parts.slot(i);
+    if (parts.time(slot) <= time - span_us) break;
+    RingEntryValue value = read_entry(parts, shape_.value, slot);
+    bool numeric = shape_.value == RingValue::kNumber || shape_.value == RingValue::kFloat;
+    entries.push_back({parts.time(slot), numeric && !value.is_null, value.number});
+  }
+  std::reverse(entries.begin(), entries.end());
+  return entries;
+}
+
+TimeUs RingView::newest_time() const {
+  if (cell_ == nullptr) return kTimeMin;
+  Parts parts(cell_->payload(), shape_);
+  return parts.header->count == 0 ? kTimeMin : parts.time(parts.slot(parts.header->count - 1));
+}
+
+bool RingView::lost_entries() const {
+  return cell_ != nullptr && Parts(cell_->payload(), shape_).header->lost != 0;
+}
+
+Value aggregate_value(AggregateKind kind, const Ring& ring, const WindowTotals& totals) {
+  // Units of the stored numbers: 10^scale for decimals, 1e9 for floats.
+  double unit = 1;
+  if (ring.value == RingValue::kFloat) unit = 1e9;
+  for (uint8_t i = 0; ring.value == RingValue::kNumber && i < ring.type.scale; ++i) unit *= 10;
+  switch (kind) {
+    case AggregateKind::kCount:
+      return Value::integer(static_cast<Int128>(ring.argument == kNoExpr ? totals.count : totals.non_null));
+    case AggregateKind::kCountDistinct: return Value::integer(static_cast<Int128>(totals.distinct));
+    case AggregateKind::kSum: {
+      if (totals.non_null == 0) return Value::null();
+      if (ring.value == RingValue::kFloat) return Value::floating(static_cast<double>(totals.sum) / 1e9);
+      if (ring.type.kind == TypeKind::kDecimal) return Value::decimal(totals.sum, ring.type.scale);
+      if (ring.type.kind == TypeKind::kDuration) return Value::duration(static_cast<int64_t>(totals.sum));
+      return Value::integer(totals.sum);
+    }
+    case AggregateKind::kAvg:
+      if (totals.non_null == 0) return Value::null();
+      return Value::floating(static_cast<double>(totals.sum) / unit / static_cast<double>(totals.non_null));
+    case AggregateKind::kStddev: {
+      if (totals.non_null < 2 || totals.sum_squares < 0) return Value::null();
+      double n = static_cast<double>(totals.non_null);
+      double sum = static_cast<double>(totals.sum) / unit;
+      double squares = static_cast<double>(totals.sum_squares) / unit / unit;
+      return Value::floating(std::sqrt(std::max(0.0, (squares - sum * sum / n) / (n - 1))));
+    }
+    case AggregateKind::kMin:
+    case AggregateKind::kMax:
+    case AggregateKind::kFirst:
+    case AggregateKind::kLast: break;
+  }
+  WEIR_CHECK(false, "aggregate has no running value");
+  return Value::null();
+}
+
+}  // namespace cep

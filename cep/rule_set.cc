@@ -1,0 +1,281 @@
+// See rule_set.h. Complexity of building: linear in rules, states and predicates.
+#include "cep/rule_set.h"
+
+#include <algorithm>
+#include <atomic>
+#include <set>
+
+namespace cep {
+
+uint64_t fold_words(const uint64_t* words, uint32_t count) {
+  uint64_t fold = kAwaitsAny;
+  for (uint32_t w = 0; w < count; ++w) {
+    // Bit b of word w is predicate 64 w + b, hence fold bit (64 w + b) % 63 = (w + b) % 63.
+    for (uint64_t left = words[w]; left != 0; left &= left - 1) {
+      fold |= fold_bit(w * 64 + static_cast<uint32_t>(__builtin_ctzll(left)));
+    }
+  }
+  return fold;
+}
+
+const TimelineStream* Timeline::find(StreamId stream) const {
+  for (const TimelineStream& candidate : streams) {
+    if (candidate.stream == stream) return &candidate;
+  }
+  return nullptr;
+}
+
+class RuleSetBuilder {
+ public:
+  explicit RuleSetBuilder(RuleSet& set) : set_(set) {}
+
+  void add_schemas() {
+    for (const auto& [name, schema] : set_.streams_) {
+      if (set_.schemas_.size() <= index_of(schema->id)) set_.schemas_.resize(index_of(schema->id) + 1);
+      set_.schemas_[index_of(schema->id)] = schema;
+    }
+    set_.timelines_by_stream_.resize(set_.schemas_.size());
+  }
+
+  void add_rule(RuleEntry entry) {
+    uint32_t number = static_cast<uint32_t>(set_.rules_.size());
+    set_.by_id_[entry.id] = number;
+    set_.rules_.emplace_back();
+    BoundRule& rule = set_.rules_.back();
+    rule.entry = std::move(entry);
+    const Program& program = *rule.entry.program;
+    rule.timeline = timeline_of(program);
+    Timeline& timeline = set_.timelines_[rule.timeline];
+    timeline.rules.push_back(number);
+    rule.space = space_of(timeline, program);
+    for (const std::string& list : program.lists) {
+      auto found = set_.lists_.find(list);
+      WEIR_CHECK(found != set_.lists_.end(), "a rule names a list that the rule set does not hold");
+      rule.lists.push_back(found->second);
+    }
+    for (const Predicate& predicate : program.predicates) {
+      TimelineStream& stream = stream_of(timeline, program.inputs[predicate.input].schema->id);
+      rule.predicate_bit.push_back(stream.predicates.add(rule.entry.program, predicate));
+    }
+    std::vector<uint32_t> role_of_input;
+    for (uint16_t i = 0; i < program.inputs.size(); ++i) role_of_input.push_back(add_input(timeline, number, i, role_of_input));
+    for (uint16_t i = 0; i < program.rings.size(); ++i) rule.ring.push_back(add_ring(timeline, number, i, role_of_input));
+    add_awaits(rule);
+  }
+
+  void finish() {
+    for (Timeline& timeline : set_.timelines_) {
+      for (TimelineStream& stream : timeline.streams) {
+        for (Role& role : stream.roles) sum_awaits(timeline, role);
+      }
+    }
+    for (uint32_t t = 0; t < set_.timelines_.size(); ++t) {
+      for (const TimelineStream& stream : set_.timelines_[t].streams) {
+        set_.timelines_by_stream_[index_of(stream.stream)].push_back(t);
+      }
+    }
+    static std::atomic<uint64_t> generations{0};
+    set_.generation_ = ++generations;
+  }
+
+ private:
+  uint32_t timeline_of(const Program& program) {
+    std::set<std::string> names;
+    for (const Input& input : program.inputs) names.insert(input.schema->name);
+    std::string name;
+    for (const std::string& stream : names) name += (name.empty() ? "" : "+") + stream;
+    int known = set_.timeline_index(name);
+    if (known >= 0) return static_cast<uint32_t>(known);
+    Timeline timeline;
+    timeline.name = name;
+    for (const std::string& stream : names) {
+      const SchemaPtr& schema = set_.streams_.at(stream);
+      timeline.delay_us = std::max(timeline.delay_us, schema->delay_us);
+      timeline.idle_us = std::max(timeline.idle_us, schema->idle_us);
+      timeline.explicit_watermark = timeline.explicit_watermark || schema->explicit_watermark;
+      timeline.streams.push_back({schema->id, schema, PredicateSet(schema), {}});
+    }
+    set_.timelines_.push_back(std::move(timeline));
+    return static_cast<uint32_t>(set_.timelines_.size() - 1);
+  }
+
+  static uint32_t space_of(Timeline& timeline, const Program& program) {
+    std::string identity = timeline.name;
+    for (const KeyPart& part : program.key) identity += '|' + part.name + ' ' + type_name(part.type);
+    uint64_t id = hash_bytes(identity.data(), identity.size());
+    for (uint32_t i = 0; i < timeline.spaces.size(); ++i) {
+      if (timeline.spaces[i].id == id) return i;
+    }
+    timeline.spaces.push_back({id, program.key});
+    return static_cast<uint32_t>(timeline.spaces.size() - 1);
+  }
+
+  static TimelineStream& stream_of(Timeline& timeline, StreamId id) {
+    for (TimelineStream& stream : timeline.streams) {
+      if (stream.stream == id) return stream;
+    }
+    WEIR_CHECK(false, "a rule reads a stream outside its timeline");
+    return timeline.streams.front();
+  }
+
+  // The role of one input: shared with other rules of the same stream, space and plain key columns, as long as the order of a rule's own
+  // inputs (which decides who sees an event first) is kept.
+  uint32_t add_input(Timeline& timeline, uint32_t rule_number, uint16_t number, const std::vector<uint32_t>& before) {
+    const BoundRule& rule = set_.rules_[rule_number];
+    const Input& input = rule.entry.program->inputs[number];
+    TimelineStream& stream = stream_of(timeline, input.schema->id);
+    std::vector<int> columns;
+    bool plain = true;
+    for (ExprId part : input.key) {
+      const Expr& expr = rule.entry.program->pool.nodes[static_cast<size_t>(part)];
+      plain = plain && expr.op == ExprOp::kField;
+      columns.push_back(expr.a);
+    }
+    if (!plain) columns.clear();
+    uint32_t least = 0;
+    for (uint16_t i = 0; i < number; ++i) {
+      if (rule.entry.program->inputs[i].schema->id == input.schema->id) least = std::max(least, before[i]);
+    }
+    for (uint32_t r = least; plain && r < stream.roles.size(); ++r) {
+      Role& role = stream.roles[r];
+      if (role.plain_key && role.space == rule.space && role.key_columns == columns) {
+        role.inputs.push_back({rule_number, number});
+        return r;
+      }
+    }
+    Role role;
+    role.stream = stream.stream;
+    role.space = rule.space;
+    role.plain_key = plain;
+    role.key_columns = columns;
+    role.inputs.push_back({rule_number, number});
+    stream.roles.push_back(std::move(role));
+    return static_cast<uint32_t>(stream.roles.size() - 1);
+  }
+
+  // Rings of equal identity in one role are one ring.
+  uint32_t add_ring(Timeline& timeline, uint32_t rule_number, uint16_t number, const std::vector<uint32_t>& role_of_input) {
+    const BoundRule& rule = set_.rules_[rule_number];
+    const Program& program = *rule.entry.program;
+    const Ring& ring = program.rings[number];
+    StreamId stream = program.inputs[ring.input].schema->id;
+    uint32_t role_number = role_of_input[ring.input];
+    Role& role = stream_of(timeline, stream).roles[role_number];
+    std::string identity = ring.identity;
+    for (uint32_t r = 0, twins = 0; r < role_number; ++r) {
+      const Role& other = stream_of(timeline, stream).roles[r];
+      if (other.space == role.space && other.plain_key == role.plain_key && other.key_columns == role.key_columns) {
+        identity += "#" + std::to_string(++twins);
+      }
+    }
+    uint64_t id = hash_bytes(identity.data(), identity.size());
+    uint32_t index = 0;
+    while (index < timeline.rings.size() && timeline.rings[index].shape.id != id) ++index;
+    if (index == timeline.rings.size()) {
+      BoundRing bound;
+      bound.shape.id = id;
+      bound.shape.value = ring.value;
+      bound.stream = stream;
+      bound.rule = rule_number;
+      bound.ring = number;
+      bound.predicate_bit = ring.predicate == kAlways ? kAlways : static_cast<int32_t>(rule.predicate_bit[ring.predicate]);
+      timeline.rings.push_back(std::move(bound));
+    }
+    RingShape& shape = timeline.rings[index].shape;
+    for (const Window& window : program.windows) {
+      if (window.ring != number) continue;
+      auto at = std::lower_bound(shape.spans.begin(), shape.spans.end(), window.span_us);
+      if (at == shape.spans.end() || *at != window.span_us) shape.spans.insert(at, window.span_us);
+      shape.keeps_distinct = shape.keeps_distinct || window.kind == AggregateKind::kCountDistinct;
+    }
+    if (std::find(role.rings.begin(), role.rings.end(), index) == role.rings.end()) role.rings.push_back(index);
+    return index;
+  }
+
+  // What an event of `input` must have to fit the variable, as a fold.
+  static uint64_t awaits_of(const BoundRule& rule, uint16_t variable, size_t input) {
+    const Condition& condition = rule.entry.program->variables[variable].conditions[input];
+    if (condition.predicate == kNever) return 0;
+    return condition.predicate == kAlways ? kAwaitsAny : fold_bit(rule.predicate_bit[condition.predicate]);
+  }
+
+  static void add_awaits(BoundRule& rule) {
+    const Program& program = *rule.entry.program;
+    for (size_t input = 0; input < program.inputs.size(); ++input) {
+      uint64_t awaits = program.is_when ? awaits_of(rule, 0, input) : 0;
+      if (!program.is_when) {
+        for (const Edge& edge : program.states[0].edges) awaits |= awaits_of(rule, program.states[edge.target].variable, input);
+      }
+      for (const HeadNot& head : program.head_nots) awaits |= awaits_of(rule, head.variable, input);
+      rule.start_awaits.push_back(awaits);
+    }
+    for (const State& state : program.states) {
+      uint64_t awaits = 0;
+      auto add = [&](uint16_t variable) {
+        for (size_t input = 0; input < program.inputs.size(); ++input) awaits |= awaits_of(rule, variable, input);
+      };
+      for (const Edge& edge : state.edges) {
+        if (edge.kind == EdgeKind::kTake) add(program.states[edge.target].variable);
+        if (edge.kind == EdgeKind::kStrictAbsence || (edge.kind == EdgeKind::kTake && edge.link == Link::kStrict)) awaits |= kAwaitsAny;
+        for (const Guard& guard : edge.guards) {
+          add(guard.variable);
+          if (guard.first_only) awaits |= kAwaitsAny;
+        }
+      }
+      for (const Until& until : state.untils) add(until.variable);
+      rule.state_awaits.push_back(awaits);
+    }
+  }
+
+  void sum_awaits(const Timeline& timeline, Role& role) {
+    for (const RuleInput& input : role.inputs) {
+      const BoundRule& rule = set_.rules_[input.rule];
+      role.awaits |= rule.start_awaits[input.input];
+      for (uint64_t awaits : rule.state_awaits) role.run_awaits |= awaits;
+    }
+    for (uint32_t ring : role.rings) {
+      int32_t bit = timeline.rings[ring].predicate_bit;
+      role.awaits |= bit == kAlways ? kAwaitsAny : fold_bit(static_cast<uint32_t>(bit));
+    }
+  }
+
+  RuleSet& set_;
+};
+
+std::shared_ptr<const RuleSet> RuleSet::build(std::vector<RuleEntry> rules, std::map<std::string, ListPtr> lists,
+                                              std::map<std::string, SchemaPtr> streams) {
+  auto set = std::make_shared<RuleSet>();
+  set->lists_ = std::move(lists);
+  set->streams_ = std::move(streams);
+  std::sort(rules.begin(), rules.end(),
+            [](const RuleEntry& a, const RuleEntry& b) { return a.program->rule < b.program->rule; });
+  RuleSetBuilder builder(*set);
+  builder.add_schemas();
+  set->rules_.reserve(rules.size());
+  for (RuleEntry& rule : rules) builder.add_rule(std::move(rule));
+  builder.finish();
+  return set;
+}
+
+const std::vector<uint32_t>& RuleSet::timelines_of(StreamId stream) const { return timelines_by_stream_[index_of(stream)]; }
+
+const BoundRule* RuleSet::find(ProgramId id) const {
+  auto found = by_id_.find(id);
+  return found == by_id_.end() ? nullptr : &rules_[found->second];
+}
+
+const BoundRule* RuleSet::find(const std::string& rule_name) const {
+  for (const BoundRule& rule : rules_) {
+    if (rule.entry.program->rule == rule_name) return &rule;
+  }
+  return nullptr;
+}
+
+int RuleSet::timeline_index(const std::string& name) const {
+  for (size_t i = 0; i < timelines_.size(); ++i) {
+    if (timelines_[i].name == name) return static_cast<int>(i);
+  }
+  return -1;
+}
+
+}  // namespace cep

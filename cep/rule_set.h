@@ -1,0 +1,133 @@
+// The rules in force, bound together: timelines, key spaces, distinct predicates, shared rings. Immutable; a change of the rules
+// builds a new one and every shard changes over at one cut. Shared by the sequencer and all shards.
+//
+// A timeline is a set of streams that some rule reads together. A key space holds the keys of one timeline by the names and types
+// of the key columns. A role is one way a stream enters a key space: its key expressions and the rule inputs that share them.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cep/alert.h"
+#include "cep/predicate_set.h"
+#include "cep/program.h"
+
+namespace cep {
+
+struct RuleEntry {
+  ProgramId id{};
+  ProgramPtr program;
+  uint32_t version = 1;
+  RuleMode mode = RuleMode::kLive;
+};
+
+// A program bound to the numbers of its rule set.
+struct BoundRule {
+  RuleEntry entry;
+  uint32_t timeline = 0;
+  uint32_t space = 0;                       // within the timeline
+  std::vector<uint32_t> predicate_bit;      // Program::predicates -> bit in its stream's predicate set
+  std::vector<uint32_t> ring;               // Program::rings -> Timeline::rings
+  std::vector<ListPtr> lists;               // by the program's list number; replaced by list edits
+  std::vector<uint64_t> state_awaits;       // by state: fold of the bits its edges await; kAwaitsAny: strict, first_only, residual alone
+  std::vector<uint64_t> start_awaits;       // by input: fold of the bits a start (or head NOT, or when test) awaits
+};
+
+// What a ring's cell in a block looks like: shared by all rules on it.
+struct RingShape {
+  uint64_t id = 0;                          // hash of Ring::identity: the name of its bytes in a block
+  RingValue value = RingValue::kNone;
+  bool keeps_distinct = false;
+  std::vector<DurationUs> spans;            // of all windows on it, ascending, distinct; the last one is the longest
+};
+
+struct BoundRing {
+  RingShape shape;
+  StreamId stream{};
+  uint32_t rule = 0;                        // in RuleSet::rules: a rule whose program defines it (argument, type)
+  uint16_t ring = 0;                        // number in that program
+  int32_t predicate_bit = kAlways;          // source filter AND window filter, in the stream's predicate set
+};
+
+struct RuleInput {
+  uint32_t rule = 0;                        // in RuleSet::rules
+  uint16_t input = 0;
+};
+
+struct Role {
+  StreamId stream{};
+  uint32_t space = 0;
+  bool plain_key = true;                    // every part of the key is a column
+  std::vector<int> key_columns;             // those columns; empty if not plain
+  std::vector<RuleInput> inputs;            // by rule name, then order of `on`
+  std::vector<uint32_t> rings;              // fed by events in this role (key of this role)
+  uint64_t awaits = 0;                      // fold of the bits that starts, tests and rings await; kAwaitsAny: every event
+  uint64_t run_awaits = 0;                  // fold of the bits that any run of its rules can await
+};
+
+struct KeySpace {
+  uint64_t id = 0;                          // hash of timeline, names and types: its name in the store
+  std::vector<KeyPart> parts;
+};
+
+struct TimelineStream {
+  StreamId stream{};
+  SchemaPtr schema;
+  PredicateSet predicates;
+  std::vector<Role> roles;                  // in release order for one event: order of `on`
+};
+
+struct Timeline {
+  std::string name;                         // stream names joined by '+', sorted
+  DurationUs delay_us = 0;                  // greatest of its streams
+  DurationUs idle_us = 0;
+  bool explicit_watermark = false;
+  std::vector<TimelineStream> streams;      // sorted by name
+  std::vector<KeySpace> spaces;
+  std::vector<BoundRing> rings;
+  std::vector<uint32_t> rules;              // in RuleSet::rules
+
+  const TimelineStream* find(StreamId stream) const;
+};
+
+class RuleSet {
+ public:
+  // Binds the rules (any order; sorted by name inside). `lists` must hold every list a rule names.
+  static std::shared_ptr<const RuleSet> build(std::vector<RuleEntry> rules, std::map<std::string, ListPtr> lists,
+                                              std::map<std::string, SchemaPtr> streams);
+
+  const std::vector<BoundRule>& rules() const { return rules_; }
+  const std::vector<Timeline>& timelines() const { return timelines_; }
+  const std::map<std::string, ListPtr>& lists() const { return lists_; }
+  const std::map<std::string, SchemaPtr>& streams() const { return streams_; }
+  const SchemaPtr& schema(StreamId id) const { return schemas_[index_of(id)]; }   // nullptr: no such stream
+  size_t schema_count() const { return schemas_.size(); }
+  // Timelines that contain the stream, ascending.
+  const std::vector<uint32_t>& timelines_of(StreamId stream) const;
+  const BoundRule* find(ProgramId id) const;
+  const BoundRule* find(const std::string& rule_name) const;
+  int timeline_index(const std::string& name) const;   // -1 if there is none
+  uint64_t generation() const { return generation_; }  // differs between any two rule sets of a process
+
+ private:
+  friend class RuleSetBuilder;
+  std::vector<BoundRule> rules_;
+  std::vector<Timeline> timelines_;
+  std::map<std::string, ListPtr> lists_;
+  std::map<std::string, SchemaPtr> streams_;
+  std::vector<SchemaPtr> schemas_;                     // by StreamId
+  std::vector<std::vector<uint32_t>> timelines_by_stream_;
+  std::map<ProgramId, uint32_t> by_id_;
+  uint64_t generation_ = 0;
+};
+
+using RuleSetPtr = std::shared_ptr<const RuleSet>;
+
+// Folds bit p of a predicate set into a 64-bit summary; bit 63 means "any event".
+inline constexpr uint64_t kAwaitsAny = 1ull << 63;
+inline uint64_t fold_bit(uint32_t predicate) { return 1ull << (predicate % 63); }
+uint64_t fold_words(const uint64_t* words, uint32_t count);
+
+}  // namespace cep

@@ -1,0 +1,281 @@
+// See timeline_engine.h: rows and keys. Timers, pruning and durable images are in timeline_state.cc.
+#include "cep/timeline_engine.h"
+
+#include <algorithm>
+
+#include "cep/key.h"
+
+namespace cep {
+namespace {
+
+bool bit_set(const uint64_t* words, uint32_t bit) { return (words[bit / 64] >> (bit % 64) & 1) != 0; }
+
+bool passes(const uint64_t* words, int32_t bit) { return bit == kAlways || (bit >= 0 && bit_set(words, static_cast<uint32_t>(bit))); }
+
+Value number_value(const Ring& ring, Int128 number) {
+  if (ring.value == RingValue::kFloat) return Value::floating(static_cast<double>(number) / 1e9);
+  switch (ring.type.kind) {
+    case TypeKind::kDecimal: return Value::decimal(number, ring.type.scale);
+    case TypeKind::kTimestamp: return Value::timestamp(static_cast<int64_t>(number));
+    case TypeKind::kDuration: return Value::duration(static_cast<int64_t>(number));
+    case TypeKind::kBool: return Value::boolean(number != 0);
+    default: return Value::integer(number);
+  }
+}
+
+}  // namespace
+
+RingView BlockWindows::ring_view(const Window& window) const {
+  const RingShape& shape = timeline_.rings[rule_.ring[window.ring]].shape;
+  BlockView block = editor_ != nullptr ? editor_->view() : block_;
+  return RingView(block.find_cell(CellKind::kRing, shape.id), shape);
+}
+
+bool BlockWindows::excludes_newest(const Window& window) const {
+  if (!window.exclude_current) return false;
+  return std::find(appended_.begin(), appended_.end(), rule_.ring[window.ring]) != appended_.end();
+}
+
+Value BlockWindows::value(uint16_t number) {
+  const Program& program = *rule_.entry.program;
+  const Window& window = program.windows[number];
+  const Ring& ring = program.rings[window.ring];
+  RingView view = ring_view(window);
+  if (window.kind == AggregateKind::kMin || window.kind == AggregateKind::kMax) {
+    Int128 extreme;
+    bool found = view.extreme(window.span_us, time_, excludes_newest(window), window.kind == AggregateKind::kMax, &extreme);
+    return found ? number_value(ring, extreme) : Value::null();
+  }
+  return aggregate_value(window.kind, ring, view.totals(window.span_us, time_, excludes_newest(window)));
+}
+
+std::vector<Evidence> BlockWindows::evidence(const Limits& limits) {
+  const Program& program = *rule_.entry.program;
+  std::vector<Evidence> all;
+  for (uint16_t w = 0; w < program.windows.size() && w < limits.evidence_windows_max; ++w) {
+    const Window& window = program.windows[w];
+    Evidence evidence;
+    evidence.text = window.text;
+    evidence.value = OwnedValue(value(w));
+    for (const RingView::Entry& entry : ring_view(window).newest(window.span_us, time_, limits.evidence_rows_max)) {
+      Value number = entry.has_number ? number_value(program.rings[window.ring], entry.number) : Value::null();
+      evidence.rows.push_back({entry.time, OwnedValue(number)});
+    }
+    all.push_back(std::move(evidence));
+  }
+  return all;
+}
+
+TimelineEngine::TimelineEngine(Engine& engine, uint32_t timeline) : engine_(engine), index_(timeline), editor_(memory_) {
+  name_ = engine.rules_->timelines()[timeline].name;
+  rebind(timeline);
+}
+
+const Timeline& TimelineEngine::timeline() const { return engine_.rules_->timelines()[index_]; }
+
+void TimelineEngine::rebind(uint32_t index) {
+  index_ = index;
+  std::vector<Space> old = std::move(spaces_);
+  spaces_.clear();
+  for (const KeySpace& wanted : timeline().spaces) {
+    auto kept = std::find_if(old.begin(), old.end(), [&](const Space& space) { return space.id == wanted.id; });
+    if (kept != old.end()) {
+      spaces_.push_back(std::move(*kept));
+      old.erase(kept);
+    } else {
+      spaces_.push_back({wanted.id, {}});
+    }
+  }
+  for (Space& space : old) {         // no rule uses these keys any more
+    space.table.for_each([&](const Slot& slot) {
+      uint32_t segment = BlockView(slot.block).header().segment;
+      if (segment != 0) gone_.push_back({space.id, slot.hash, segment});
+      memory_.release(slot.block);
+    });
+  }
+  for (Space& space : spaces_) {     // bits have new numbers
+    space.table.for_each([&](Slot& slot) { slot.awaits = awaits_of(BlockView(slot.block)); });
+  }
+}
+
+const std::vector<uint64_t>& TimelineEngine::words_of(WaitingBatch& waiting) {
+  if (waiting.generation != engine_.rules_->generation()) {
+    const TimelineStream* stream = timeline().find(waiting.batch->schema->id);
+    stream->predicates.evaluate(*waiting.batch, engine_.rules_->lists(), engine_.eval_counters_, waiting.words);
+    waiting.generation = engine_.rules_->generation();
+  }
+  return waiting.words;
+}
+
+bool TimelineEngine::is_owned_by_shard(const Batch& batch, uint32_t row) {
+  if (engine_.shard_count_ == 1) return true;
+  for (const Role& role : timeline().find(batch.schema->id)->roles) {
+    if (encode_row_key(batch, row, role) && engine_.owns(hash_bytes(key_.data(), key_.size()))) return true;
+  }
+  return false;
+}
+
+void TimelineEngine::buffer(const BatchPtr& batch, const Admission& admission) {
+  texts_.clear();
+  auto waiting = std::make_shared<WaitingBatch>();
+  waiting->batch = batch;
+  for (uint32_t row = 0; row < batch->rows(); ++row) {
+    bool late = !admission.late.empty() && admission.late[row] != 0;
+    if (!late && is_owned_by_shard(*batch, row)) reorder_.push(waiting, row);
+  }
+}
+
+void TimelineEngine::release(TimeUs frontier, std::vector<Alert>& alerts) {
+  Reorder::Item item;
+  while (reorder_.pop(frontier, &item)) {
+    ++engine_.counters_.events;
+    const std::vector<uint64_t>& words = words_of(*item.batch);
+    size_t per_row = timeline().find(item.batch->batch->schema->id)->predicates.words_per_row();
+    process(*item.batch->batch, item.row, words.data() + item.row * per_row, alerts);
+  }
+  frontier_ = std::max(frontier_, frontier);
+  while (!timers_.empty() && timers_.top().time <= frontier_) {
+    Timer timer = timers_.top();
+    timers_.pop();
+    for (Space& space : spaces_) {
+      if (space.id == timer.space) service_key(space, timer.hash, frontier_, alerts);
+    }
+  }
+}
+
+bool TimelineEngine::encode_row_key(const Batch& batch, uint32_t row, const Role& role) {
+  const std::vector<KeyPart>& parts = timeline().spaces[role.space].parts;
+  key_.clear();
+  key_values_.clear();
+  if (role.plain_key) {
+    for (int column : role.key_columns) key_values_.push_back(batch.value(row, static_cast<uint16_t>(column)));
+    return encode_key(parts, key_values_, key_);
+  }
+  const BoundRule& rule = engine_.rules_->rules()[role.inputs.front().rule];
+  const Program& program = *rule.entry.program;
+  EvalContext context;
+  context.event = row_of(batch, row);
+  context.lists = rule.lists;
+  context.texts = &texts_;
+  context.counters = &engine_.eval_counters_;
+  for (ExprId part : program.inputs[role.inputs.front().input].key) {
+    key_values_.push_back(evaluate(program.pool, part, context));
+  }
+  return encode_key(parts, key_values_, key_);
+}
+
+void TimelineEngine::process(const Batch& batch, uint32_t row, const uint64_t* words, std::vector<Alert>& alerts) {
+  const TimelineStream& stream = *timeline().find(batch.schema->id);
+  uint64_t fold = fold_words(words, stream.predicates.words_per_row());
+  Touch touch;
+  touch.time = batch.time[row];
+  touch.batch = &batch;
+  touch.row = row;
+  touch.words = words;
+  touch.alerts = &alerts;
+  for (const Role& role : stream.roles) process_role(stream, role, fold, touch);
+}
+
+void TimelineEngine::process_role(const TimelineStream&, const Role& role, uint64_t fold, Touch& touch) {
+  Space& space = spaces_[role.space];
+  bool starts = (role.awaits & fold) != 0;
+  bool wakes = (role.run_awaits & fold) != 0 && space.table.size() > 0;
+  if (!starts && !wakes) return;
+  texts_.clear();
+  if (!encode_row_key(*touch.batch, touch.row, role)) {
+    ++engine_.counters_.null_key;
+    return;
+  }
+  touch.space = &space;
+  touch.hash = hash_bytes(key_.data(), key_.size());
+  if (!engine_.owns(touch.hash)) return;
+  Slot* slot = space.table.find(touch.hash, key_);
+  if (!starts && (slot == nullptr || (slot->awaits & fold) == 0)) return;
+  if (slot != nullptr) {
+    editor_.open(slot->block);
+    if (slot->deadline <= touch.time) fire_deadlines(touch, touch.time);
+  } else {
+    editor_.create(key_);
+  }
+  feed_rings(role, touch);
+  run_inputs(role, touch);
+  close_key(space, touch.hash, slot);
+}
+
+void TimelineEngine::feed_rings(const Role& role, const Touch& touch) {
+  appended_.clear();
+  for (uint32_t number : role.rings) {
+    const BoundRing& bound = timeline().rings[number];
+    if (!passes(touch.words, bound.predicate_bit)) continue;
+    const BoundRule& rule = engine_.rules_->rules()[bound.rule];
+    const Program& program = *rule.entry.program;
+    const Ring& ring = program.rings[bound.ring];
+    Value argument;
+    if (ring.argument != kNoExpr) {
+      EvalContext context;
+      context.event = row_of(*touch.batch, touch.row);
+      context.lists = rule.lists;
+      context.texts = &texts_;
+      context.counters = &engine_.eval_counters_;
+      argument = evaluate(program.pool, ring.argument, context);
+    }
+    RingEditor(editor_, bound.shape)
+        .append(touch.time, ring_value(ring, argument), engine_.limits_.window_entries_max, &engine_.counters_.window_dropped);
+    appended_.push_back(number);
+  }
+}
+
+void TimelineEngine::run_inputs(const Role& role, const Touch& touch) {
+  for (const RuleInput& input : role.inputs) {
+    const BoundRule& rule = engine_.rules_->rules()[input.rule];
+    if (rule.entry.mode == RuleMode::kPaused) continue;
+    const Input& source = rule.entry.program->inputs[input.input];
+    int32_t filter = source.filter < 0 ? source.filter : static_cast<int32_t>(rule.predicate_bit[source.filter]);
+    if (passes(touch.words, filter)) run_rule(rule, input.input, touch);
+  }
+}
+
+MatchScope TimelineEngine::match_scope(const BoundRule& rule) {
+  MatchScope scope;
+  scope.rules = engine_.rules_.get();
+  scope.rule = &rule;
+  scope.key = key_values_;
+  scope.texts = &texts_;
+  scope.eval_counters = &engine_.eval_counters_;
+  scope.counters = &engine_.counters_;
+  scope.limits = &engine_.limits_;
+  return scope;
+}
+
+OutputScope TimelineEngine::output_scope(const MatchScope& match, const Touch& touch) {
+  OutputScope scope;
+  scope.match = &match;
+  scope.key_hash = touch.hash;
+  scope.cause_position = touch.batch != nullptr ? touch.batch->position[touch.row] : 0;
+  scope.alerts = touch.alerts;
+  return scope;
+}
+
+void TimelineEngine::run_rule(const BoundRule& rule, uint16_t input, const Touch& touch) {
+  MatchEvent event{touch.batch, touch.row, input, touch.time, touch.words};
+  BlockWindows windows(editor_, timeline(), rule, touch.time, appended_);
+  MatchScope scope = match_scope(rule);
+  scope.windows = &windows;
+  if (rule.entry.program->is_when) {
+    if (!Matcher::fits(scope, event, 0, nullptr)) return;
+    emit_hit(editor_, output_scope(scope, touch), event, windows.evidence(engine_.limits_));
+    return;
+  }
+  const std::vector<Run>& runs = editor_.runs();
+  uint64_t fold = 0;
+  bool has_runs = std::any_of(runs.begin(), runs.end(), [&](const Run& run) { return run.program == rule.entry.id; });
+  if (!has_runs) {
+    fold = fold_words(touch.words, timeline().find(touch.batch->schema->id)->predicates.words_per_row());
+    if ((rule.start_awaits[input] & fold) == 0) return;
+  }
+  matches_.clear();
+  matcher_.on_event(editor_, scope, event, matches_);
+  for (const Match& match : matches_) emit_match(editor_, output_scope(scope, touch), match, touch.time);
+}
+
+}  // namespace cep

@@ -1,0 +1,141 @@
+// One timeline in one shard: its reorder buffer, key tables and timers, and the path of one row through them.
+// Internal to cep/engine. One thread.
+#pragma once
+
+#include <memory>
+#include <queue>
+#include <string>
+#include <vector>
+
+#include "cep/engine.h"
+#include "cep/key_table.h"
+#include "cep/matcher.h"
+#include "cep/output.h"
+#include "cep/reorder.h"
+#include "cep/ring.h"
+
+namespace cep {
+
+// Values of one rule's windows for the open block, as of the event under test (see window_reader.h).
+class BlockWindows : public WindowReader {
+ public:
+  // Of a block under edit, wherever it moves.
+  BlockWindows(const BlockEditor& editor, const Timeline& timeline, const BoundRule& rule, TimeUs time,
+               const std::vector<uint32_t>& appended)
+      : editor_(&editor), block_(nullptr), timeline_(timeline), rule_(rule), time_(time), appended_(appended) {}
+  // Of a block at rest (match state).
+  BlockWindows(BlockView block, const Timeline& timeline, const BoundRule& rule, TimeUs time, const std::vector<uint32_t>& appended)
+      : block_(block), timeline_(timeline), rule_(rule), time_(time), appended_(appended) {}
+  Value value(uint16_t window) override;
+  // Evidence of a `when` alert: the first windows with their newest entries (R40).
+  std::vector<Evidence> evidence(const Limits& limits);
+
+ private:
+  RingView ring_view(const Window& window) const;
+  bool excludes_newest(const Window& window) const;
+
+  const BlockEditor* editor_ = nullptr;
+  BlockView block_;
+  const Timeline& timeline_;
+  const BoundRule& rule_;
+  TimeUs time_;
+  const std::vector<uint32_t>& appended_;    // rings that the event under test has just entered
+};
+
+class TimelineEngine {
+ public:
+  TimelineEngine(Engine& engine, uint32_t timeline);
+
+  // Takes over another rule set, in which this timeline has number `timeline`.
+  void rebind(uint32_t timeline);
+  void buffer(const BatchPtr& batch, const Admission& admission);
+  // Releases rows up to the frontier in order, then fires the timers that are due.
+  void release(TimeUs frontier, std::vector<Alert>& alerts);
+
+  const std::string& name() const { return name_; }
+  void collect_dirty(uint32_t segment, std::span<const uint32_t> victims, std::vector<KeyImage>& images);
+  bool restore_key(uint64_t space, uint64_t hash, uint32_t segment, std::span<const uint8_t> bytes, bool* known);
+  void restore_buffered(const BatchPtr& batch, std::span<const uint32_t> rows);
+  BufferedRows buffered() const;
+  void adopt(TimelineEngine& warmed, std::span<const ProgramId> programs);
+  const Slot* find(uint64_t space, uint64_t hash, std::string_view key) const;
+  template <class F>
+  void for_each_block(uint64_t space, F&& visit) const {
+    for (const Space& candidate : spaces_) {
+      if (candidate.id == space) candidate.table.for_each(visit);
+    }
+  }
+  TimeUs frontier() const { return frontier_; }
+  uint64_t keys() const;
+  uint64_t runs(ProgramId program) const;
+  uint64_t state_bytes() const;
+  uint64_t reorder_rows() const { return reorder_.size(); }
+
+ private:
+  struct Space {
+    uint64_t id = 0;
+    KeyTable table;
+  };
+  struct Timer {
+    TimeUs time;
+    uint64_t space;
+    uint64_t hash;
+    bool operator>(const Timer& other) const { return time > other.time; }
+  };
+  struct Gone {
+    uint64_t space;
+    uint64_t hash;
+    uint32_t segment;
+  };
+  // What a touch of a key works on.
+  struct Touch {
+    Space* space = nullptr;
+    uint64_t hash = 0;
+    TimeUs time = 0;
+    const Batch* batch = nullptr;
+    uint32_t row = 0;
+    const uint64_t* words = nullptr;
+    std::vector<Alert>* alerts = nullptr;
+  };
+
+  const Timeline& timeline() const;
+  bool is_owned_by_shard(const Batch& batch, uint32_t row);
+  bool encode_row_key(const Batch& batch, uint32_t row, const Role& role);
+  void process(const Batch& batch, uint32_t row, const uint64_t* words, std::vector<Alert>& alerts);
+  void process_role(const TimelineStream& stream, const Role& role, uint64_t fold, Touch& touch);
+  void feed_rings(const Role& role, const Touch& touch);
+  void run_inputs(const Role& role, const Touch& touch);
+  void run_rule(const BoundRule& rule, uint16_t input, const Touch& touch);
+  void fire_deadlines(const Touch& touch, TimeUs until);
+  void service_key(Space& space, uint64_t hash, TimeUs now, std::vector<Alert>& alerts);
+  void prune(TimeUs now);
+  TimeUs cell_end(Cell& cell) const;
+  void close_key(Space& space, uint64_t hash, Slot* slot);
+  void adopt_block(BlockView warmed, std::span<const ProgramId> programs, Space& space, uint64_t hash);
+  uint64_t awaits_of(BlockView block) const;
+  void schedule(Space& space, Slot& slot);
+  MatchScope match_scope(const BoundRule& rule);
+  OutputScope output_scope(const MatchScope& match, const Touch& touch);
+  const std::vector<uint64_t>& words_of(WaitingBatch& waiting);
+  const BoundRing* ring_by_id(uint64_t id) const;
+
+  Engine& engine_;
+  uint32_t index_;
+  std::string name_;
+  TimeUs frontier_ = kTimeMin;
+  Reorder reorder_;
+  std::vector<Space> spaces_;
+  std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;
+  std::vector<std::pair<uint64_t, uint64_t>> dirty_;    // (space id, hash)
+  std::vector<Gone> gone_;
+  BlockMemory memory_;
+  BlockEditor editor_;
+  Matcher matcher_;
+  TextArena texts_;
+  std::string key_;                        // encoded key under work
+  std::vector<Value> key_values_;          // decoded when an output needs it
+  std::vector<Match> matches_;
+  std::vector<uint32_t> appended_;
+};
+
+}  // namespace cep

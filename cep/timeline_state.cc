@@ -1,0 +1,333 @@
+// See timeline_engine.h: timers, pruning, the life of a block, and its images for the store.
+#include <algorithm>
+
+#include "cep/key.h"
+#include "cep/timeline_engine.h"
+
+namespace cep {
+namespace {
+
+TimeUs plus(TimeUs time, DurationUs duration) {
+  TimeUs sum;
+  return __builtin_add_overflow(time, duration, &sum) ? kTimeMax : sum;
+}
+
+}  // namespace
+
+// Completes every absence of the open block whose deadline is at most `until`, in order of time, then rule.
+void TimelineEngine::fire_deadlines(const Touch& touch, TimeUs until) {
+  appended_.clear();
+  for (;;) {
+    TimeUs next = kTimeMax;
+    std::vector<const BoundRule*> due;
+    for (const Run& run : editor_.runs()) {
+      const BoundRule* rule = engine_.rules_->find(run.program);
+      if (rule == nullptr) continue;
+      TimeUs deadline = run_deadline(editor_.view(), *rule->entry.program, run);
+      if (deadline > until || deadline > next) continue;
+      if (deadline < next) due.clear();
+      next = deadline;
+      if (deadline != kTimeMax && std::find(due.begin(), due.end(), rule) == due.end()) due.push_back(rule);
+    }
+    if (due.empty()) return;
+    std::sort(due.begin(), due.end());     // rules are stored by name
+    for (const BoundRule* rule : due) {
+      BlockWindows windows(editor_, timeline(), *rule, next, appended_);
+      MatchScope scope = match_scope(*rule);
+      scope.windows = &windows;
+      matches_.clear();
+      matcher_.on_deadline(editor_, scope, next, matches_);
+      for (const Match& match : matches_) emit_match(editor_, output_scope(scope, touch), match, next);
+    }
+  }
+}
+
+// A timer of the key is due: absences complete, what can no longer matter is removed.
+void TimelineEngine::service_key(Space& space, uint64_t hash, TimeUs now, std::vector<Alert>& alerts) {
+  for (;;) {
+    Slot* due = nullptr;
+    space.table.for_each_of_hash(hash, [&](Slot& slot) {
+      if (slot.deadline <= now) due = &slot;
+      return due != nullptr;
+    });
+    if (due == nullptr) return;
+    texts_.clear();
+    key_ = BlockView(due->block).key();
+    size_t number = static_cast<size_t>(&space - spaces_.data());
+    key_values_ = decode_key(timeline().spaces[number].parts, key_);
+    due->deadline = kTimeMax;
+    editor_.open(due->block);
+    Touch touch;
+    touch.space = &space;
+    touch.hash = hash;
+    touch.time = now;
+    touch.alerts = &alerts;
+    fire_deadlines(touch, now);
+    prune(now);
+    close_key(space, hash, due);
+  }
+}
+
+// When a cell stops mattering; kTimeMin if nothing of the present rules reads it.
+TimeUs TimelineEngine::cell_end(Cell& cell) const {
+  const RuleSet& rules = *engine_.rules_;
+  if (cell.kind == CellKind::kRing) {
+    const BoundRing* ring = ring_by_id(cell.id);
+    if (ring == nullptr) return kTimeMin;
+    TimeUs newest = RingView(&cell, ring->shape).newest_time();
+    return newest == kTimeMin ? kTimeMin : plus(newest, ring->shape.spans.back());
+  }
+  bool has_part = cell.kind == CellKind::kHeadNot || cell.kind == CellKind::kTruncated;
+  const BoundRule* rule = rules.find(static_cast<ProgramId>(has_part ? cell.id >> 16 : cell.id));
+  if (rule == nullptr) return kTimeMin;
+  if (cell.kind == CellKind::kSuppress) {
+    const SuppressCell& suppress = *reinterpret_cast<const SuppressCell*>(cell.payload());
+    // A count of folded matches waits for the next alert, but not for ever.
+    return suppress.folded == 0 ? suppress.until : plus(suppress.until, engine_.limits_.run_age_max_us);
+  }
+  TimeUs time = reinterpret_cast<const TimeCell*>(cell.payload())->time;
+  if (cell.kind == CellKind::kTruncated) return plus(time, 1);
+  return plus(time, rule->entry.program->head_nots[cell.id & 0xffff].span_us);
+}
+
+void TimelineEngine::prune(TimeUs now) {
+  BlockView view = editor_.view();
+  std::erase_if(editor_.runs(), [&](const Run& run) {
+    const BoundRule* rule = engine_.rules_->find(run.program);
+    if (rule == nullptr) return true;
+    bool over = run_end(view, *rule->entry.program, run, engine_.limits_) <= now;
+    if (over && rule->entry.program->within_us == kTimeMax) ++engine_.counters_.runs_aged;
+    return over;
+  });
+  for (bool removed = true; removed;) {
+    removed = false;
+    Cell* dead = nullptr;
+    view.for_each_cell([&](Cell& cell) {
+      if (cell.kind == CellKind::kRing && ring_by_id(cell.id) != nullptr) {
+        RingEditor::advance(&cell, ring_by_id(cell.id)->shape, now);
+      }
+      if (dead == nullptr && cell_end(cell) <= now) dead = &cell;
+    });
+    if (dead != nullptr) {
+      editor_.remove_cell(dead);
+      removed = true;
+    }
+  }
+}
+
+const BoundRing* TimelineEngine::ring_by_id(uint64_t id) const {
+  for (const BoundRing& ring : timeline().rings) {
+    if (ring.shape.id == id) return &ring;
+  }
+  return nullptr;
+}
+
+uint64_t TimelineEngine::awaits_of(BlockView block) const {
+  uint64_t awaits = 0;
+  for (const Run& run : block.runs()) {
+    const BoundRule* rule = engine_.rules_->find(run.program);
+    if (rule != nullptr) awaits |= rule->state_awaits[run.state];
+  }
+  return awaits;
+}
+
+// Ends the work on a key: `slot` is nullptr if the key is new. The block is dirty from here on, or gone.
+void TimelineEngine::close_key(Space& space, uint64_t hash, Slot* slot) {
+  BlockHeader& header = editor_.view().header();
+  uint32_t segment = header.segment;
+  bool was_dirty = header.dirty != 0;
+  header.dirty = 1;
+  uint8_t* block = editor_.close();
+  if (block == nullptr) {
+    if (slot != nullptr) space.table.erase(slot);
+    if (segment != 0) gone_.push_back({space.id, hash, segment});
+    return;
+  }
+  if (slot == nullptr) {
+    slot = space.table.insert(hash, block);
+  } else {
+    slot->block = block;
+  }
+  if (!was_dirty) dirty_.emplace_back(space.id, hash);
+  slot->awaits = awaits_of(BlockView(block));
+  schedule(space, *slot);
+}
+
+// One timer a key: its next absence, or (when none is set yet) the moment when nothing of it can matter any more.
+void TimelineEngine::schedule(Space& space, Slot& slot) {
+  BlockView view(slot.block);
+  TimeUs next = kTimeMax;
+  for (const Run& run : view.runs()) {
+    const BoundRule* rule = engine_.rules_->find(run.program);
+    if (rule != nullptr) next = std::min(next, run_deadline(view, *rule->entry.program, run));
+  }
+  if (slot.deadline == kTimeMax) {
+    TimeUs end = kTimeMin;
+    for (const Run& run : view.runs()) {
+      const BoundRule* rule = engine_.rules_->find(run.program);
+      if (rule != nullptr) end = std::max(end, run_end(view, *rule->entry.program, run, engine_.limits_));
+    }
+    view.for_each_cell([&](Cell& cell) { end = std::max(end, cell_end(cell)); });
+    next = std::min(next, end);
+  }
+  if (next >= slot.deadline) return;
+  slot.deadline = next;
+  timers_.push({next, space.id, slot.hash});
+}
+
+void TimelineEngine::collect_dirty(uint32_t segment, std::span<const uint32_t> victims, std::vector<KeyImage>& images) {
+  for (const Gone& gone : gone_) images.push_back({gone.space, gone.hash, kTimeMax, gone.segment, {}});
+  gone_.clear();
+  auto take = [&](const Space& space, Slot& slot) {
+    BlockHeader& header = BlockView(slot.block).header();
+    images.push_back({space.id, slot.hash, slot.deadline, header.segment, block_image(BlockView(slot.block))});
+    header.segment = segment;
+    header.dirty = 0;
+  };
+  for (const auto& [space_id, hash] : dirty_) {
+    for (Space& space : spaces_) {
+      if (space.id != space_id) continue;
+      space.table.for_each_of_hash(hash, [&](Slot& slot) {
+        if (BlockView(slot.block).header().dirty != 0) take(space, slot);
+        return false;
+      });
+    }
+  }
+  dirty_.clear();
+  if (victims.empty()) return;
+  for (Space& space : spaces_) {
+    space.table.for_each([&](Slot& slot) {
+      uint32_t at = BlockView(slot.block).header().segment;
+      if (std::find(victims.begin(), victims.end(), at) != victims.end()) take(space, slot);
+    });
+  }
+}
+
+bool TimelineEngine::restore_key(uint64_t space_id, uint64_t hash, uint32_t segment, std::span<const uint8_t> bytes, bool* known) {
+  for (size_t i = 0; i < spaces_.size(); ++i) {
+    Space& space = spaces_[i];
+    if (space.id != space_id) continue;
+    *known = true;
+    if (bytes.size() < sizeof(BlockHeader)) return false;
+    uint8_t* block = memory_.allocate(static_cast<uint32_t>(bytes.size()));
+    std::memcpy(block, bytes.data(), bytes.size());
+    BlockView view(block);
+    view.header().capacity = static_cast<uint32_t>(bytes.size());
+    bool sound = verify_block({block, bytes.size()}, timeline().spaces[i].parts, *engine_.rules_) &&
+                 reinterpret_cast<const BlockHeader*>(bytes.data())->capacity == bytes.size();
+    if (!sound) {
+      memory_.release(block);
+      return false;
+    }
+    view.header().segment = segment;
+    view.header().dirty = 0;
+    Slot* slot = space.table.insert(hash, block);
+    slot->awaits = awaits_of(view);
+    schedule(space, *slot);
+    return true;
+  }
+  return true;
+}
+
+void TimelineEngine::restore_buffered(const BatchPtr& batch, std::span<const uint32_t> rows) {
+  texts_.clear();
+  auto waiting = std::make_shared<WaitingBatch>();
+  waiting->batch = batch;
+  for (uint32_t row : rows) {
+    if (is_owned_by_shard(*batch, row)) reorder_.push(waiting, row);
+  }
+}
+
+BufferedRows TimelineEngine::buffered() const {
+  BufferedRows rows;
+  rows.timeline = name_;
+  reorder_.for_each([&](const Reorder::Item& item) { rows.positions.push_back(item.batch->batch->position[item.row]); });
+  std::sort(rows.positions.begin(), rows.positions.end());
+  return rows;
+}
+
+// Copies the warmed programs' runs with their histories, their cells, and rings that this key does not have yet (R74, R75).
+void TimelineEngine::adopt_block(BlockView warmed, std::span<const ProgramId> programs, Space& space, uint64_t hash) {
+  auto is_wanted = [&](ProgramId id) { return std::find(programs.begin(), programs.end(), id) != programs.end(); };
+  key_ = warmed.key();
+  Slot* slot = space.table.find(hash, key_);
+  if (slot != nullptr) {
+    editor_.open(slot->block);
+  } else {
+    editor_.create(key_);
+  }
+  BlockHeader& header = editor_.view().header();
+  header.next_row = std::max(header.next_row, warmed.header().next_row);
+  std::vector<std::pair<uint32_t, uint32_t>> copied;     // warmed node -> held index, so that forks still share
+  for (const Run& run : warmed.runs()) {
+    if (!is_wanted(run.program)) continue;
+    std::vector<uint32_t> chain;
+    for (uint32_t ref = run.node; ref != 0; ref = warmed.node(ref).previous) chain.push_back(ref);
+    uint32_t previous = editor_.hold(0);
+    for (auto ref = chain.rbegin(); ref != chain.rend(); ++ref) {
+      auto known = std::find_if(copied.begin(), copied.end(), [&](const auto& pair) { return pair.first == *ref; });
+      if (known != copied.end()) {
+        previous = known->second;
+        continue;
+      }
+      Node node = warmed.node(*ref);
+      node.row = editor_.add_packed_row(warmed.row(node.row), warmed.row_header(node.row).size);
+      node.previous = editor_.held(previous);
+      previous = editor_.hold(editor_.add_node(node));
+      copied.emplace_back(*ref, previous);
+    }
+    Run moved = run;
+    moved.node = editor_.held(previous);
+    editor_.runs().push_back(moved);
+  }
+  warmed.for_each_cell([&](Cell& cell) {
+    bool has_part = cell.kind == CellKind::kHeadNot || cell.kind == CellKind::kTruncated;
+    bool wanted = cell.kind == CellKind::kRing || is_wanted(static_cast<ProgramId>(has_part ? cell.id >> 16 : cell.id));
+    if (!wanted || editor_.view().find_cell(cell.kind, cell.id) != nullptr) return;
+    Cell* added = editor_.add_cell(cell.kind, cell.id, cell.size - static_cast<uint32_t>(sizeof(Cell)));
+    std::memcpy(added->payload(), cell.payload(), cell.size - sizeof(Cell));
+  });
+  close_key(space, hash, slot);
+}
+
+void TimelineEngine::adopt(TimelineEngine& warmed, std::span<const ProgramId> programs) {
+  for (Space& from : warmed.spaces_) {
+    for (Space& space : spaces_) {
+      if (space.id != from.id) continue;
+      from.table.for_each([&](const Slot& slot) {
+        if (engine_.owns(slot.hash)) adopt_block(BlockView(slot.block), programs, space, slot.hash);
+      });
+    }
+  }
+}
+
+const Slot* TimelineEngine::find(uint64_t space_id, uint64_t hash, std::string_view key) const {
+  for (const Space& space : spaces_) {
+    if (space.id == space_id) return space.table.find(hash, key);
+  }
+  return nullptr;
+}
+
+uint64_t TimelineEngine::keys() const {
+  uint64_t keys = 0;
+  for (const Space& space : spaces_) keys += space.table.size();
+  return keys;
+}
+
+uint64_t TimelineEngine::runs(ProgramId program) const {
+  uint64_t runs = 0;
+  for (const Space& space : spaces_) {
+    space.table.for_each([&](const Slot& slot) {
+      for (const Run& run : BlockView(slot.block).runs()) runs += run.program == program ? 1 : 0;
+    });
+  }
+  return runs;
+}
+
+uint64_t TimelineEngine::state_bytes() const {
+  uint64_t bytes = memory_.bytes_in_use();
+  for (const Space& space : spaces_) bytes += space.table.bytes();
+  return bytes;
+}
+
+}  // namespace cep

@@ -1,0 +1,15 @@
+// Values of a program's windows for the key and event under test, computed when a condition asks. One thread.
+#pragma once
+
+#include "cep/value.h"
+
+namespace cep {
+
+class WindowReader {
+ public:
+  virtual ~WindowReader() = default;
+  // Value of Program::windows[window] as of the event under test, which is already in its ring (R48).
+  virtual Value value(uint16_t window) = 0;
+};
+
+}  // namespace cep
