@@ -57,14 +57,15 @@ class Collector {
       sums_.add(units.value_or(0));
       sums_.sum_lost |= !units;
     } else {
-      scale_ = v.scale;   // one expression, hence one type: all values have this scale
+      scale_ = v.scale;  // one expression, hence one type: all values have this scale
       sums_.add(v.number);
     }
   }
 
   Int128 distinct() {
     std::sort(all_.begin(), all_.end(), [](const Value& a, const Value& b) { return compare(a, b) < 0; });
-    const auto end = std::unique(all_.begin(), all_.end(), [](const Value& a, const Value& b) { return compare(a, b) == 0; });
+    const auto end =
+        std::unique(all_.begin(), all_.end(), [](const Value& a, const Value& b) { return compare(a, b) == 0; });
     return end - all_.begin();
   }
 
@@ -79,7 +80,7 @@ class Collector {
 }  // namespace
 
 std::optional<Int128> to_billionths(double d) {
-  constexpr double kLimit = 85070591730234615865843651857942052864.0;   // 2^126
+  constexpr double kLimit = 85070591730234615865843651857942052864.0;  // 2^126
   const double units = std::round(d * 1e9);
   if (!(units > -kLimit && units < kLimit)) return std::nullopt;
   return static_cast<Int128>(units);
@@ -126,7 +127,7 @@ Value bound_aggregate(const ExprPool& pool, uint16_t index, const Type& type, Ev
   const BoundAggregate& aggregate = context.bound->program().aggregates[index];
   EvalContext inner = context;
   Collector collector(aggregate.kind);
-  Value first;   // of the walk, which goes from the newest to the oldest
+  Value first;  // of the walk, which goes from the newest to the oldest
   Value last;
   bool seen = false;
   context.bound->for_each(aggregate.variable, [&](const RowRef& row) {

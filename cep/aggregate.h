@@ -19,14 +19,14 @@ struct ExactSums {
   uint64_t count = 0;
   Int128 sum = 0;
   Int128 sum_squares = 0;
-  bool sum_lost = false;        // beyond 128 bits
+  bool sum_lost = false;  // beyond 128 bits
   bool squares_lost = false;
 
   void add(Int128 n);
   // Numbers were added at `scale`. Null without values; null and counted if the sums were lost or do not fit the type.
   Value sum_as(const Type& type, int scale, EvalCounters& counters) const;
-  Value avg_as(const Type& type, int scale, EvalCounters& counters) const;     // float, or duration
-  Value stddev(int scale, EvalCounters& counters) const;                       // sample; null below 2 values
+  Value avg_as(const Type& type, int scale, EvalCounters& counters) const;  // float, or duration
+  Value stddev(int scale, EvalCounters& counters) const;                    // sample; null below 2 values
 };
 
 // Value of Program::aggregates[index] over `context.bound`, as `type`.

@@ -45,7 +45,7 @@ double quotient(const Value& a, const Value& b) {
   if (a.kind != ValueKind::kFloat && b.kind != ValueKind::kFloat) {
     const Aligned aligned(a, b);
     if (aligned.ok && is_exact_in_double(aligned.a) && is_exact_in_double(aligned.b)) {
-      return static_cast<double>(aligned.a) / static_cast<double>(aligned.b);   // 0.3 / 0.1 is 3: one rounding
+      return static_cast<double>(aligned.a) / static_cast<double>(aligned.b);  // 0.3 / 0.1 is 3: one rounding
     }
   }
   return to_double(a) / to_double(b);
@@ -106,7 +106,7 @@ Value cast_failed(EvalCounters& counters) {
 }
 
 Value cast_float_to_exact(double d, const Type& type, EvalCounters& counters) {
-  char digits[40];   // the shortest digits that read back as this double: what a person sees is what is rounded
+  char digits[40];  // the shortest digits that read back as this double: what a person sees is what is rounded
   const auto end = std::to_chars(digits, digits + sizeof digits, d).ptr;
   std::string text(digits, end);
   text.erase(std::remove(text.begin(), text.end(), '+'), text.end());
@@ -146,9 +146,7 @@ bool is_number_kind(TypeKind kind) {
 
 }  // namespace
 
-double to_double(const Value& v) {
-  return v.kind == ValueKind::kFloat ? v.real : decimal_to_double(v.number, v.scale);
-}
+double to_double(const Value& v) { return v.kind == ValueKind::kFloat ? v.real : decimal_to_double(v.number, v.scale); }
 
 Value exact_value(Int128 number, int scale, const Type& type, EvalCounters& counters) {
   if (scale != type.scale) {
@@ -176,7 +174,7 @@ Value arithmetic(ExprOp op, const Type& type, const Value& a, const Value& b, Ev
   if (a.is_null() || b.is_null()) return {};
   if (type.kind == TypeKind::kFloat) return float_arithmetic(op, a, b, counters);
   if (op == ExprOp::kDivide) return divide_duration(a, b, type, counters);
-  if (a.kind == ValueKind::kFloat || b.kind == ValueKind::kFloat) {   // duration * float
+  if (a.kind == ValueKind::kFloat || b.kind == ValueKind::kFloat) {  // duration * float
     return rounded_double(to_double(a) * to_double(b), type, counters);
   }
   return exact_arithmetic(op, type, a, b, counters);
@@ -192,7 +190,8 @@ Value coerce(const Value& v, const Type& type, EvalCounters& counters) {
 bool can_cast(TypeKind from, TypeKind to) {
   if (from == to || from == TypeKind::kText || to == TypeKind::kText) return true;
   if (is_number_kind(from) && is_number_kind(to)) return true;
-  return (from == TypeKind::kInt && to == TypeKind::kTimestamp) || (from == TypeKind::kTimestamp && to == TypeKind::kInt);
+  return (from == TypeKind::kInt && to == TypeKind::kTimestamp) ||
+         (from == TypeKind::kTimestamp && to == TypeKind::kInt);
 }
 
 Value cast(const Value& v, const Type& type, TextArena& texts, EvalCounters& counters) {

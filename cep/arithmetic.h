@@ -15,10 +15,12 @@ Value exact_value(Int128 number, int scale, const Type& type, EvalCounters& coun
 Value float_value(double d, EvalCounters& counters);
 // kAdd, kSubtract, kMultiply, kDivide or kModulo with a result of `type`. Null if either operand is.
 Value arithmetic(ExprOp op, const Type& type, const Value& a, const Value& b, EvalCounters& counters);
-// Implicit conversion to the common type of a `case` or `coalesce`: int to decimal or float, decimal to float or greater scale.
+// Implicit conversion to the common type of a `case` or `coalesce`: int to decimal or float, decimal to float or
+// greater scale.
 Value coerce(const Value& v, const Type& type, EvalCounters& counters);
 
-// Casts the language has: a kind to itself, among numbers, anything to and from text, int (epoch ms) to and from timestamp.
+// Casts the language has: a kind to itself, among numbers, anything to and from text, int (epoch ms) to and from
+// timestamp.
 bool can_cast(TypeKind from, TypeKind to);
 // Explicit cast; what does not read as the type is null and counted. Texts made go to `texts`.
 Value cast(const Value& v, const Type& type, TextArena& texts, EvalCounters& counters);

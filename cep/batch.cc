@@ -7,7 +7,7 @@
 namespace cep {
 namespace {
 
-constexpr size_t kArenaSpareBytes = 64;      // so that readers may load whole words past the last text
+constexpr size_t kArenaSpareBytes = 64;  // so that readers may load whole words past the last text
 constexpr size_t kArenaBytesMax = UINT32_MAX - kArenaSpareBytes;
 
 void push_null(BatchColumn& column) {
@@ -73,8 +73,7 @@ Value Batch::value(uint32_t row, uint16_t column) const {
   return {};
 }
 
-BatchBuilder::BatchBuilder(SchemaPtr schema, SourceId source, TimeUs received_us)
-    : batch_(std::make_shared<Batch>()) {
+BatchBuilder::BatchBuilder(SchemaPtr schema, SourceId source, TimeUs received_us) : batch_(std::make_shared<Batch>()) {
   batch_->schema = std::move(schema);
   batch_->source = source;
   batch_->received_us = received_us;

@@ -108,19 +108,39 @@ std::vector<Admission> Clock::watermark(TimeUs time, const std::string* stream) 
   return admissions;
 }
 
+// The watermark that a tick gives the timeline: its present one if it does not move.
+TimeUs Clock::ticked(uint32_t timeline, TimeUs received_us) const {
+  const TimelineClock& clock = clocks_[timeline];
+  bool moves = !timing_[timeline].is_explicit && clock.watermark != kTimeMin && clock.last_received_us != kTimeMin;
+  if (!moves) return clock.watermark;
+  DurationUs silence = received_us - clock.last_received_us;
+  if (silence < timing_[timeline].idle_us) return clock.watermark;
+  return std::max(clock.watermark, clock.silence_watermark + silence - timing_[timeline].idle_us);
+}
+
 std::vector<Admission> Clock::tick(TimeUs received_us) {
   std::vector<Admission> admissions;
   for (uint32_t t = 0; t < clocks_.size(); ++t) {
-    TimelineClock& clock = clocks_[t];
-    if (timing_[t].is_explicit || clock.watermark == kTimeMin || clock.last_received_us == kTimeMin) continue;
-    DurationUs silence = received_us - clock.last_received_us;
-    if (silence < timing_[t].idle_us) continue;
-    TimeUs moved = clock.silence_watermark + silence - timing_[t].idle_us;
-    if (moved <= clock.watermark) continue;
-    clock.watermark = moved;
+    TimeUs moved = ticked(t, received_us);
+    if (moved == clocks_[t].watermark) continue;
+    clocks_[t].watermark = moved;
     admissions.push_back({t, moved, {}, {}});
   }
   return admissions;
+}
+
+bool Clock::would_tick(TimeUs received_us) const {
+  for (uint32_t t = 0; t < clocks_.size(); ++t) {
+    if (ticked(t, received_us) != clocks_[t].watermark) return true;
+  }
+  return false;
+}
+
+void Clock::offer(const std::vector<TimelineClock>& clocks) {
+  for (const TimelineClock& clock : clocks) {
+    bool present = std::any_of(clocks_.begin(), clocks_.end(), [&](const TimelineClock& own) { return own.timeline == clock.timeline; });
+    if (!present) parked_[clock.timeline] = clock;
+  }
 }
 
 std::vector<TimelineClock> Clock::save() const {

@@ -39,6 +39,10 @@ class Clock {
   std::vector<Admission> watermark(TimeUs time, const std::string* stream);
   // A tick at wall clock `received_us`: timelines silent for longer than idle move by the silence, never to the clock (R65).
   std::vector<Admission> tick(TimeUs received_us);
+  // Whether that tick would move anything: an idle log needs no record of it otherwise.
+  bool would_tick(TimeUs received_us) const;
+  // Clocks of a warm start: used for timelines that the next apply_rules makes.
+  void offer(const std::vector<TimelineClock>& clocks);
 
   TimeUs watermark_of(uint32_t timeline) const { return clocks_[timeline].watermark; }
   std::vector<TimelineClock> save() const;
@@ -53,6 +57,7 @@ class Clock {
     std::vector<StreamId> streams;
   };
   bool advance(TimelineClock& clock, const Timing& timing);
+  TimeUs ticked(uint32_t timeline, TimeUs received_us) const;
 
   std::vector<TimelineClock> clocks_;       // by timeline of the rule set
   std::vector<Timing> timing_;

@@ -46,7 +46,8 @@ bool is_fixed(TypeKind kind) {
          kind == TypeKind::kTimestamp || kind == TypeKind::kDuration;
 }
 
-// Where a constant lies among a column's integers: the greatest that is not above it, one less than the least int64 if none is.
+// Where a constant lies among a column's integers: the greatest that is not above it, one less than the least int64 if
+// none is.
 struct Place {
   Int128 floor;
   bool exact;
@@ -55,7 +56,7 @@ struct Place {
 Place place_of(const Type& type, const Value& constant) {
   Int128 below = Int128{INT64_MIN} - 1;
   Int128 above = Int128{INT64_MAX} + 1;
-  if (type.kind == TypeKind::kBool) {   // a bool has two values, and false < true
+  if (type.kind == TypeKind::kBool) {  // a bool has two values, and false < true
     below = -1;
     above = 2;
   }
@@ -70,7 +71,7 @@ Place place_of(const Type& type, const Value& constant) {
 ColumnTest range_test(uint16_t column, bool negated, Int128 low, Int128 high) {
   ColumnTest test = leaf(Kind::kNumberRange, column, negated);
   if (low > high || low > INT64_MAX || high < INT64_MIN) {
-    test.low = 1;   // empty: low > high
+    test.low = 1;  // empty: low > high
     test.high = 0;
     return test;
   }
@@ -88,7 +89,7 @@ ColumnTest fixed_comparison(uint16_t column, const Type& type, ExprOp op, const 
     case ExprOp::kLessEqual: return range_test(column, false, least, place.floor);
     case ExprOp::kGreater: return range_test(column, false, place.floor + 1, greatest);
     case ExprOp::kGreaterEqual: return range_test(column, false, place.exact ? place.floor : place.floor + 1, greatest);
-    default:   // = and <>: nothing equals a constant between two integers
+    default:  // = and <>: nothing equals a constant between two integers
       return range_test(column, op == ExprOp::kNotEqual, place.exact ? place.floor : 1, place.exact ? place.floor : 0);
   }
 }
@@ -109,7 +110,7 @@ ColumnTest float_comparison(uint16_t column, ExprOp op, const Value& constant) {
     case ExprOp::kGreater: test.float_low = order == 0 ? std::nextafter(nearest, kInfinity) : at_least; break;
     case ExprOp::kGreaterEqual: test.float_low = at_least; break;
     default:
-      test.float_low = at_least;   // above at_most unless the constant is a double: empty
+      test.float_low = at_least;  // above at_most unless the constant is a double: empty
       test.float_high = at_most;
   }
   return test;
@@ -191,20 +192,25 @@ class Maker {
     return schema_.columns[column(field)].type;
   }
 
-  // Tests on columns first: they leave fewer rows to the interpreter.
   ColumnTest combine(Kind kind, ExprId id, bool negated) const {
     ColumnTest test;
     test.kind = kind;
     for (const ExprId child : {node(id).a, node(id).b}) {
       ColumnTest made = make(child, negated);
       if (made.kind == kind) {
-        std::move(made.children.begin(), made.children.end(), std::back_inserter(test.children));
+        for (ColumnTest& inner : made.children) add_child(test, std::move(inner));
       } else {
-        test.children.push_back(std::move(made));
+        add_child(test, std::move(made));
       }
     }
-    std::stable_partition(test.children.begin(), test.children.end(), [](const ColumnTest& c) { return !c.has_rows(); });
     return test;
+  }
+
+  // Tests on columns come before those by row, so that they leave fewer rows to the interpreter.
+  static void add_child(ColumnTest& parent, ColumnTest child) {
+    auto at = parent.children.end();
+    if (!child.has_rows()) at = std::find_if(parent.children.begin(), at, [](const auto& c) { return c.has_rows(); });
+    parent.children.insert(at, std::move(child));
   }
 
   // Empty: no fast way.
@@ -238,7 +244,7 @@ class Maker {
       if (node(id).op != ExprOp::kConstant) return std::nullopt;
       const Value value = constant(id);
       if (value.is_null()) {
-        if (negated) return constant_test(false);   // x not in (.., null) is never true
+        if (negated) return constant_test(false);  // x not in (.., null) is never true
       } else if (test.kind == Kind::kTextIn) {
         test.texts.push_back(text_of(value));
       } else if (const Place place = place_of(type, value); place.exact) {
@@ -274,9 +280,22 @@ void mask_rows(const BatchColumn& column, bool negated, uint32_t rows, uint8_t* 
   }
 }
 
+void apply_texts(const ColumnTest& test, const Batch& batch, const BatchColumn& c, uint8_t* bits) {
+  if (test.texts.size() != 1) {
+    mask_rows(c, test.negated, batch.rows(), bits,
+              [&](uint32_t r) { return text_is_in(test.texts, c.fixed[r], batch.text(r, test.column)); });
+    return;
+  }
+  const int64_t* x = c.fixed.data();
+  const int64_t hash = test.texts[0].hash;
+  const std::string_view bytes = test.texts[0].bytes;
+  mask_rows(c, test.negated, batch.rows(), bits,
+            [&, x, hash, bytes](uint32_t r) { return x[r] == hash && batch.text(r, test.column) == bytes; });
+}
+
 void apply_leaf(const ColumnTest& test, const Batch& batch, uint8_t* bits) {
   const uint32_t rows = batch.rows();
-  const bool missing = test.column >= batch.columns.size();   // the batch is of an older schema: all null
+  const bool missing = test.column >= batch.columns.size();  // the batch is of an older schema: all null
   if (test.kind == Kind::kIsNull) {
     if (missing && !test.negated) return;
     for (uint32_t r = 0; r < rows; ++r) {
@@ -298,9 +317,8 @@ void apply_leaf(const ColumnTest& test, const Batch& batch, uint8_t* bits) {
       break;
     }
     case Kind::kNumberIn:
-      mask_rows(c, test.negated, rows, bits, [&](uint32_t r) {
-        return std::binary_search(test.numbers.begin(), test.numbers.end(), c.fixed[r]);
-      });
+      mask_rows(c, test.negated, rows, bits,
+                [&](uint32_t r) { return std::binary_search(test.numbers.begin(), test.numbers.end(), c.fixed[r]); });
       break;
     case Kind::kFloatRange: {
       const double* x = c.real.data();
@@ -309,10 +327,7 @@ void apply_leaf(const ColumnTest& test, const Batch& batch, uint8_t* bits) {
       });
       break;
     }
-    default:
-      mask_rows(c, test.negated, rows, bits, [&](uint32_t r) {
-        return text_is_in(test.texts, c.fixed[r], batch.text(r, test.column));
-      });
+    default: apply_texts(test, batch, c, bits);
   }
 }
 
@@ -329,7 +344,7 @@ void apply_by_row(const ColumnTest& test, const ExprPool& pool, const Batch& bat
 
 void apply_or(const ColumnTest& test, const ExprPool& pool, const Batch& batch, EvalContext& context, uint8_t* bits) {
   const uint32_t rows = batch.rows();
-  std::vector<uint8_t> open(bits, bits + rows);   // rows of which nothing was true yet
+  std::vector<uint8_t> open(bits, bits + rows);  // rows of which nothing was true yet
   std::vector<uint8_t> found(rows);
   for (const ColumnTest& child : test.children) {
     std::copy(open.begin(), open.end(), found.begin());
@@ -342,7 +357,8 @@ void apply_or(const ColumnTest& test, const ExprPool& pool, const Batch& batch, 
 }  // namespace
 
 bool ColumnTest::has_rows() const {
-  return kind == Kind::kByRow || std::any_of(children.begin(), children.end(), [](const auto& c) { return c.has_rows(); });
+  return kind == Kind::kByRow ||
+         std::any_of(children.begin(), children.end(), [](const auto& c) { return c.has_rows(); });
 }
 
 ColumnTest make_column_test(const ExprPool& pool, ExprId expr, const StreamSchema& schema) {

@@ -93,17 +93,17 @@ int compare_decimal_with_double(Int128 n, int scale, double d) {
   const Int128 rest = n % unit;
   if (rest >= 0 && fraction <= 0) return rest > 0 || fraction < 0 ? 1 : 0;
   if (rest <= 0 && fraction >= 0) return rest < 0 || fraction > 0 ? -1 : 0;
-  const int order = compare_fractions(static_cast<Uint128>(rest < 0 ? -rest : rest), static_cast<Uint128>(unit),
-                                      std::fabs(fraction));
+  const int order =
+      compare_fractions(static_cast<Uint128>(rest < 0 ? -rest : rest), static_cast<Uint128>(unit), std::fabs(fraction));
   return rest < 0 ? -order : order;
 }
 
 double decimal_to_double(Int128 n, int scale) {
   if (scale == 0) return static_cast<double>(n);
   constexpr Int128 kExactInDouble = Int128{1} << 53;
-  constexpr int kExactPower = 22;   // 10^22 is the last power of ten that is a double
+  constexpr int kExactPower = 22;  // 10^22 is the last power of ten that is a double
   if (n <= kExactInDouble && n >= -kExactInDouble && scale <= kExactPower) {
-    return static_cast<double>(n) / static_cast<double>(power_of_ten(scale));   // one rounding
+    return static_cast<double>(n) / static_cast<double>(power_of_ten(scale));  // one rounding
   }
   const std::string digits = format_decimal(n, static_cast<uint8_t>(scale));
   double result = 0;

@@ -22,7 +22,8 @@ inline bool fits_int64(Int128 n) { return n >= INT64_MIN && n <= INT64_MAX; }
 
 // n / d rounded half away from zero; d > 0.
 Int128 divide_rounded(Int128 n, Int128 d);
-// The number at another scale: exact when it grows, rounded half away from zero when it shrinks. Empty: beyond 38 digits.
+// The number at another scale: exact when it grows, rounded half away from zero when it shrinks. Empty: beyond 38
+// digits.
 std::optional<Int128> rescale(Int128 n, int from_scale, int to_scale);
 
 // -1, 0, 1, exact on the real values.

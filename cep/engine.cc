@@ -57,7 +57,7 @@ void Engine::on_time(std::span<const Admission> admissions, std::vector<Alert>& 
   sort_alerts(alerts, first);
 }
 
-void Engine::adopt(Engine& warmed, std::span<const ProgramId> programs) {
+void Engine::adopt(const Engine& warmed, std::span<const ProgramId> programs) {
   for (const auto& from : warmed.timelines_) {
     for (const auto& timeline : timelines_) {
       if (timeline->name() == from->name()) timeline->adopt(*from, programs);

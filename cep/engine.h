@@ -54,8 +54,9 @@ class Engine {
   uint64_t key_hash(const BoundRule& rule, std::span<const Value> key) const;
   bool owns(uint64_t key_hash) const { return key_hash % shard_count_ == shard_; }
 
-  // Moves the state of `programs` from a muted engine's keys into this one (warm start, R74).
-  void adopt(Engine& warmed, std::span<const ProgramId> programs);
+  // Copies the state of `programs` from a muted engine's keys into this one, right after apply_rules (warm start, R74). A timeline that
+  // the rules have just made also takes the rows that wait in the muted engine's buffer. Several shards may adopt from one engine.
+  void adopt(const Engine& warmed, std::span<const ProgramId> programs);
 
   // Checkpoint: images of keys changed since the last call, which `segment` will hold; and of keys whose image is in `victims`.
   void collect_dirty(uint32_t segment, std::span<const uint32_t> victims, std::vector<KeyImage>& images);
@@ -64,6 +65,7 @@ class Engine {
   bool restore_key(uint64_t space, uint64_t hash, uint32_t segment, std::span<const uint8_t> bytes);
   void restore_buffered(const std::string& timeline, const BatchPtr& batch, std::span<const uint32_t> rows);
 
+  const RuleSet& rules() const { return *rules_; }
   uint64_t keys() const;
   uint64_t runs(ProgramId program) const;
   uint64_t state_bytes() const;

@@ -35,7 +35,7 @@ RowRef find_bound(const Expr& e, const EvalContext& context) {
 
 Value conjunction(const ExprPool& pool, const Expr& e, EvalContext& context, bool is_and) {
   const Value a = evaluate(pool, e.a, context);
-  if (!a.is_null() && a.is_true() != is_and) return a;   // decided: false and .., true or ..
+  if (!a.is_null() && a.is_true() != is_and) return a;  // decided: false and .., true or ..
   const Value b = evaluate(pool, e.b, context);
   if (!b.is_null() && b.is_true() != is_and) return b;
   return a.is_null() ? a : b;
@@ -92,15 +92,18 @@ Value list_membership(const ExprPool& pool, const Expr& e, EvalContext& context)
     for (const Value& v : element) {
       if (v.is_null()) return {};
     }
-    const ListPtr& list = context.lists[static_cast<size_t>(e.a)];
-    return truth(list != nullptr && list->contains(element), e);   // a list without a version in force is empty
+    const auto index = static_cast<size_t>(e.a);
+    WEIR_CHECK(index < context.lists.size(), "a list is tested without the versions in force");
+    const ListPtr& list = context.lists[index];
+    return truth(list != nullptr && list->contains(element), e);  // a list without a version in force is empty
   });
 }
 
 Value regex_match(const ExprPool& pool, const Expr& e, EvalContext& context) {
   const Value a = evaluate(pool, e.a, context);
   if (a.is_null()) return {};
-  return truth(RE2::PartialMatch(re2::StringPiece(a.text_data, a.text_size), *pool.regexes[static_cast<size_t>(e.b)]), e);
+  return truth(RE2::PartialMatch(re2::StringPiece(a.text_data, a.text_size), *pool.regexes[static_cast<size_t>(e.b)]),
+               e);
 }
 
 Value like_match(const ExprPool& pool, const Expr& e, EvalContext& context) {
@@ -186,8 +189,7 @@ Value evaluate(const ExprPool& pool, ExprId expr, EvalContext& context) {
   const Expr& e = pool.nodes[static_cast<size_t>(expr)];
   switch (e.op) {
     case ExprOp::kConstant: return pool.constants[static_cast<size_t>(e.a)].view();
-    case ExprOp::kField:
-      return context.event.valid() ? context.event.value(static_cast<uint16_t>(e.a)) : Value::null();
+    case ExprOp::kField: return context.event.valid() ? context.event.value(static_cast<uint16_t>(e.a)) : Value::null();
     case ExprOp::kFieldByStream: return field_by_stream(context.event, pool.field_maps[static_cast<size_t>(e.a)]);
     case ExprOp::kBoundField:
     case ExprOp::kBoundFieldByStream:

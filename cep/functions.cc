@@ -1,5 +1,5 @@
-// The table of built-in functions and their dispatch. A null argument gives null before a function is entered, except for
-// coalesce, concat and nullif.
+// The table of built-in functions and their dispatch. A null argument gives null before a function is entered, except
+// for coalesce, concat and nullif.
 #include "cep/functions.h"
 
 #include <algorithm>
@@ -31,7 +31,8 @@ constexpr FunctionInfo kFunctions[] = {
     {"lower", FunctionId::kLower, "t", ResultRule::kText, "A-Z made small; other letters stay"},
     {"upper", FunctionId::kUpper, "t", ResultRule::kText, "a-z made capital; other letters stay"},
     {"trim", FunctionId::kTrim, "t", ResultRule::kText, "without blanks at both ends"},
-    {"substring", FunctionId::kSubstring, "ti?i", ResultRule::kText, "from a position (1 is the first), at most a length"},
+    {"substring", FunctionId::kSubstring, "ti?i", ResultRule::kText,
+     "from a position (1 is the first), at most a length"},
     {"starts_with", FunctionId::kStartsWith, "tt", ResultRule::kBool, "whether the first begins with the second"},
     {"ends_with", FunctionId::kEndsWith, "tt", ResultRule::kBool, "whether the first ends with the second"},
     {"contains", FunctionId::kContains, "tt", ResultRule::kBool, "whether the second occurs in the first"},
@@ -42,7 +43,8 @@ constexpr FunctionInfo kFunctions[] = {
     {"day_of_week", FunctionId::kDayOfWeek, "T?z", ResultRule::kInt, "1 for Monday to 7, in UTC or the zone"},
     {"date_trunc", FunctionId::kDateTrunc, "uT?z", ResultRule::kTimestamp,
      "start of the second, minute, hour, day, week, month, quarter or year, in UTC or the zone"},
-    {"distance_km", FunctionId::kDistanceKm, "nnnn", ResultRule::kFloat, "great-circle distance of lat1, lon1, lat2, lon2"},
+    {"distance_km", FunctionId::kDistanceKm, "nnnn", ResultRule::kFloat,
+     "great-circle distance of lat1, lon1, lat2, lon2"},
     {"speed_kmh", FunctionId::kSpeedKmh, "nnTnnT", ResultRule::kFloat,
      "speed of lat1, lon1, t1, lat2, lon2, t2; two places at one time give 1e9"},
     {"in_cidr", FunctionId::kInCidr, "at", ResultRule::kBool, "whether the address lies in the network '10.0.0.0/8'"},
@@ -164,7 +166,8 @@ Value date_trunc(std::string_view unit, TimeUs t, std::string_view zone) {
   const std::optional<DurationUs> offset = zone_offset_us(zone, t);
   if (!offset || !is_known_time_unit(unit)) return {};
   const int64_t local_us = t + *offset;
-  // Within a day the offset of the instant itself stays: the second 02:30 of an autumn night begins at the second 02:00.
+  // Within a day the offset of the instant itself stays: the second 02:30 of an autumn night begins at the second
+  // 02:00.
   if (unit == "second") return Value::timestamp(floor_to(local_us, kSecond) - *offset);
   if (unit == "minute") return Value::timestamp(floor_to(local_us, kMinute) - *offset);
   if (unit == "hour") return Value::timestamp(floor_to(local_us, kHour) - *offset);
@@ -240,8 +243,8 @@ Value call_text_function(FunctionId id, Arguments a, TextArena& texts) {
 std::span<const FunctionInfo> functions() { return kFunctions; }
 
 const FunctionInfo* find_function(std::string_view name) {
-  const auto found = std::find_if(std::begin(kFunctions), std::end(kFunctions),
-                                  [&](const FunctionInfo& f) { return f.name == name; });
+  const auto found =
+      std::find_if(std::begin(kFunctions), std::end(kFunctions), [&](const FunctionInfo& f) { return f.name == name; });
   return found == std::end(kFunctions) ? nullptr : found;
 }
 
@@ -253,8 +256,7 @@ Value call_function(FunctionId id, const Type& type, Arguments a, EvalContext& c
   switch (id) {
     case FunctionId::kHour:
     case FunctionId::kDayOfWeek: return time_part(id, a[0], zone_argument(a, 1));
-    case FunctionId::kDateTrunc:
-      return date_trunc(a[0].text(), static_cast<TimeUs>(a[1].number), zone_argument(a, 2));
+    case FunctionId::kDateTrunc: return date_trunc(a[0].text(), static_cast<TimeUs>(a[1].number), zone_argument(a, 2));
     case FunctionId::kInCidr: return in_cidr(a[0].ip, a[1].text());
     case FunctionId::kNetwork: return network(a[0].ip, a[1].number);
     case FunctionId::kLength:

@@ -48,7 +48,7 @@ bool append_number(Bytes& out, const Type& type, const Value& v) {
   if (type.kind == TypeKind::kFloat) {
     const double d = v.kind == ValueKind::kFloat ? v.real : decimal_to_double(v.number, v.scale);
     if (compare(v, Value::floating(d)) != 0) return false;
-    append_raw(out, d + 0.0);   // -0 + 0 is 0
+    append_raw(out, d + 0.0);  // -0 + 0 is 0
     return true;
   }
   if (v.kind == ValueKind::kFloat) return false;
@@ -111,8 +111,8 @@ Value take_field(std::string_view& rest, const Type& type) {
 Result<std::string> encode_text(const std::string& list, const std::vector<Type>& types,
                                 std::span<const std::string> fields) {
   if (fields.size() != types.size()) {
-    return Error{"wrong_type", "an element of list " + list + " has " + std::to_string(types.size()) + " field(s), not " +
-                                   std::to_string(fields.size())};
+    return Error{"wrong_type", "an element of list " + list + " has " + std::to_string(types.size()) +
+                                   " field(s), not " + std::to_string(fields.size())};
   }
   std::string bytes;
   for (size_t i = 0; i < fields.size(); ++i) {
@@ -142,7 +142,7 @@ Result<bool> List::remove_text(std::span<const std::string> fields) {
 
 bool List::contains(std::span<const Value> element) const {
   if (element.size() != types_.size() || encoded_.empty()) return false;
-  std::array<std::byte, 512> room;   // most elements are looked up without an allocation
+  std::array<std::byte, 512> room;  // most elements are looked up without an allocation
   std::pmr::monotonic_buffer_resource memory(room.data(), room.size());
   std::pmr::string bytes(&memory);
   bytes.reserve(200);

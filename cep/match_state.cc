@@ -103,7 +103,8 @@ MatchState Engine::match_state(const BoundRule& asked, std::span<const Value> ke
   runs.resize(std::min<size_t>(runs.size(), runs_max));
   for (const Run& run : runs) state.runs.push_back(describe_run(block, program, *rules_, run, limits_));
   std::vector<uint32_t> none;
-  BlockWindows windows(block, timeline, *rule, state.watermark, none);
+  EvalCounters not_counted;     // a reader's question is no event
+  BlockWindows windows(block, timeline, *rule, state.watermark, none, not_counted);
   for (uint16_t w = 0; w < program.windows.size(); ++w) {
     state.windows.push_back({program.windows[w].text, OwnedValue(windows.value(w)), kTimeMin});
   }

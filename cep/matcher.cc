@@ -190,13 +190,18 @@ void Matcher::take(BlockEditor& block, const MatchScope& scope, const MatchEvent
 }
 
 void Matcher::start(BlockEditor& block, const MatchScope& scope, const MatchEvent& event) {
-  const State& initial = scope.rule->entry.program->states[0];
-  for (const Edge& edge : initial.edges) {
-    uint16_t variable = scope.rule->entry.program->states[edge.target].variable;
-    if (!fits(scope, event, variable, nullptr)) continue;
+  const Program& program = *scope.rule->entry.program;
+  auto fits_start = [&](uint16_t variable) {
+    ChainEvents nothing(block.view(), 0, program, *scope.rules);   // counts are 0, fields are null
+    return fits(scope, event, variable, &nothing);
+  };
+  for (const Edge& edge : program.states[0].edges) {
+    if (!fits_start(program.states[edge.target].variable)) continue;
     if (!head_not_allows(block, scope, event, edge.target)) continue;
-    bool stopped = std::any_of(edge.entry_untils.begin(), edge.entry_untils.end(),
-                               [&](uint16_t until) { return fits(scope, event, until, nullptr); });
+    // A greedy loop skipped at the head guards too: the event it would take starts nothing behind it (R3).
+    bool guarded = std::any_of(edge.guards.begin(), edge.guards.end(), [&](const Guard& guard) { return fits_start(guard.variable); });
+    if (guarded) continue;
+    bool stopped = std::any_of(edge.entry_untils.begin(), edge.entry_untils.end(), fits_start);
     if (!stopped) take(block, scope, event, nullptr, edge);
   }
 }

@@ -72,7 +72,7 @@ std::optional<NumberParts> split_number(std::string_view rest) {
   return parts;
 }
 
-enum class Excess { kRefuse, kTruncate, kRound };   // what happens to non-zero digits beyond the scale
+enum class Excess { kRefuse, kTruncate, kRound };  // what happens to non-zero digits beyond the scale
 
 // The number times 10^scale; empty if it has more than 38 digits then, or excess digits that are refused.
 std::optional<Int128> scaled(const NumberParts& parts, int scale, Excess excess) {
@@ -82,7 +82,8 @@ std::optional<Int128> scaled(const NumberParts& parts, int scale, Excess excess)
   if (first == size) return 0;
   int64_t last = size;
   while (parts.digit(last - 1) == 0) --last;
-  const int64_t kept = static_cast<int64_t>(parts.whole.size()) + parts.exponent + scale;   // digits before this one count
+  const int64_t kept =
+      static_cast<int64_t>(parts.whole.size()) + parts.exponent + scale;  // digits before this one count
   if (last > kept && excess == Excess::kRefuse) return std::nullopt;
   if (kept - first > kDecimalDigitsMax) return std::nullopt;
   Int128 number = 0;
@@ -143,7 +144,7 @@ bool take_clock(std::string_view& rest, int64_t* us) {
     return false;
   }
   if (take(rest, '.') && !take_fraction(rest, &fraction)) return false;
-  if (second == 60) {   // a leap second has no number of its own: the last instant before the next minute
+  if (second == 60) {  // a leap second has no number of its own: the last instant before the next minute
     second = 59;
     fraction = kSecond - 1;
   }
@@ -237,8 +238,8 @@ bool parse_duration(std::string_view text, DurationUs* out) {
     bool after_t;
     DurationUs us;
   };
-  static constexpr Unit kUnits[] = {{'W', false, 7 * kDay}, {'D', false, kDay},   {'H', true, kHour},
-                                    {'M', true, kMinute},   {'S', true, kSecond}};
+  static constexpr Unit kUnits[] = {
+      {'W', false, 7 * kDay}, {'D', false, kDay}, {'H', true, kHour}, {'M', true, kMinute}, {'S', true, kSecond}};
   Int128 total = 0;
   bool after_t = false;
   for (const Unit* unit = kUnits; !rest.empty();) {

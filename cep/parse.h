@@ -1,5 +1,5 @@
-// Values out of text: numbers by their digits and never through a double, times, durations, addresses. What decoders, lists and
-// casts share. Each takes the whole text and no blanks around it. Threads: pure functions.
+// Values out of text: numbers by their digits and never through a double, times, durations, addresses. What decoders,
+// lists and casts share. Each takes the whole text and no blanks around it. Threads: pure functions.
 #pragma once
 
 #include <string_view>
@@ -29,8 +29,8 @@ bool parse_float(std::string_view digits, double* out);
 // RFC 3339: "2026-01-31T10:00:00.5+01:00", a blank for the T allowed. Without Z or offset it is local time of `zone`.
 // Finer than a microsecond is truncated; second 60 is :59.999999. Errors: bad_time, out_of_range.
 Result<TimeUs> parse_time(std::string_view rfc3339, std::string_view zone);
-// Milliseconds since 1970 as a JSON number, truncated to microseconds. `looks_like_seconds` (may be null) is set to whether the
-// number is whole and below 10^11, as a time in seconds would be. Errors: bad_time, out_of_range.
+// Milliseconds since 1970 as a JSON number, truncated to microseconds. `looks_like_seconds` (may be null) is set to
+// whether the number is whole and below 10^11, as a time in seconds would be. Errors: bad_time, out_of_range.
 Result<TimeUs> time_from_epoch_ms(std::string_view digits, bool* looks_like_seconds = nullptr);
 // ISO 8601 as format_duration writes it: "PT1H30M", "-P1DT0.5S"; weeks to seconds, a fraction of seconds only.
 bool parse_duration(std::string_view text, DurationUs* out);
@@ -42,13 +42,13 @@ struct Cidr {
   IpBytes address{};
   uint8_t bits = 0;
 };
-bool parse_cidr(std::string_view text, Cidr* out);   // "10.0.0.0/8", "2001:db8::/32"; an address alone is itself
+bool parse_cidr(std::string_view text, Cidr* out);  // "10.0.0.0/8", "2001:db8::/32"; an address alone is itself
 bool is_ipv4(const IpBytes& ip);
 // The address with all bits after the first `bits` (0..128) cleared.
 IpBytes masked(const IpBytes& ip, int bits);
 
-// A value of the type as a list file or cast writes it; a timestamp also as epoch milliseconds. A text views the argument.
-// Errors: wrong_type, bad_time, out_of_range.
+// A value of the type as a list file or cast writes it; a timestamp also as epoch milliseconds. A text views the
+// argument. Errors: wrong_type, bad_time, out_of_range.
 Result<Value> parse_value(std::string_view text, const Type& type);
 
 }  // namespace cep

@@ -60,6 +60,14 @@ class Reorder {
     for (const Item& item : in_order_) visit(item);
     for (const Item& item : stragglers_) visit(item);
   }
+  // For another buffer that is to release equal times in the same order.
+  template <class F>
+  void for_each_in_arrival_order(F&& visit) const {
+    std::vector<const Item*> items;
+    for_each([&](const Item& item) { items.push_back(&item); });
+    std::sort(items.begin(), items.end(), [](const Item* a, const Item* b) { return a->arrival < b->arrival; });
+    for (const Item* item : items) visit(*item);
+  }
 
  private:
   static bool later(const Item& a, const Item& b) { return a.time != b.time ? a.time > b.time : a.arrival > b.arrival; }

@@ -5,10 +5,11 @@
 
 #include <algorithm>
 #include <bit>
-#include <cmath>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
+
+#include "cep/aggregate.h"
 
 namespace cep {
 namespace {
@@ -281,7 +282,7 @@ bool has_windows(const Parts& parts, const RingShape& shape) {
 
 }  // namespace
 
-RingEntryValue ring_value(const Ring& ring, const Value& argument) {
+RingEntryValue ring_value(const Ring& ring, const Value& argument, EvalCounters& counters) {
   RingEntryValue value;
   if (ring.argument == kNoExpr) {
     value.is_null = false;
@@ -294,8 +295,15 @@ RingEntryValue ring_value(const Ring& ring, const Value& argument) {
     case RingValue::kNumber:
       value.number = argument.number;
       value.is_null = argument.number > INT64_MAX || argument.number <= INT64_MIN;
+      if (value.is_null) ++counters.arithmetic_null;
       break;
-    case RingValue::kFloat: value.number = static_cast<Int128>(std::nearbyint(argument.real * 1e9)); break;
+    case RingValue::kFloat: {
+      std::optional<Int128> billionths = to_billionths(argument.real);
+      value.is_null = !billionths.has_value();
+      if (value.is_null) ++counters.arithmetic_null;
+      value.number = billionths.value_or(0);
+      break;
+    }
     case RingValue::kText: {
       XXH128_hash_t hash;
       if (argument.kind == ValueKind::kText) {
@@ -397,7 +405,8 @@ WindowTotals RingView::totals(DurationUs span_us, TimeUs time, bool exclude_newe
   }
   totals.non_null = window.non_null;
   totals.sum = window.sum;
-  totals.sum_squares = window.saturated != 0 ? -1 : window.sum_squares;
+  totals.sum_squares = window.sum_squares;
+  totals.squares_lost = window.saturated != 0;
   totals.distinct = window.distinct;
   return totals;
 }
@@ -443,32 +452,20 @@ bool RingView::lost_entries() const {
   return cell_ != nullptr && Parts(cell_->payload(), shape_).header->lost != 0;
 }
 
-Value aggregate_value(AggregateKind kind, const Ring& ring, const WindowTotals& totals) {
-  // Units of the stored numbers: 10^scale for decimals, 1e9 for floats.
-  double unit = 1;
-  if (ring.value == RingValue::kFloat) unit = 1e9;
-  for (uint8_t i = 0; ring.value == RingValue::kNumber && i < ring.type.scale; ++i) unit *= 10;
+Value aggregate_value(AggregateKind kind, const Ring& ring, const Type& type, const WindowTotals& totals, EvalCounters& counters) {
+  ExactSums sums;
+  sums.count = totals.non_null;
+  sums.sum = totals.sum;
+  sums.sum_squares = totals.sum_squares;
+  sums.squares_lost = totals.squares_lost;
+  int scale = ring.value == RingValue::kFloat ? kFloatSumScale : ring.type.scale;
   switch (kind) {
     case AggregateKind::kCount:
       return Value::integer(static_cast<Int128>(ring.argument == kNoExpr ? totals.count : totals.non_null));
     case AggregateKind::kCountDistinct: return Value::integer(static_cast<Int128>(totals.distinct));
-    case AggregateKind::kSum: {
-      if (totals.non_null == 0) return Value::null();
-      if (ring.value == RingValue::kFloat) return Value::floating(static_cast<double>(totals.sum) / 1e9);
-      if (ring.type.kind == TypeKind::kDecimal) return Value::decimal(totals.sum, ring.type.scale);
-      if (ring.type.kind == TypeKind::kDuration) return Value::duration(static_cast<int64_t>(totals.sum));
-      return Value::integer(totals.sum);
-    }
-    case AggregateKind::kAvg:
-      if (totals.non_null == 0) return Value::null();
-      return Value::floating(static_cast<double>(totals.sum) / unit / static_cast<double>(totals.non_null));
-    case AggregateKind::kStddev: {
-      if (totals.non_null < 2 || totals.sum_squares < 0) return Value::null();
-      double n = static_cast<double>(totals.non_null);
-      double sum = static_cast<double>(totals.sum) / unit;
-      double squares = static_cast<double>(totals.sum_squares) / unit / unit;
-      return Value::floating(std::sqrt(std::max(0.0, (squares - sum * sum / n) / (n - 1))));
-    }
+    case AggregateKind::kSum: return sums.sum_as(type, scale, counters);
+    case AggregateKind::kAvg: return sums.avg_as(type, scale, counters);
+    case AggregateKind::kStddev: return sums.stddev(scale, counters);
     case AggregateKind::kMin:
     case AggregateKind::kMax:
     case AggregateKind::kFirst:

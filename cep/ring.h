@@ -21,15 +21,16 @@ struct RingEntryValue {
   uint64_t hash_low = 0, hash_high = 0;
 };
 
-// Turns the argument of an aggregate into an entry's value.
-RingEntryValue ring_value(const Ring& ring, const Value& argument);
+// Turns the argument of an aggregate into an entry's value; a number that a ring cannot hold is null and counted.
+RingEntryValue ring_value(const Ring& ring, const Value& argument, EvalCounters& counters);
 
 // Running values of one window.
 struct WindowTotals {
   uint64_t count = 0;        // entries
   uint64_t non_null = 0;
   Int128 sum = 0;
-  Int128 sum_squares = 0;    // saturates; stddev is null then
+  Int128 sum_squares = 0;
+  bool squares_lost = false; // beyond 128 bits: no stddev
   uint64_t distinct = 0;
 };
 
@@ -72,7 +73,7 @@ class RingView {
   const RingShape& shape_;
 };
 
-// The SQL value of an aggregate from a window's totals; min and max are the caller's.
-Value aggregate_value(AggregateKind kind, const Ring& ring, const WindowTotals& totals);
+// The SQL value of an aggregate from a window's totals, as `type`; min and max are the caller's. Null and counted beyond the type.
+Value aggregate_value(AggregateKind kind, const Ring& ring, const Type& type, const WindowTotals& totals, EvalCounters& counters);
 
 }  // namespace cep

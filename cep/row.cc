@@ -98,7 +98,7 @@ void pack_row(const Batch& batch, uint32_t row, uint8_t* out) {
   const Layout layout(schema, columns);
   const uint32_t size = packed_size(batch, row);
   std::memset(out, 0, layout.bytes);
-  std::memset(out + size - 8, 0, 8);   // the padding behind the last text
+  std::memset(out + size - 8, 0, 8);  // the padding behind the last text
   RowHeader header;
   header.size = size;
   header.stream = schema.id;

@@ -19,6 +19,7 @@ namespace cep {
 struct RuleEntry {
   ProgramId id{};
   ProgramPtr program;
+  uint32_t number = 0;                      // of the rule's name, for ever: what stored alerts are found by
   uint32_t version = 1;
   RuleMode mode = RuleMode::kLive;
 };

@@ -43,7 +43,7 @@ int64_t code_points(std::string_view text) {
 
 std::string_view substring(std::string_view text, int64_t from, int64_t length) {
   if (length <= 0) return {};
-  int64_t end = 0;   // the first position that is not in the result
+  int64_t end = 0;  // the first position that is not in the result
   if (__builtin_add_overflow(from, length, &end)) end = std::numeric_limits<int64_t>::max();
   from = std::max<int64_t>(from, 1);
   if (end <= from) return {};
@@ -65,7 +65,7 @@ bool is_like(std::string_view text, std::string_view pattern) {
   constexpr size_t kNone = std::string_view::npos;
   size_t t = 0;
   size_t p = 0;
-  size_t after_percent = kNone;   // where to go on after the latest '%', which takes the text up to `taken`
+  size_t after_percent = kNone;  // where to go on after the latest '%', which takes the text up to `taken`
   size_t taken = 0;
   while (true) {
     if (p < pattern.size() && pattern[p] == '%') {
@@ -88,7 +88,7 @@ bool is_like(std::string_view text, std::string_view pattern) {
       }
     }
     if (after_percent == kNone || taken >= text.size()) return false;
-    taken = next_point(text, taken);   // the '%' takes one code point more
+    taken = next_point(text, taken);  // the '%' takes one code point more
     t = taken;
     p = after_percent;
   }

@@ -1,5 +1,5 @@
-// Text operations of the rule language (R57): bytes in order, code points where a length or position is meant, ASCII case only.
-// Results are views of the argument where possible, else owned by the arena. Threads: pure functions.
+// Text operations of the rule language (R57): bytes in order, code points where a length or position is meant, ASCII
+// case only. Results are views of the argument where possible, else owned by the arena. Threads: pure functions.
 #pragma once
 
 #include <string_view>

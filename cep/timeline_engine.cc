@@ -46,7 +46,7 @@ Value BlockWindows::value(uint16_t number) {
     bool found = view.extreme(window.span_us, time_, excludes_newest(window), window.kind == AggregateKind::kMax, &extreme);
     return found ? number_value(ring, extreme) : Value::null();
   }
-  return aggregate_value(window.kind, ring, view.totals(window.span_us, time_, excludes_newest(window)));
+  return aggregate_value(window.kind, ring, window.type, view.totals(window.span_us, time_, excludes_newest(window)), counters_);
 }
 
 std::vector<Evidence> BlockWindows::evidence(const Limits& limits) {
@@ -116,6 +116,7 @@ bool TimelineEngine::is_owned_by_shard(const Batch& batch, uint32_t row) {
 }
 
 void TimelineEngine::buffer(const BatchPtr& batch, const Admission& admission) {
+  is_new_ = false;
   texts_.clear();
   auto waiting = std::make_shared<WaitingBatch>();
   waiting->batch = batch;
@@ -220,7 +221,7 @@ void TimelineEngine::feed_rings(const Role& role, const Touch& touch) {
       argument = evaluate(program.pool, ring.argument, context);
     }
     RingEditor(editor_, bound.shape)
-        .append(touch.time, ring_value(ring, argument), engine_.limits_.window_entries_max, &engine_.counters_.window_dropped);
+        .append(touch.time, ring_value(ring, argument, engine_.eval_counters_), engine_.limits_.window_entries_max, &engine_.counters_.window_dropped);
     appended_.push_back(number);
   }
 }
@@ -258,7 +259,7 @@ OutputScope TimelineEngine::output_scope(const MatchScope& match, const Touch& t
 
 void TimelineEngine::run_rule(const BoundRule& rule, uint16_t input, const Touch& touch) {
   MatchEvent event{touch.batch, touch.row, input, touch.time, touch.words};
-  BlockWindows windows(editor_, timeline(), rule, touch.time, appended_);
+  BlockWindows windows(editor_, timeline(), rule, touch.time, appended_, engine_.eval_counters_);
   MatchScope scope = match_scope(rule);
   scope.windows = &windows;
   if (rule.entry.program->is_when) {

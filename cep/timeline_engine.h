@@ -21,11 +21,12 @@ class BlockWindows : public WindowReader {
  public:
   // Of a block under edit, wherever it moves.
   BlockWindows(const BlockEditor& editor, const Timeline& timeline, const BoundRule& rule, TimeUs time,
-               const std::vector<uint32_t>& appended)
-      : editor_(&editor), block_(nullptr), timeline_(timeline), rule_(rule), time_(time), appended_(appended) {}
+               const std::vector<uint32_t>& appended, EvalCounters& counters)
+      : editor_(&editor), block_(nullptr), timeline_(timeline), rule_(rule), time_(time), appended_(appended), counters_(counters) {}
   // Of a block at rest (match state).
-  BlockWindows(BlockView block, const Timeline& timeline, const BoundRule& rule, TimeUs time, const std::vector<uint32_t>& appended)
-      : block_(block), timeline_(timeline), rule_(rule), time_(time), appended_(appended) {}
+  BlockWindows(BlockView block, const Timeline& timeline, const BoundRule& rule, TimeUs time, const std::vector<uint32_t>& appended,
+               EvalCounters& counters)
+      : block_(block), timeline_(timeline), rule_(rule), time_(time), appended_(appended), counters_(counters) {}
   Value value(uint16_t window) override;
   // Evidence of a `when` alert: the first windows with their newest entries (R40).
   std::vector<Evidence> evidence(const Limits& limits);
@@ -40,6 +41,7 @@ class BlockWindows : public WindowReader {
   const BoundRule& rule_;
   TimeUs time_;
   const std::vector<uint32_t>& appended_;    // rings that the event under test has just entered
+  EvalCounters& counters_;
 };
 
 class TimelineEngine {
@@ -57,7 +59,7 @@ class TimelineEngine {
   bool restore_key(uint64_t space, uint64_t hash, uint32_t segment, std::span<const uint8_t> bytes, bool* known);
   void restore_buffered(const BatchPtr& batch, std::span<const uint32_t> rows);
   BufferedRows buffered() const;
-  void adopt(TimelineEngine& warmed, std::span<const ProgramId> programs);
+  void adopt(const TimelineEngine& warmed, std::span<const ProgramId> programs);
   const Slot* find(uint64_t space, uint64_t hash, std::string_view key) const;
   template <class F>
   void for_each_block(uint64_t space, F&& visit) const {
@@ -123,6 +125,7 @@ class TimelineEngine {
   uint32_t index_;
   std::string name_;
   TimeUs frontier_ = kTimeMin;
+  bool is_new_ = true;                     // no row has come yet: an adopted buffer is the whole truth
   Reorder reorder_;
   std::vector<Space> spaces_;
   std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;

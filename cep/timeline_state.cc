@@ -32,7 +32,7 @@ void TimelineEngine::fire_deadlines(const Touch& touch, TimeUs until) {
     if (due.empty()) return;
     std::sort(due.begin(), due.end());     // rules are stored by name
     for (const BoundRule* rule : due) {
-      BlockWindows windows(editor_, timeline(), *rule, next, appended_);
+      BlockWindows windows(editor_, timeline(), *rule, next, appended_, engine_.eval_counters_);
       MatchScope scope = match_scope(*rule);
       scope.windows = &windows;
       matches_.clear();
@@ -208,6 +208,7 @@ bool TimelineEngine::restore_key(uint64_t space_id, uint64_t hash, uint32_t segm
     Space& space = spaces_[i];
     if (space.id != space_id) continue;
     *known = true;
+    is_new_ = false;
     if (bytes.size() < sizeof(BlockHeader)) return false;
     uint8_t* block = memory_.allocate(static_cast<uint32_t>(bytes.size()));
     std::memcpy(block, bytes.data(), bytes.size());
@@ -230,6 +231,7 @@ bool TimelineEngine::restore_key(uint64_t space_id, uint64_t hash, uint32_t segm
 }
 
 void TimelineEngine::restore_buffered(const BatchPtr& batch, std::span<const uint32_t> rows) {
+  is_new_ = false;
   texts_.clear();
   auto waiting = std::make_shared<WaitingBatch>();
   waiting->batch = batch;
@@ -290,8 +292,16 @@ void TimelineEngine::adopt_block(BlockView warmed, std::span<const ProgramId> pr
   close_key(space, hash, slot);
 }
 
-void TimelineEngine::adopt(TimelineEngine& warmed, std::span<const ProgramId> programs) {
-  for (Space& from : warmed.spaces_) {
+void TimelineEngine::adopt(const TimelineEngine& warmed, std::span<const ProgramId> programs) {
+  if (is_new_) {
+    is_new_ = false;
+    frontier_ = warmed.frontier_;
+    warmed.reorder_.for_each_in_arrival_order([&](const Reorder::Item& item) {
+      uint32_t row = item.row;
+      restore_buffered(item.batch->batch, {&row, 1});
+    });
+  }
+  for (const Space& from : warmed.spaces_) {
     for (Space& space : spaces_) {
       if (space.id != from.id) continue;
       from.table.for_each([&](const Slot& slot) {

@@ -92,7 +92,7 @@ std::string format_time(TimeUs t) {
 
 std::string format_duration(DurationUs d) {
   if (d == 0) return "PT0S";
-  Int128 us = d;   // the least int64 has no positive twin
+  Int128 us = d;  // the least int64 has no positive twin
   std::string text = us < 0 ? "-P" : "P";
   if (us < 0) us = -us;
   const auto take = [&](DurationUs unit, const char* letter) {
@@ -123,7 +123,7 @@ std::string format_ip(const IpBytes& ip) {
   }
   std::array<uint16_t, 8> group;
   for (size_t i = 0; i < 8; ++i) group[i] = static_cast<uint16_t>(ip[2 * i] << 8 | ip[2 * i + 1]);
-  size_t zeros_at = 8;   // the first longest run of at least two zero groups becomes "::" (RFC 5952)
+  size_t zeros_at = 8;  // the first longest run of at least two zero groups becomes "::" (RFC 5952)
   size_t zeros = 1;
   for (size_t i = 0; i < 8; ++i) {
     size_t end = i;

@@ -1,0 +1,20 @@
+// `create stream`, `create list`: checks a declaration and adds it to a catalogue (R68, R73).
+// Threads: one owner; lives for one compilation.
+#pragma once
+
+#include <optional>
+
+#include "patterns/ast.h"
+#include "patterns/catalog.h"
+#include "patterns/diagnostic.h"
+
+namespace patterns {
+
+// The schema if it is new or changed; it is in the catalogue then. After an error the catalogue may hold the declaration all
+// the same, so that the rules on it are not reported as well.
+cep::SchemaPtr declare_stream(const StreamDecl& decl, Catalog& catalog, Diagnostics& diagnostics);
+std::optional<ListDeclaration> declare_list(const ListDecl& decl, Catalog& catalog, Diagnostics& diagnostics);
+// Lints of a declaration.
+void lint_stream(const StreamDecl& decl, Diagnostics& diagnostics);
+
+}  // namespace patterns

@@ -1,0 +1,192 @@
+// `weir test`: runs scripts in every mode and says which gave something else than expected.
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "service/commands.h"
+#include "service/script_lines.h"
+#include "service/script_run.h"
+#include "service/text_diff.h"
+
+namespace service {
+namespace {
+
+struct TestOptions {
+  std::vector<std::string> paths;
+  std::vector<ScriptMode> modes;
+  std::vector<std::string> mode_names;
+  bool rewrite = false;
+};
+
+// Where a block's expectations start to differ, and what stands there instead.
+struct Rewrite {
+  const ScriptBlock* block = nullptr;
+  std::vector<std::string> lines;
+};
+
+class ScriptTest {
+ public:
+  ScriptTest(const Script& script, const TestOptions& options) : script_(script), options_(options) {}
+
+  // True: every block of every case gave what it says, in every mode.
+  bool run() {
+    for (const ScriptCase& one : script_.cases) run_one(one);
+    return failures_.empty();
+  }
+  const std::string& failures() const { return failures_; }
+  const std::vector<Rewrite>& rewrites() const { return rewrites_; }
+
+ private:
+  void run_one(const ScriptCase& one) {
+    const auto setup = prepare_case(script_, one);
+    if (!setup) return fail(setup.error());
+    if (!(*setup)->errors.empty()) {
+      std::vector<BlockResult> results(one.blocks.size());
+      results[0].lines = (*setup)->errors;
+      compare_expected(one, results, (*setup)->warnings);
+      return;
+    }
+    const auto plain = run_case(script_, one, **setup, ScriptMode::kPlain);
+    if (!plain) return fail(plain.error());
+    compare_expected(one, *plain, "");
+    for (const ScriptMode mode : options_.modes) {
+      if (mode == ScriptMode::kPlain || !has_mode(**setup, mode) || (mode == ScriptMode::kShuffle && has_late(*plain))) continue;
+      const auto other = run_case(script_, one, **setup, mode);
+      if (!other) return fail(other.error());
+      compare_modes(one, *plain, *other, mode);
+    }
+  }
+
+  // An event that comes too late may be in time when others are moved behind it.
+  static bool has_late(const std::vector<BlockResult>& results) {
+    for (const BlockResult& result : results) {
+      for (const std::string& line : result.lines) {
+        if (line.find(" late ") != std::string::npos) return true;
+      }
+    }
+    return false;
+  }
+
+  void compare_expected(const ScriptCase& one, const std::vector<BlockResult>& results, const std::string& diagnostics) {
+    const ScriptLines print(script_, one.clock);
+    for (size_t b = 0; b < one.blocks.size(); ++b) {
+      const ScriptBlock& block = one.blocks[b];
+      std::vector<std::string> expected;
+      for (const std::string& line : block.expected) {
+        // An error may leave out where it is.
+        const bool short_error = line.starts_with("error ") && line.find(':') == std::string::npos;
+        const size_t at = expected.size();
+        const bool same_code = short_error && at < results[b].lines.size() && results[b].lines[at].starts_with(line + " ");
+        expected.push_back(same_code ? results[b].lines[at] : print.normalized(line));
+      }
+      if (expected == results[b].lines) continue;
+      rewrites_.push_back({&block, results[b].lines});
+      if (options_.rewrite) continue;
+      const std::string place = fmt::format("{}:{}", script_.path, block.line);
+      failures_ += unified_diff(expected, results[b].lines, place + " expected", place + " got") + diagnostics;
+    }
+  }
+
+  void compare_modes(const ScriptCase& one, const std::vector<BlockResult>& plain, const std::vector<BlockResult>& other,
+                     ScriptMode mode) {
+    for (size_t b = 0; b < one.blocks.size(); ++b) {
+      // Other rules may share a timeline or not: only alerts are compared there.
+      const bool same_lines = mode == ScriptMode::kAmid || plain[b].lines == other[b].lines;
+      if (same_lines && plain[b].alerts == other[b].alerts) continue;
+      const std::string place = fmt::format("{}:{} mode ", script_.path, one.blocks[b].line);
+      const bool in_lines = plain[b].lines != other[b].lines;
+      failures_ += unified_diff(in_lines ? plain[b].lines : plain[b].alerts, in_lines ? other[b].lines : other[b].alerts,
+                                place + "plain", place + std::string(script_mode_name(mode)));
+      return;
+    }
+  }
+
+  void fail(const cep::Error& error) { failures_ += error.message + "\n"; }
+
+  const Script& script_;
+  const TestOptions& options_;
+  std::string failures_;
+  std::vector<Rewrite> rewrites_;
+};
+
+// The script with other expectations; its comments stay.
+std::string rewritten(const Script& script, const std::vector<Rewrite>& rewrites) {
+  std::string text;
+  size_t next = 0;
+  for (const Rewrite& rewrite : rewrites) {
+    for (; next < rewrite.block->expected_begin; ++next) text += script.lines[next] + "\n";
+    for (const std::string& line : rewrite.lines) text += line + "\n";
+    if (rewrite.lines.empty()) text += "none\n";
+    for (; next < rewrite.block->expected_end; ++next) {
+      const std::string& line = script.lines[next];
+      const size_t first = line.find_first_not_of(" \t\r");
+      if (first == std::string::npos || line[first] == '#') text += line + "\n";
+    }
+  }
+  for (; next < script.lines.size(); ++next) text += script.lines[next] + "\n";
+  return text;
+}
+
+// True: the script passes.
+bool test_file(const std::string& path, const TestOptions& options, const Console& console) {
+  const cep::Result<std::string> text = read_whole_file(path);
+  cep::Result<Script> script = text ? parse_script(path, *text) : cep::Result<Script>(text.error());
+  if (!script) {
+    console.complain(fmt::format("FAIL {}\n{}\n", path, script.error().message));
+    return false;
+  }
+  ScriptTest test(*script, options);
+  const bool passed = test.run();
+  if (!passed) console.complain(fmt::format("FAIL {}\n{}", path, test.failures()));
+  if (options.rewrite && !test.rewrites().empty()) {
+    const cep::Status status = write_whole_file(path, rewritten(*script, test.rewrites()));
+    if (!status) {
+      console.complain(status.error().message + "\n");
+      return false;
+    }
+    console.complain("rewrote " + path + "\n");
+  }
+  return passed;
+}
+
+int cmd_test(const TestOptions& options, const Console& console) {
+  const auto files = find_files(options.paths, ".test");
+  if (!files) {
+    console.complain(files.error().message + "\n");
+    return kExitBadInput;
+  }
+  size_t passed = 0;
+  size_t failed = 0;
+  for (const std::string& path : *files) ++(test_file(path, options, console) ? passed : failed);
+  if (files->empty()) {
+    console.complain("no .test file there\n");
+    return kExitBadInput;
+  }
+  console.print(fmt::format("{} passed, {} failed\n", passed, failed));
+  return failed == 0 ? kExitFine : kExitFindings;
+}
+
+}  // namespace
+
+void add_test(CLI::App& app, Action& action) {
+  auto options = std::make_shared<TestOptions>();
+  CLI::App* const verb = app.add_subcommand("test", "Run rule tests: rules, events and the alerts they must give");
+  verb->add_option("paths", options->paths, "Test scripts, or directories with .test files")->required();
+  std::vector<std::string> names;
+  for (const ScriptMode mode : kScriptModes) names.emplace_back(script_mode_name(mode));
+  verb->add_option("--modes", options->mode_names, "Run these modes only")->delimiter(',')->check(CLI::IsMember(names));
+  verb->add_flag("--rewrite", options->rewrite, "Write what came into the scripts as what is expected");
+  verb->footer("Example:\n  weir test rules\n  weir test --modes plain,restart rules/cards/card_testing.test");
+  verb->callback([options, &action] {
+    for (const ScriptMode mode : kScriptModes) {
+      const auto& names = options->mode_names;
+      const bool chosen = names.empty() || std::find(names.begin(), names.end(), script_mode_name(mode)) != names.end();
+      if (chosen) options->modes.push_back(mode);
+    }
+    action = [options](const Console& console) { return cmd_test(*options, console); };
+  });
+}
+
+}  // namespace service

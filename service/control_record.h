@@ -1,0 +1,69 @@
+// Bodies of the log's control frames: rule changes, list edits, modes, watermarks. What decides matching beside the events stands in the
+// log in these, durable before the first event under it (the theorem of guarantees). Byte tables: state/FORMAT.md.
+// Threads: plain values. A decoder answers "damaged" for bytes that no encoder made.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cep/alert.h"
+#include "cep/result.h"
+
+namespace service {
+
+// A deployment that has been accepted: kRules.
+struct RulesChange {
+  struct Rule {
+    std::string name;
+    uint32_t number = 0;              // of the rule's name, for ever
+    uint32_t version = 1;
+    cep::ProgramId program{};         // of the matching version
+    cep::RuleMode mode = cep::RuleMode::kLive;
+    uint64_t matching_fingerprint = 0;
+    std::string text;                 // canonical
+    bool is_new_program = false;      // matching changed, or a new rule: warm-started up to this frame
+  };
+  struct Stream {
+    uint32_t number = 0;              // of this schema version in the catalogue: FrameHeader::stream of its events
+    std::string text;                 // canonical; its stream's id and version follow from the order of numbers
+  };
+  std::vector<Stream> streams;        // new or changed
+  std::vector<std::string> lists;     // declarations, canonical
+  std::vector<Rule> rules;            // new or changed
+  std::vector<std::string> dropped_rules, dropped_streams, dropped_lists;
+};
+
+// kList: edits of one list, in force from this frame on (R60).
+struct ListChange {
+  struct Edit {
+    bool add = true;
+    std::vector<std::string> element;    // one text per declared type
+  };
+  std::string list;
+  bool clear_first = false;              // the whole content is replaced
+  std::vector<Edit> edits;
+};
+
+// kMode. Resuming a paused rule is a RulesChange with a new program: it warm-starts.
+struct ModeChange {
+  std::string rule;
+  cep::RuleMode mode = cep::RuleMode::kLive;
+};
+
+// kWatermark: {"$watermark": T, "stream": S?}.
+struct WatermarkMark {
+  cep::TimeUs time_us = 0;
+  std::string stream;                    // empty: all
+};
+
+std::string encode(const RulesChange& change);
+std::string encode(const ListChange& change);
+std::string encode(const ModeChange& change);
+std::string encode(const WatermarkMark& mark);
+cep::Result<RulesChange> decode_rules_change(std::string_view bytes);
+cep::Result<ListChange> decode_list_change(std::string_view bytes);
+cep::Result<ModeChange> decode_mode_change(std::string_view bytes);
+cep::Result<WatermarkMark> decode_watermark_mark(std::string_view bytes);
+
+}  // namespace service

@@ -1,0 +1,253 @@
+// See lane.h: intake, deployments, questions, drain. Recovery is in lane_recovery.cc.
+#include "service/lane.h"
+
+#include <future>
+
+namespace service {
+namespace {
+
+constexpr size_t kWorkWaitingMax = 1024;
+constexpr uint64_t kCatchUpRows = 2'000;      // a warm start this close to the end is finished with intake held
+
+// An event further ahead of the clock than its stream allows would make every later one late (R55).
+cep::TimeUs latest_time(const cep::StreamSchema& schema, cep::TimeUs now) {
+  return now + schema.ahead_us.value_or(10 * cep::kMinute);
+}
+
+// Cuts the request's items into runs of one stream, at most one batch long, and decodes them.
+class SubmissionBuilder {
+ public:
+  SubmissionBuilder(const Registry& registry, cep::TimeUs now, Submission& submission)
+      : registry_(registry), now_(now), submission_(submission) {}
+
+  void add(const api::SubmitItem& item) {
+    if (item.kind == api::SubmitItem::Kind::kWatermark) {
+      flush();
+      Submission::Part part;
+      part.watermark.time_us = item.watermark_us;
+      if (item.stream != api::SubmitItem::kAllStreams) part.watermark.stream = submission_.request->streams[item.stream];
+      submission_.parts.push_back(std::move(part));
+      return;
+    }
+    if (item.stream != stream_ || rows_.size() >= cep::kBatchRowsMax) flush();
+    stream_ = item.stream;
+    rows_.push_back(item.row);
+    index_.push_back(item.index);
+  }
+
+  void flush() {
+    if (rows_.empty()) return;
+    const std::string& stream = submission_.request->streams[stream_];
+    auto known = registry_.streams().find(stream);
+    if (known == registry_.streams().end()) {
+      api::RowError error{api::EventCode::kUnknownStream, "", "no stream `" + stream + "` is declared; deploy its `create stream` first"};
+      for (size_t i = 0; i < rows_.size(); ++i) reject(i, stream, error);
+    } else {
+      Submission::Part part;
+      part.schema = known->second;
+      part.group = rows_decoder().decode(part.schema, rows_, index_, now_, latest_time(*part.schema, now_),
+                                         [&](size_t i, const api::RowError& error) { reject(i, stream, error); });
+      if (part.group.batch->rows() > 0) submission_.parts.push_back(std::move(part));
+    }
+    rows_.clear();
+    index_.clear();
+  }
+
+ private:
+  // A decoder is dear to make and belongs to one thread: each io thread keeps its own.
+  static LogRows& rows_decoder() {
+    thread_local LogRows rows;
+    return rows;
+  }
+  void reject(size_t i, const std::string& stream, const api::RowError& error) {
+    submission_.rejected.push_back({index_[i], stream, error, std::string(rows_[i].substr(0, api::kRejectedRawMax))});
+  }
+
+  const Registry& registry_;
+  cep::TimeUs now_;
+  Submission& submission_;
+  uint16_t stream_ = 0;
+  std::vector<std::string_view> rows_;
+  std::vector<uint32_t> index_;
+};
+
+}  // namespace
+
+Lane::Lane(LaneOptions options, Sequencer::WallClock clock)
+    : options_(std::move(options)), clock_(std::move(clock)), files_(state::make_real_file_system()), work_(kWorkWaitingMax) {}
+
+Lane::~Lane() { close(); }
+
+void Lane::on_alerts_stored(std::function<void()> hook) { alerts_hook_ = std::move(hook); }
+
+void Lane::submit(std::shared_ptr<api::SubmitRequest> request, std::function<void(api::SubmitAnswer)> reply) {
+  RegistryPtr registry = this->registry();
+  Submission submission;
+  submission.request = request;
+  submission.bytes = request->body.size() + request->made.size() + 1;
+  submission.rejected = std::move(request->rejected);
+  SubmissionBuilder builder(*registry, clock_(), submission);
+  for (const api::SubmitItem& item : request->items) builder.add(item);
+  builder.flush();
+  std::sort(submission.rejected.begin(), submission.rejected.end(),
+            [](const api::RejectedRow& a, const api::RejectedRow& b) { return a.index < b.index; });
+  // The reply is shared so that a refused submission, which is gone by then, can still be answered.
+  auto shared = std::make_shared<std::function<void(api::SubmitAnswer)>>(std::move(reply));
+  submission.reply = [shared](api::SubmitAnswer answer) { (*shared)(std::move(answer)); };
+  if (sequencer_->submit(std::move(submission))) return;
+  api::SubmitAnswer refused;
+  refused.outcome = sequencer_->numbers().intake_paused.load() ? api::SubmitAnswer::Outcome::kUnavailable
+                                                               : api::SubmitAnswer::Outcome::kBusy;
+  refused.detail = "too much is waiting for the event log; send again after Retry-After";
+  (*shared)(std::move(refused));
+}
+
+void Lane::deploy(std::string text, std::string file_name, bool dry_run, PlanCheck allow, std::function<void(DeployResult)> done) {
+  bool taken = work([=, this, text = std::move(text)] {
+    run_deploy(registry()->plan(text, file_name), dry_run, allow, done);
+  });
+  if (taken) return;
+  DeployResult stopped;
+  stopped.status = cep::Error{"stopping", "the service is stopping"};
+  done(std::move(stopped));
+}
+
+void Lane::restart_rule(std::string rule, std::string text, cep::RuleMode mode, std::function<void(DeployResult)> done) {
+  bool taken = work([=, this] {
+    RegistryPtr registry = this->registry();
+    auto known = registry->rules().find(rule);
+    DeployResult missing;
+    missing.status = cep::Error{"not_found", "no rule `" + rule + "`"};
+    if (known == registry->rules().end()) return done(std::move(missing));
+    run_deploy(registry->plan_restart(known->second, text, mode), false, nullptr, done);
+  });
+  if (taken) return;
+  DeployResult stopped;
+  stopped.status = cep::Error{"stopping", "the service is stopping"};
+  done(std::move(stopped));
+}
+
+void Lane::run_deploy(DeploymentPlan plan, bool dry_run, const PlanCheck& allow, const std::function<void(DeployResult)>& done) {
+  DeployResult result;
+  result.plan = std::move(plan);
+  bool allowed = result.plan.ok && (!allow || allow(*registry(), result.plan));
+  if (allowed && !dry_run) apply_plan(result);
+  done(std::move(result));
+}
+
+// On the work thread: warm up beside live, then let the sequencer finish the last rows, log the change and put it in force.
+void Lane::apply_plan(DeployResult& result) {
+  if (result.plan.is_empty()) {
+    result.applied = true;
+    return;
+  }
+  std::vector<cep::ProgramId> programs;
+  for (const RulesChange::Rule& rule : result.plan.change.rules) {
+    if (rule.is_new_program) programs.push_back(rule.program);
+  }
+  Registry changed = *registry();
+  result.status = changed.apply(result.plan.change);
+  if (!result.status.ok()) return;
+  uint64_t log_begin = sequencer_->numbers().log_begin;
+  result.log_was_trimmed = log_begin > 0;
+  cep::Result<std::unique_ptr<WarmStart>> warm = WarmStart::open(*files_, dir_.log_dir, log_begin, changed, std::move(programs),
+                                                                 options_.sequencer.limits);
+  if (!warm.ok()) {
+    result.status = warm.error();
+    return;
+  }
+  while ((*warm)->position() + kCatchUpRows < sequencer_->numbers().log_end && result.status.ok()) {
+    result.status = (*warm)->feed_until(sequencer_->numbers().log_end);
+  }
+  if (!result.status.ok()) return;
+  auto outcome = std::make_shared<std::promise<cep::Status>>();
+  std::future<cep::Status> done = outcome->get_future();
+  auto shared = std::make_shared<std::unique_ptr<WarmStart>>(std::move(*warm));
+  RulesChange change = result.plan.change;
+  bool posted = sequencer_->post([shared, change, outcome](Sequencer& sequencer) {
+    cep::Status status = (*shared)->feed_until(sequencer.log_end());
+#ifndef WEIR_MUTANT_ACTIVATION_NOT_LOGGED
+    if (status.ok()) sequencer.log_control(state::FrameKind::kRules, encode(change));
+#endif
+    if (status.ok()) status = sequencer.put_in_force(change, std::move(*shared));
+    outcome->set_value(std::move(status));
+  });
+  if (!posted) {
+    result.status = cep::Error{"stopping", "the service is stopping"};
+    return;
+  }
+  result.status = done.get();
+  result.applied = result.status.ok();
+}
+
+void Lane::set_mode(ModeChange change, std::function<void(cep::Status)> done) {
+  auto shared = std::make_shared<std::function<void(cep::Status)>>(std::move(done));
+  bool posted = sequencer_->post([change, shared](Sequencer& sequencer) {
+    sequencer.log_control(state::FrameKind::kMode, encode(change));
+    (*shared)(sequencer.put_in_force(change));
+  });
+  if (!posted) (*shared)(cep::Error{"stopping", "the service is stopping"});
+}
+
+void Lane::edit_list(ListChange change, std::function<void(cep::Status)> done) {
+  auto shared = std::make_shared<std::function<void(cep::Status)>>(std::move(done));
+  bool posted = sequencer_->post([change, shared](Sequencer& sequencer) {
+    Registry tried = *sequencer.registry();
+    bool known = tried.lists().contains(change.list);
+    cep::Status status = known ? tried.apply(change) : cep::Status(cep::Error{"not_found", "no list `" + change.list + "`"});
+    if (status.ok()) {
+      sequencer.log_control(state::FrameKind::kList, encode(change));
+      status = sequencer.put_in_force(change);
+    }
+    (*shared)(std::move(status));
+  });
+  if (!posted) (*shared)(cep::Error{"stopping", "the service is stopping"});
+}
+
+bool Lane::work(std::function<void()> task) { return work_.try_push(std::move(task), 1); }
+
+void Lane::run_work() {
+  while (std::optional<std::function<void()>> task = work_.pop()) (*task)();
+}
+
+bool Lane::ask_owner(uint64_t key_hash, std::function<void(const cep::Engine&)> question) {
+  return shards_[key_hash % shards_.size()]->ask(std::move(question));
+}
+
+bool Lane::ask_all(const std::function<void(uint32_t shard, const cep::Engine&)>& question) {
+  for (uint32_t s = 0; s < shards_.size(); ++s) {
+    if (!shards_[s]->ask([question, s](const cep::Engine& engine) { question(s, engine); })) return false;
+  }
+  return true;
+}
+
+bool Lane::trigger_checkpoint() {
+  return sequencer_->post([](Sequencer& sequencer) { sequencer.begin_checkpoint(); });
+}
+
+void Lane::settle(bool checkpoint) {
+  for (bool begun = !checkpoint, first = true; first || !begun; first = false) {
+    auto passed = std::make_shared<std::promise<bool>>();
+    std::future<bool> done = passed->get_future();
+    bool posted = sequencer_->post([passed, checkpoint](Sequencer& sequencer) {
+      passed->set_value(!checkpoint || sequencer.begin_checkpoint());
+    });
+    if (!posted) return;
+    begun = done.get();
+    for (const std::unique_ptr<Shard>& shard : shards_) shard->wait_until_idle();
+    store_->wait_until_stored();
+  }
+}
+
+void Lane::close() {
+  if (closed_) return;
+  closed_ = true;
+  work_.close();
+  if (work_thread_.joinable()) work_thread_.join();
+  if (sequencer_ != nullptr && store_ != nullptr) settle(true);
+  if (sequencer_ != nullptr) sequencer_->stop();
+  for (const std::unique_ptr<Shard>& shard : shards_) shard->stop();
+  if (store_ != nullptr) store_->stop();
+}
+
+}  // namespace service

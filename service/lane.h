@@ -1,0 +1,99 @@
+// One lane: event log, sequencer, shards, store, and what binds them: recovery, deployments with warm start, drain (solo mode: one lane).
+// Threads: open and close on the caller's; everything else from any thread. Callbacks come from the lane's threads and must be short.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "service/sequencer.h"
+#include "state/data_dir.h"
+
+namespace service {
+
+struct LaneOptions {
+  std::string data_dir;
+  std::string log_root;                  // empty: inside data_dir
+  uint32_t shards = 1;
+  SequencerOptions sequencer;            // log_dir is set by open
+  RetentionOptions retention;
+};
+
+// What a deployment came to. `warm_from_us`: arrival of the oldest log record the new programs were warmed with (kTimeMax: none).
+struct DeployResult {
+  DeploymentPlan plan;
+  bool applied = false;
+  cep::Status status = cep::ok_status(); // Error: stopping, io_error, ...; a text with errors is plan.ok == false
+  cep::TimeUs warm_from_us = cep::kTimeMax;
+  bool log_was_trimmed = false;          // the warm-up could not see the whole past: `partial`
+};
+
+class Lane {
+ public:
+  // Opens the data directory and recovers: last sealed checkpoint, then the log up to its end. `notes` get what an operator should read.
+  // Errors: locked, foreign_data, newer_data, damaged, state_missing, log_disagrees, disk_full, io_error, ...
+  static cep::Result<std::unique_ptr<Lane>> open(LaneOptions options, Sequencer::WallClock clock, std::vector<std::string>& notes);
+  ~Lane();
+
+  // Called on the store thread when alerts became visible. Set once, right after open.
+  void on_alerts_stored(std::function<void()> hook);
+
+  // Decodes on the caller's thread, replies after the flush. Unknown streams and bad rows are rejected one by one.
+  void submit(std::shared_ptr<api::SubmitRequest> request, std::function<void(api::SubmitAnswer)> reply);
+
+  // Compiles and deploys a text on the work thread. `allow` (may be empty) sees the plan and may refuse: nothing is applied then.
+  using PlanCheck = std::function<bool(const Registry&, const DeploymentPlan&)>;
+  void deploy(std::string text, std::string file_name, bool dry_run, PlanCheck allow, std::function<void(DeployResult)> done);
+  // Drops a rule; a resumed or rolled back version starts anew.
+  void restart_rule(std::string rule, std::string text, cep::RuleMode mode, std::function<void(DeployResult)> done);
+  void set_mode(ModeChange change, std::function<void(cep::Status)> done);
+  void edit_list(ListChange change, std::function<void(cep::Status)> done);
+  // Runs `task` on the work thread: what may fault or take long (history pages, compiling). False: stopping.
+  bool work(std::function<void()> task);
+
+  // A question to the shard that owns a key, or to each shard. False: too many wait.
+  bool ask_owner(uint64_t key_hash, std::function<void(const cep::Engine&)> question);
+  bool ask_all(const std::function<void(uint32_t shard, const cep::Engine&)>& question);
+  // Waits until everything submitted before is processed, stored and (with `checkpoint`) sealed. For tests, drain and `checkpoints trigger`.
+  void settle(bool checkpoint);
+  bool trigger_checkpoint();
+
+  RegistryPtr registry() const { return sequencer_->registry(); }
+  Store& store() { return *store_; }
+  const Sequencer& sequencer() const { return *sequencer_; }
+  const std::vector<std::unique_ptr<Shard>>& shards() const { return shards_; }
+  cep::DurationUs recovery_us() const { return recovery_us_; }
+  const std::string& data_dir() const { return options_.data_dir; }
+  state::FileSystem& files() { return *files_; }
+
+  // Finishes what was submitted, seals a checkpoint, stops all threads. Once.
+  void close();
+
+ private:
+  explicit Lane(LaneOptions options, Sequencer::WallClock clock);
+  cep::Status recover(std::vector<std::string>& notes);
+  cep::Status restore_keys(const std::vector<std::pair<state::KeyRecord, uint32_t>>& records);
+  cep::Status restore_waiting_rows(const state::SealedCheckpoint& checkpoint);
+  cep::Status replay_log(uint64_t from);
+  void run_deploy(DeploymentPlan plan, bool dry_run, const PlanCheck& allow, const std::function<void(DeployResult)>& done);
+  void apply_plan(DeployResult& result);
+  void run_work();
+
+  LaneOptions options_;
+  Sequencer::WallClock clock_;
+  std::unique_ptr<state::FileSystem> files_;
+  state::DataDir dir_;
+  std::unique_ptr<state::Env> env_;
+  std::unique_ptr<Store> store_;
+  std::vector<std::unique_ptr<Shard>> shards_;
+  std::unique_ptr<Sequencer> sequencer_;
+  Queue<std::function<void()>> work_;
+  std::thread work_thread_;
+  std::function<void()> alerts_hook_;
+  cep::DurationUs recovery_us_ = 0;
+  bool closed_ = false;
+};
+
+}  // namespace service

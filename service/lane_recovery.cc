@@ -1,0 +1,181 @@
+// See lane.h: from a data directory to a running lane (mechanisms 1.5). Order: directory, log, checkpoint, keys, waiting rows, clock,
+// then every frame after the checkpoint as if it had just been flushed, then the dedupe tables.
+#include <algorithm>
+
+#include "service/lane.h"
+#include "state/log_reader.h"
+#include "state/restore.h"
+
+namespace service {
+namespace {
+
+bool is_marked(const std::string& bitmap, uint64_t bit) {
+  return bit / 8 < bitmap.size() && (static_cast<uint8_t>(bitmap[bit / 8]) >> bit % 8 & 1) != 0;
+}
+
+}  // namespace
+
+cep::Result<std::unique_ptr<Lane>> Lane::open(LaneOptions options, Sequencer::WallClock clock, std::vector<std::string>& notes) {
+  std::unique_ptr<Lane> lane(new Lane(std::move(options), std::move(clock)));
+  if (cep::Status status = lane->recover(notes); !status.ok()) {
+    lane->closed_ = true;      // nothing is sealed over a directory that was refused
+    if (lane->sequencer_ != nullptr) lane->sequencer_->stop();
+    for (const std::unique_ptr<Shard>& shard : lane->shards_) shard->stop();
+    if (lane->store_ != nullptr) lane->store_->stop();
+    return status.error();
+  }
+  return lane;
+}
+
+cep::Status Lane::recover(std::vector<std::string>& notes) {
+  cep::TimeUs began = clock_();
+  cep::Result<state::DataDir> dir = state::DataDir::open(*files_, options_.data_dir, options_.log_root);
+  if (!dir.ok()) return dir.error();
+  dir_ = std::move(*dir);
+  options_.sequencer.log_dir = dir_.log_dir;
+  cep::Result<std::unique_ptr<state::LogWriter>> log = state::LogWriter::open(*files_, dir_.log_dir);
+  if (!log.ok()) return log.error();
+  state::LogRecovery found = (*log)->recovery();
+  if (found.cut_bytes > 0) notes.push_back("cut " + std::to_string(found.cut_bytes) + " bytes of unfinished writes off the event log");
+  cep::Result<bool> anew = state::check_parts(*files_, dir_, found);
+  if (!anew.ok()) return anew.error();
+  if (*anew) notes.push_back("state/ is missing: everything is computed again from the event log, which begins at 0");
+  cep::Result<std::unique_ptr<state::Env>> env = state::open_state(*files_, dir_, options_.shards);
+  if (!env.ok()) return env.error();
+  env_ = std::move(*env);
+
+  std::vector<std::pair<state::KeyRecord, uint32_t>> records;
+  cep::Result<state::Restored> restored = state::restore_checkpoint(*env_, 0, [&](const state::KeyRecord& record, uint32_t segment) {
+    records.emplace_back(record, segment);
+    return cep::ok_status();
+  });
+  if (!restored.ok()) return restored.error();
+  notes.insert(notes.end(), restored->notes.begin(), restored->notes.end());
+  Registry registry;
+  SavedControl control;
+  uint64_t replay_from = 0;
+  if (restored->checkpoint.has_value()) {
+    if (cep::Status covers = state::check_log_covers(*restored->checkpoint, found.first_offset, found.end_offset); !covers.ok()) return covers;
+    cep::Result<SavedControl> decoded = decode_control(restored->checkpoint->control);
+    if (!decoded.ok()) return decoded.error();
+    control = std::move(*decoded);
+    cep::Result<Registry> saved = Registry::restore(control.registry);
+    if (!saved.ok()) return saved.error();
+    registry = std::move(*saved);
+    replay_from = restored->checkpoint->applied_through;
+  } else if (found.first_offset > 0) {
+    return cep::Error{"state_missing", "the event log begins at offset " + std::to_string(found.first_offset) +
+                                           " and no checkpoint was sealed: restore state/ from a copy"};
+  }
+  std::vector<cep::ProgramId> renewed = registry.renew_recompiled();
+  for (const std::string& rule : registry.recompiled()) {
+    notes.push_back("rule " + rule + " compiles to another program than before: it starts anew from the event log");
+  }
+
+  store_ = std::make_unique<Store>(*env_, std::move(restored->history), options_.retention, clock_);
+  store_->on_alerts_stored([this] {
+    if (alerts_hook_) alerts_hook_();
+  });
+  cep::RuleSetPtr rules = registry.rule_set();
+  for (uint32_t s = 0; s < options_.shards; ++s) {
+    shards_.push_back(std::make_unique<Shard>(s, options_.shards, options_.sequencer.limits, *store_));
+    shards_.back()->set_rules(rules);
+  }
+  if (cep::Status status = restore_keys(records); !status.ok()) return status;
+  sequencer_ = std::make_unique<Sequencer>(options_.sequencer, *files_, std::move(*log), registry, shards_, *store_, clock_);
+  sequencer_->restore_clock(control.clocks, control.streams);
+  if (restored->checkpoint.has_value()) {
+    if (cep::Status status = restore_waiting_rows(*restored->checkpoint); !status.ok()) return status;
+  }
+  if (!renewed.empty()) {
+    cep::Result<std::unique_ptr<WarmStart>> warm =
+        WarmStart::open(*files_, dir_.log_dir, found.first_offset, registry, renewed, options_.sequencer.limits);
+    if (!warm.ok()) return warm.error();
+    if (cep::Status status = (*warm)->feed_until(replay_from); !status.ok()) return status;
+    for (const std::unique_ptr<Shard>& shard : shards_) shard->engine().adopt(*(*warm)->engine(), renewed);
+  }
+  store_->start();
+  for (const std::unique_ptr<Shard>& shard : shards_) shard->start();
+  if (cep::Status status = replay_log(replay_from); !status.ok()) return status;
+  for (const std::unique_ptr<Shard>& shard : shards_) shard->wait_until_idle();
+  sequencer_->start();
+  work_thread_ = std::thread([this] { run_work(); });
+  recovery_us_ = clock_() - began;
+  return cep::ok_status();
+}
+
+cep::Status Lane::restore_keys(const std::vector<std::pair<state::KeyRecord, uint32_t>>& records) {
+  for (const auto& [record, segment] : records) {
+    Shard& shard = *shards_[record.hash % shards_.size()];
+    std::span<const uint8_t> bytes(reinterpret_cast<const uint8_t*>(record.bytes.data()), record.bytes.size());
+    if (shard.engine().restore_key(record.space, record.hash, segment, bytes)) continue;
+    return cep::Error{"damaged", "the state of a key in checkpoint segment " + std::to_string(segment) +
+                                     " is not sound; restore the data directory from a copy"};
+  }
+  return cep::ok_status();
+}
+
+// Exactly the marked rows go back into their buffers; lateness is not computed again.
+cep::Status Lane::restore_waiting_rows(const state::SealedCheckpoint& checkpoint) {
+  if (checkpoint.marks.empty()) return cep::ok_status();
+  cep::Result<std::unique_ptr<state::LogReader>> reader = state::LogReader::open(*files_, dir_.log_dir, checkpoint.reread_offset);
+  if (!reader.ok()) return reader.error();
+  RegistryPtr registry = this->registry();
+  cep::RuleSetPtr rules = registry->rule_set();
+  LogRows rows;
+  for (;;) {
+    cep::Result<std::optional<state::FrameView>> frame = (*reader)->next(checkpoint.applied_through);
+    if (!frame.ok()) return frame.error();
+    if (!frame->has_value()) return cep::ok_status();
+    if ((*frame)->header.kind != state::FrameKind::kEvents) continue;
+    cep::Result<std::vector<cep::BatchPtr>> batches =
+        rows.decode_frame(**frame, registry->schemas()[cep::index_of((*frame)->header.stream)]);
+    if (!batches.ok()) return batches.error();
+    for (const cep::BatchPtr& batch : *batches) {
+      for (const state::TimelineMarks& marks : checkpoint.marks) {
+        std::vector<uint32_t> waiting;
+        for (uint32_t row = 0; row < batch->rows(); ++row) {
+          uint64_t position = batch->position[row];
+#ifdef WEIR_MUTANT_MARKS_BY_TIME
+          bool marked = batch->time[row] > sequencer_->watermarks()[marks.timeline].second;
+#else
+          bool marked = position >= checkpoint.reread_offset && is_marked(marks.bitmap, position - checkpoint.reread_offset);
+#endif
+          if (marked) waiting.push_back(row);
+        }
+        if (waiting.empty()) continue;
+        const std::string& timeline = rules->timelines()[marks.timeline].name;
+        for (const std::unique_ptr<Shard>& shard : shards_) shard->engine().restore_buffered(timeline, batch, waiting);
+      }
+    }
+  }
+}
+
+cep::Status Lane::replay_log(uint64_t from) {
+  const uint64_t end = sequencer_->numbers().log_end;
+  cep::Result<std::unique_ptr<state::LogReader>> reader = state::LogReader::open(*files_, dir_.log_dir, from);
+  if (!reader.ok()) return reader.error();
+  for (;;) {
+    cep::Result<std::optional<state::FrameView>> frame = (*reader)->next(end);
+    if (!frame.ok()) return frame.error();
+    if (!frame->has_value()) break;
+    if (cep::Status status = sequencer_->replay(**frame); !status.ok()) return status;
+  }
+  // The dedupe tables reach further back than the checkpoint: as far as the longest window of arrival.
+  cep::DurationUs window = SeenRequests::kWindow;
+  for (const cep::SchemaPtr& schema : registry()->schemas()) window = std::max(window, schema->unique_within_us);
+  cep::Result<std::vector<state::LogSegment>> segments = state::list_segments(*files_, dir_.log_dir);
+  if (!segments.ok()) return segments.error();
+  if (segments->empty()) return cep::ok_status();
+  cep::Result<std::unique_ptr<state::LogReader>> back =
+      state::LogReader::open(*files_, dir_.log_dir, state::offset_not_after_time(*segments, clock_() - window));
+  if (!back.ok()) return back.error();
+  for (;;) {
+    cep::Result<std::optional<state::FrameView>> frame = (*back)->next(end);
+    if (!frame.ok()) return frame.error();
+    if (!frame->has_value()) return cep::ok_status();
+    sequencer_->remember(**frame);
+  }
+}
+
+}  // namespace service

@@ -1,0 +1,205 @@
+#include "service/pipeline.h"
+
+#include <algorithm>
+#include <unordered_set>
+
+namespace service {
+
+Pipeline::Pipeline(const PipelineOptions& options)
+    : options_(options), rules_(cep::RuleSet::build({}, {}, {})), images_(options.shards) {
+  for (uint32_t shard = 0; shard < options.shards; ++shard) {
+    engines_.push_back(std::make_unique<cep::Engine>(shard, options.shards, options.limits));
+  }
+}
+
+void Pipeline::apply_rules(cep::RuleSetPtr rules, std::span<const cep::ProgramId> to_warm) {
+  std::unique_ptr<Pipeline> warm;
+  if (!to_warm.empty() && !history_.empty()) warm = warmed(rules, to_warm);
+  std::vector<std::string> old_timelines;
+  for (const cep::Timeline& timeline : rules_->timelines()) old_timelines.push_back(timeline.name);
+  rules_ = std::move(rules);
+  clock_.apply_rules(*rules_);
+  for (const auto& engine : engines_) engine->apply_rules(rules_);
+  if (warm != nullptr) take_over(*warm, old_timelines, to_warm);
+  if (options_.keeps_history) history_.push_back({nullptr, cep::kTimeMin, std::nullopt, rules_->lists()});
+}
+
+void Pipeline::feed(const cep::BatchPtr& batch) {
+  if (options_.keeps_history) history_.push_back({batch, cep::kTimeMin, std::nullopt, std::nullopt});
+  rows_ += batch->rows();
+  const std::vector<cep::Admission> admissions = clock_.admit(*batch);
+  note_late(*batch, admissions);
+  for (const auto& engine : engines_) {
+    std::vector<cep::Alert> alerts;
+    engine->on_batch(batch, admissions, alerts);
+    order_.add(std::move(alerts));
+  }
+}
+
+void Pipeline::watermark(cep::TimeUs time, const std::string* stream) {
+  if (options_.keeps_history) {
+    history_.push_back({nullptr, time, stream == nullptr ? std::nullopt : std::optional(*stream), std::nullopt});
+  }
+  const std::vector<cep::Admission> admissions = clock_.watermark(time, stream);
+  for (const auto& engine : engines_) {
+    std::vector<cep::Alert> alerts;
+    engine->on_time(admissions, alerts);
+    order_.add(std::move(alerts));
+  }
+}
+
+void Pipeline::note_late(const cep::Batch& batch, std::span<const cep::Admission> admissions) {
+  std::map<uint32_t, cep::TimeUs> missed;      // by row: the greatest watermark it missed
+  for (const cep::Admission& admission : admissions) {
+    for (uint32_t row = 0; row < admission.late.size(); ++row) {
+      if (admission.late[row] == 0) continue;
+      cep::TimeUs& watermark = missed.emplace(row, cep::kTimeMin).first->second;
+      watermark = std::max(watermark, admission.late_watermark[row]);
+    }
+  }
+  for (const auto& [row, watermark] : missed) {
+    late_.push_back({batch.schema, batch.position[row], batch.time[row], watermark});
+  }
+  late_count_ += missed.size();
+}
+
+// No alert to come is earlier than this, as far as the timelines that have spoken are concerned. One that has not may never: to wait for
+// it would be to hold everything until the end.
+cep::TimeUs Pipeline::settled_until() const {
+  cep::TimeUs least = cep::kTimeMax;
+  for (uint32_t t = 0; t < rules_->timelines().size(); ++t) {
+    const cep::TimeUs watermark = clock_.watermark_of(t);
+    if (watermark != cep::kTimeMin) least = std::min(least, watermark);
+  }
+  return least;
+}
+
+void Pipeline::take_alerts(std::vector<cep::Alert>& out, bool all) {
+  order_.take(all ? cep::kTimeMax : settled_until(), out);
+}
+
+cep::EngineCounters Pipeline::counters() const {
+  cep::EngineCounters sum;
+  for (const auto& engine : engines_) {
+    const cep::EngineCounters& one = engine->counters();
+    sum.events += one.events;
+    sum.matches += one.matches;
+    sum.alerts += one.alerts;
+    sum.suppressed += one.suppressed;
+    sum.null_key += one.null_key;
+    sum.runs_refused += one.runs_refused;
+    sum.runs_aged += one.runs_aged;
+    sum.matches_dropped += one.matches_dropped;
+    sum.window_dropped += one.window_dropped;
+    sum.reorder_forced += one.reorder_forced;
+    sum.skip_target_unbound += one.skip_target_unbound;
+  }
+  return sum;
+}
+
+// --- A change of rules midway (R74)
+
+// A muted pipeline with `programs` only, fed everything so far.
+std::unique_ptr<Pipeline> Pipeline::warmed(const cep::RuleSetPtr& rules, std::span<const cep::ProgramId> programs) const {
+  std::vector<cep::RuleEntry> staged;
+  for (const cep::BoundRule& rule : rules->rules()) {
+    if (std::find(programs.begin(), programs.end(), rule.entry.id) != programs.end()) staged.push_back(rule.entry);
+  }
+  Lists lists;                                 // a list that is new in this change was empty before it
+  for (const auto& [name, list] : rules->lists()) lists[name] = std::make_shared<const cep::List>(name, list->types());
+  auto warm = std::make_unique<Pipeline>(PipelineOptions{options_.shards, false, options_.limits});
+  warm->apply_rules(cep::RuleSet::build(staged, lists, rules->streams()));
+  std::vector<cep::Alert> muted;
+  for (const Record& record : history_) {
+    if (record.batch != nullptr) {
+      warm->feed(record.batch);
+    } else if (record.lists) {
+      for (const auto& [name, list] : *record.lists) lists[name] = list;
+      warm->apply_rules(cep::RuleSet::build(staged, lists, rules->streams()));
+    } else {
+      warm->watermark(record.watermark, record.stream ? &*record.stream : nullptr);
+    }
+    warm->take_alerts(muted, true);
+    muted.clear();
+  }
+  return warm;
+}
+
+void Pipeline::take_over(Pipeline& warm, const std::vector<std::string>& old_timelines,
+                         std::span<const cep::ProgramId> programs) {
+  adopt_clocks(warm);
+  for (size_t shard = 0; shard < engines_.size(); ++shard) {
+    engines_[shard]->adopt(*warm.engines_[shard], programs);
+    // Timelines that were there have their waiting rows; those of a new one wait in the warm engine only.
+    std::vector<cep::BufferedRows> waiting = warm.engines_[shard]->buffered();
+    std::erase_if(waiting, [&](const cep::BufferedRows& rows) {
+      return std::find(old_timelines.begin(), old_timelines.end(), rows.timeline) != old_timelines.end();
+    });
+    restore_rows(*engines_[shard], waiting);
+  }
+}
+
+// A timeline that is new starts at the warm clock, which has seen the watermark records too.
+void Pipeline::adopt_clocks(const Pipeline& warm) {
+  std::vector<cep::TimelineClock> clocks = clock_.save();
+  for (const cep::TimelineClock& warm_clock : warm.clock_.save()) {
+    for (cep::TimelineClock& clock : clocks) {
+      if (clock.timeline == warm_clock.timeline && clock.watermark < warm_clock.watermark) clock = warm_clock;
+    }
+  }
+  const auto streams = clock_.save_streams();
+  clock_.restore(clocks, streams);
+  clock_.apply_rules(*rules_);
+}
+
+// --- Restart
+
+void Pipeline::restore_rows(cep::Engine& engine, const std::vector<cep::BufferedRows>& waiting) const {
+  for (const cep::BufferedRows& rows : waiting) {
+    const std::unordered_set<uint64_t> positions(rows.positions.begin(), rows.positions.end());
+    if (positions.empty()) continue;
+    for (const Record& record : history_) {
+      if (record.batch == nullptr) continue;
+      std::vector<uint32_t> found;
+      for (uint32_t row = 0; row < record.batch->rows(); ++row) {
+        if (positions.contains(record.batch->position[row])) found.push_back(row);
+      }
+      if (!found.empty()) engine.restore_buffered(rows.timeline, record.batch, found);
+    }
+  }
+}
+
+cep::Status Pipeline::restart() {
+  ++segment_;
+  const std::vector<cep::TimelineClock> clocks = clock_.save();
+  const auto streams = clock_.save_streams();
+  clock_ = cep::Clock();
+  clock_.restore(clocks, streams);
+  clock_.apply_rules(*rules_);
+  for (uint32_t shard = 0; shard < options_.shards; ++shard) {
+    std::vector<cep::KeyImage> changed;
+    engines_[shard]->collect_dirty(segment_, {}, changed);
+    auto& images = images_[shard];
+    for (cep::KeyImage& image : changed) {
+      image.old_segment = segment_;
+      const auto name = std::pair(image.space, image.hash);
+      if (image.bytes.empty()) {
+        images.erase(name);
+      } else {
+        images[name] = std::move(image);
+      }
+    }
+    auto engine = std::make_unique<cep::Engine>(shard, options_.shards, options_.limits);
+    engine->apply_rules(rules_);
+    for (const auto& [name, image] : images) {
+      if (!engine->restore_key(image.space, image.hash, image.old_segment, image.bytes)) {
+        return cep::Error{"bad_image", "shard " + std::to_string(shard) + ": the image of a key is not a sound block"};
+      }
+    }
+    restore_rows(*engine, engines_[shard]->buffered());
+    engines_[shard] = std::move(engine);
+  }
+  return cep::ok_status();
+}
+
+}  // namespace service

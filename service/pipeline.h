@@ -1,0 +1,95 @@
+// One in-process pipeline: a clock and the engines of N shards, fed one record after the other by one thread.
+// It is the service's engine without its threads and files: `run`, `test`, warm starts and measurements use it.
+// Invariant: the alerts it gives depend on the records alone, not on the number of shards or the size of batches.
+// With `keeps_history` it remembers all records, which is what a change of rules midway (R74) and restart() read; that
+// memory is unbounded and meant for tests and warm starts.
+// Threads: one owner.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cep/clock.h"
+#include "cep/engine.h"
+#include "cep/result.h"
+#include "service/alert_order.h"
+
+namespace service {
+
+// Later than every event and every deadline, and far from overflow: the watermark of a closed input.
+inline constexpr cep::TimeUs kEndOfTime = cep::kTimeMax / 4;
+
+struct PipelineOptions {
+  uint32_t shards = 1;
+  bool keeps_history = false;
+  cep::Limits limits;
+};
+
+struct LateRow {
+  cep::SchemaPtr schema;
+  uint64_t position = 0;
+  cep::TimeUs time = 0;
+  cep::TimeUs watermark = 0;      // that it missed
+};
+
+class Pipeline {
+ public:
+  explicit Pipeline(const PipelineOptions& options);
+
+  // Changes over to another rule set at the present frontier. Programs in `to_warm` start as if they had been there from
+  // the first record on (needs the history); what they would have found before now is not given.
+  void apply_rules(cep::RuleSetPtr rules, std::span<const cep::ProgramId> to_warm = {});
+  void feed(const cep::BatchPtr& batch);
+  // {"$watermark": T}, of one stream's timelines or (nullptr) of all.
+  void watermark(cep::TimeUs time, const std::string* stream);
+  // Takes all state out as a checkpoint would, throws the engines away and puts it into new ones (needs the history).
+  // Error: an image was not sound.
+  cep::Status restart();
+
+  // Appends the alerts that no later record can precede, in order; with `all`, those that are held as well.
+  void take_alerts(std::vector<cep::Alert>& out, bool all);
+  // Rows late for any timeline since the last call, each once.
+  std::vector<LateRow> take_late() { return std::exchange(late_, {}); }
+
+  const cep::RuleSetPtr& rules() const { return rules_; }
+  uint64_t late_rows() const { return late_count_; }
+  uint64_t rows() const { return rows_; }
+  cep::EngineCounters counters() const;     // summed over the shards
+  cep::Engine& engine(uint32_t shard) { return *engines_[shard]; }
+
+ private:
+  using Lists = std::map<std::string, cep::ListPtr>;
+  // One record: a batch, a watermark, or lists that apply from here on.
+  struct Record {
+    cep::BatchPtr batch;
+    cep::TimeUs watermark = cep::kTimeMin;
+    std::optional<std::string> stream;      // of the watermark
+    std::optional<Lists> lists;
+  };
+
+  void note_late(const cep::Batch& batch, std::span<const cep::Admission> admissions);
+  cep::TimeUs settled_until() const;
+  std::unique_ptr<Pipeline> warmed(const cep::RuleSetPtr& rules, std::span<const cep::ProgramId> programs) const;
+  void take_over(Pipeline& warm, const std::vector<std::string>& old_timelines, std::span<const cep::ProgramId> programs);
+  void adopt_clocks(const Pipeline& warm);
+  void restore_rows(cep::Engine& engine, const std::vector<cep::BufferedRows>& waiting) const;
+
+  PipelineOptions options_;
+  cep::RuleSetPtr rules_;
+  cep::Clock clock_;
+  std::vector<std::unique_ptr<cep::Engine>> engines_;
+  std::vector<std::map<std::pair<uint64_t, uint64_t>, cep::KeyImage>> images_;   // by shard, (space, hash): as last restarted
+  uint32_t segment_ = 0;                                                         // number of the last restart
+  AlertOrder order_;
+  std::vector<LateRow> late_;
+  std::vector<Record> history_;
+  uint64_t late_count_ = 0;
+  uint64_t rows_ = 0;
+};
+
+}  // namespace service

@@ -1,0 +1,45 @@
+// The rules, streams and lists in force, by name, and their versions: what texts are compiled against and rule sets are built from.
+// A plain value: a change is tried on a copy. A rule keeps its program number across a cosmetic change (R73); a dropped rule's
+// versions continue when it comes back. Threads: one owner.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "cep/result.h"
+#include "cep/rule_set.h"
+#include "patterns/catalog.h"
+#include "patterns/compile.h"
+
+namespace service {
+
+class RuleBook {
+ public:
+  // Compiles the files as one deployment against the book and, if there is no error, applies it. Appends the programs that start anew (new
+  // rules, and those whose matching changed) to `to_warm`. False: `diagnostics` say why and the book is as it was.
+  bool compile(const patterns::SourceMap& sources, std::span<const patterns::FileId> files,
+               patterns::Diagnostics& diagnostics, std::vector<cep::ProgramId>& to_warm);
+
+  // Gives a copy of the list to `change` and keeps it if that went well. Errors: unknown_list, those of `change`.
+  cep::Status edit_list(const std::string& list, const std::function<cep::Status(cep::List&)>& change);
+
+  cep::RuleSetPtr build() const;
+  const std::map<std::string, cep::RuleEntry>& rules() const { return rules_; }
+  const std::map<std::string, cep::SchemaPtr>& streams() const { return catalog_.streams; }
+  const std::map<std::string, cep::ListPtr>& lists() const { return lists_; }
+
+ private:
+  void drop(const patterns::Drop& drop);
+  void put_rule(const patterns::CompiledRule& rule, std::vector<cep::ProgramId>& to_warm);
+
+  patterns::Catalog catalog_;
+  std::map<std::string, cep::ListPtr> lists_;
+  std::map<std::string, cep::RuleEntry> rules_;
+  std::map<std::string, uint32_t> versions_;      // newest number given to a name, dropped rules included
+  uint32_t next_program_ = 1;
+};
+
+}  // namespace service

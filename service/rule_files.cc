@@ -1,0 +1,171 @@
+#include "service/rule_files.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <set>
+
+#include "patterns/parser.h"
+#include "service/byte_source.h"
+
+namespace service {
+namespace {
+
+namespace fs = std::filesystem;
+
+// What a file declares that others may need.
+std::set<std::string> declared_names(const RuleText& text) {
+  patterns::SourceMap sources;
+  patterns::Diagnostics diagnostics;
+  const patterns::File file = patterns::parse(sources, sources.add(text.name, text.text), diagnostics);
+  std::set<std::string> names;
+  for (const patterns::Statement& statement : file.statements) {
+    if (const auto* stream = std::get_if<patterns::StreamDecl>(&statement.body)) names.insert("stream " + stream->name.text);
+    if (const auto* list = std::get_if<patterns::ListDecl>(&statement.body)) names.insert("list " + list->name.text);
+    if (const auto* table = std::get_if<patterns::TableDecl>(&statement.body)) names.insert("table " + table->name.text);
+  }
+  return names;
+}
+
+// "a","b, c" -> a | b, c. A field in double quotes may hold commas, and "" for a quote.
+std::vector<std::string> split_fields(std::string_view line) {
+  std::vector<std::string> fields(1);
+  bool quoted = false;
+  for (size_t i = 0; i < line.size(); ++i) {
+    const bool doubled = quoted && line.substr(i).starts_with("\"\"");
+    if (doubled) {
+      fields.back() += '"';
+      ++i;
+    } else if (line[i] == '"') {
+      quoted = !quoted;
+    } else if (line[i] == ',' && !quoted) {
+      fields.emplace_back();
+    } else if (quoted || line[i] != ' ' || !fields.back().empty()) {
+      fields.back() += line[i];
+    }
+  }
+  return fields;
+}
+
+}  // namespace
+
+cep::Result<std::string> read_whole_file(const std::string& path) {
+  cep::Result<std::unique_ptr<ByteSource>> source = ByteSource::open(path);
+  if (!source) return source.error();
+  std::string text;
+  while (true) {
+    const cep::Result<bool> more = (*source)->read(text);
+    if (!more) return more.error();
+    if (!*more) return text;
+  }
+}
+
+cep::Status write_whole_file(const std::string& path, const std::string& text) {
+  const std::string draft = path + ".new";
+  {
+    std::ofstream out(draft, std::ios::binary | std::ios::trunc);
+    out << text;
+    out.flush();
+    if (!out) return cep::Error{"io_error", draft + ": cannot be written"};
+  }
+  std::error_code error;
+  fs::rename(draft, path, error);
+  if (error) return cep::Error{"io_error", path + ": " + error.message()};
+  return cep::ok_status();
+}
+
+cep::Result<std::vector<std::string>> find_files(const std::vector<std::string>& paths, const std::string& suffix) {
+  std::vector<std::string> files;
+  for (const std::string& path : paths) {
+    std::error_code error;
+    if (path == "-" || !fs::is_directory(path, error)) {
+      files.push_back(path);
+      continue;
+    }
+    std::vector<std::string> found;
+    for (auto entry = fs::recursive_directory_iterator(path, error); !error && entry != fs::recursive_directory_iterator();
+         entry.increment(error)) {
+      if (entry->is_regular_file() && entry->path().string().ends_with(suffix)) found.push_back(entry->path().string());
+    }
+    if (error) return cep::Error{"io_error", path + ": " + error.message()};
+    std::sort(found.begin(), found.end());
+    files.insert(files.end(), found.begin(), found.end());
+  }
+  std::set<std::string> seen;
+  std::erase_if(files, [&](const std::string& file) { return !seen.insert(fs::path(file).lexically_normal().string()).second; });
+  return files;
+}
+
+std::string find_above(const std::string& directory, const std::string& file_name) {
+  std::error_code error;
+  fs::path at = fs::absolute(directory.empty() ? "." : directory, error).lexically_normal();
+  while (true) {
+    if (fs::is_regular_file(at / file_name, error)) return (at / file_name).string();
+    if (!at.has_relative_path()) return "";
+    at = at.parent_path();
+  }
+}
+
+cep::Result<std::vector<RuleText>> read_rule_files(const std::vector<std::string>& paths) {
+  const cep::Result<std::vector<std::string>> files = find_files(paths, ".weir");
+  if (!files) return files.error();
+  std::vector<RuleText> given;
+  std::set<std::string> names;
+  std::set<std::string> given_paths;
+  std::set<std::string> leaned_on;
+  for (const std::string& path : *files) {
+    cep::Result<std::string> text = read_whole_file(path);
+    if (!text) return text.error();
+    given.push_back({path == "-" ? "<stdin>" : path, std::move(text).value()});
+    names.merge(declared_names(given.back()));
+    if (path == "-") continue;
+    given_paths.insert(fs::absolute(path).lexically_normal().string());
+    const std::string directory = fs::path(path).parent_path().string();
+    for (const char* const name : {"streams.weir", "lists.weir"}) leaned_on.insert(find_above(directory, name));
+  }
+  std::vector<RuleText> texts;
+  for (const std::string& path : leaned_on) {
+    if (path.empty() || given_paths.contains(path)) continue;
+    cep::Result<std::string> text = read_whole_file(path);
+    if (!text) return text.error();
+    RuleText context{fs::path(path).lexically_relative(fs::current_path()).string(), std::move(text).value()};
+    const std::set<std::string> declared = declared_names(context);
+    const auto is_given = [&](const std::string& name) { return names.contains(name); };
+    if (std::none_of(declared.begin(), declared.end(), is_given)) texts.push_back(std::move(context));
+  }
+  texts.insert(texts.end(), std::make_move_iterator(given.begin()), std::make_move_iterator(given.end()));
+  return texts;
+}
+
+void compile_texts(const std::vector<RuleText>& texts, Compilation& result) {
+  std::vector<patterns::FileId> files;
+  for (const RuleText& text : texts) files.push_back(result.sources.add(text.name, text.text));
+  std::vector<cep::ProgramId> started;
+  result.ok = result.book.compile(result.sources, files, result.diagnostics, started);
+}
+
+cep::Status load_list(const std::string& name, const std::string& path, RuleBook& book) {
+  const cep::Result<std::string> text = read_whole_file(path);
+  if (!text) return text.error();
+  return book.edit_list(name, [&](cep::List& list) -> cep::Status {
+    size_t number = 0;
+    for (size_t at = 0; at < text->size();) {
+      const size_t end = std::min(text->find('\n', at), text->size());
+      std::string line = text->substr(at, end - at);
+      at = end + 1;
+      ++number;
+      if (line.ends_with('\r')) line.pop_back();
+      if (line.empty() || line[0] == '#') continue;
+      const bool split = list.types().size() > 1 || line[0] == '"';
+      const cep::Status status = list.add_text(split ? split_fields(line) : std::vector<std::string>{line});
+      if (!status) {
+        return cep::Error{status.error().code, path + ":" + std::to_string(number) + ": " + status.error().message};
+      }
+    }
+    return cep::ok_status();
+  });
+}
+
+}  // namespace service

@@ -1,0 +1,82 @@
+// The test language (`weir test`): a script as its lines say it. One grammar, read here; run by script_run.
+//
+//   # comment
+//   use FILE | use stream NAME | use list NAME = v, (v, v), ..
+//   rule FILE | rule << .. >>
+//   clock TIME                        +0s; 2026-01-05T00:00:00Z, a Monday, unless said
+//   events [fresh]
+//   +D STREAM JSON | advance +D | deploy << .. >> | list add|remove NAME V | restart
+//   ----
+//   +D RULE col=v.. measure=v.. [var +D, ..] | +D rejected STREAM CODE | +D late STREAM | error CODE [LINE:COL] | none
+//
+// +D is always an offset from `clock`. A block goes on where the one before it ended, unless it is `fresh`. A `use`, `rule` or `clock`
+// behind a block begins another case: it keeps the clock and what was used, has rules of its own, and begins fresh.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cep/result.h"
+#include "cep/types.h"
+
+namespace service {
+
+struct ScriptUse {
+  enum class Kind { kFile, kStream, kList };
+  Kind kind = Kind::kFile;
+  std::string name;                                  // path, stream or list
+  std::vector<std::vector<std::string>> values;      // kList: elements, each one field a declared type
+  size_t line = 0;
+};
+
+struct ScriptRule {
+  std::string path;                                  // relative to the script; empty: inline
+  std::string text;                                  // inline
+  size_t line = 0;
+};
+
+struct ScriptStep {
+  enum class Kind { kEvent, kAdvance, kDeploy, kListAdd, kListRemove, kRestart };
+  Kind kind = Kind::kEvent;
+  cep::DurationUs offset_us = 0;                     // kEvent, kAdvance
+  std::string name;                                  // stream or list
+  std::string text;                                  // kEvent: JSON; kDeploy: rule text
+  std::vector<std::string> value;                    // kListAdd, kListRemove
+  size_t line = 0;
+};
+
+struct ScriptBlock {
+  bool fresh = false;
+  std::vector<ScriptStep> steps;
+  std::vector<std::string> expected;                 // as written, without comments and `none`
+  size_t line = 0;                                   // of `events`, from 1
+  size_t expected_begin = 0;                         // lines between ---- and the next block: [begin, end), from 0
+  size_t expected_end = 0;
+};
+
+struct ScriptCase {
+  std::vector<ScriptUse> uses;
+  std::vector<ScriptRule> rules;
+  cep::TimeUs clock = 0;
+  std::vector<ScriptBlock> blocks;
+  size_t line = 0;
+};
+
+struct Script {
+  std::string path;
+  std::vector<std::string> lines;
+  std::vector<ScriptCase> cases;
+  std::map<cep::DurationUs, std::string> spelling;   // offsets as the script first wrote them: "+60s" stays "+60s"
+};
+
+// Errors: bad_script with path and line.
+cep::Result<Script> parse_script(const std::string& path, const std::string& text);
+
+// "+1h30m", "+59.999s": numbers with units ms s m h d w, after a sign.
+std::optional<cep::DurationUs> parse_offset(std::string_view text);
+std::string print_offset(cep::DurationUs offset_us);
+
+}  // namespace service

@@ -1,0 +1,254 @@
+#include "service/script_run.h"
+
+#include <algorithm>
+#include <map>
+#include <random>
+
+#include "api/alert_json.h"
+#include "api/json_rows.h"
+#include "api/json_scan.h"
+#include "service/pipeline.h"
+#include "service/script_lines.h"
+#include "service/source_files.h"
+
+namespace service {
+namespace {
+
+constexpr uint64_t kShuffleSeed = 20260105;
+
+cep::Error at_line(const Script& script, size_t line, const cep::Error& error) {
+  return {error.code, script.path + ":" + std::to_string(line) + ": " + error.message};
+}
+
+// The event with its time filled in from the offset, unless it says its own.
+std::string with_time(const std::string& json, const cep::StreamSchema& schema, cep::TimeUs time_us) {
+  const cep::Column& column = schema.columns[schema.time_column];
+  const std::string name = column.path.empty() ? column.name : column.path.substr(1);
+  api::JsonScan scan(json);
+  if (name.find('/') != std::string::npos || !scan.enter('{')) return json;
+  std::string_view key;
+  std::string_view value;
+  bool is_empty = true;
+  while (scan.next_member(&key, &value)) {
+    is_empty = false;
+    if (key == name) return json;
+  }
+  if (scan.failed()) return json;
+  const size_t open = json.find('{');
+  return "{\"" + name + "\":\"" + cep::format_time(time_us) + "\"" + (is_empty ? "" : ",") + json.substr(open + 1);
+}
+
+// One run of a case: the engine under test and what it has given so far.
+class Run {
+ public:
+  Run(const Script& script, const ScriptCase& one, const ScriptSetup& setup, ScriptMode mode)
+      : script_(script), case_(one), setup_(setup), mode_(mode), print_(script, one.clock), random_(kShuffleSeed) {}
+
+  cep::Result<std::vector<BlockResult>> run() {
+    std::vector<BlockResult> results;
+    for (const ScriptBlock& block : case_.blocks) {
+      if (block.fresh) begin();
+      for (const ScriptStep& step : block.steps) {
+        const cep::Status status = take(step);
+        if (!status) return at_line(script_, step.line, status.error());
+      }
+      const cep::Status status = deliver();
+      if (!status) return at_line(script_, block.line, status.error());
+      results.push_back(finish());
+    }
+    return results;
+  }
+
+ private:
+  struct Line {
+    cep::DurationUs offset_us;
+    int rank;                    // at one offset: errors, rejected, late, alerts
+    uint64_t order;
+    std::string text;
+    bool operator<(const Line& other) const {
+      return std::tie(offset_us, rank, order) < std::tie(other.offset_us, other.rank, other.order);
+    }
+  };
+
+  void begin() {
+    book_ = mode_ == ScriptMode::kAmid ? setup_.amid : setup_.book;
+    const PipelineOptions options{mode_ == ScriptMode::kShards ? 4u : 1u, true, {}};
+    pipeline_ = std::make_unique<Pipeline>(options);
+    pipeline_->apply_rules(book_.build());
+    decoders_.clear();
+    offsets_.clear();
+  }
+
+  cep::Status take(const ScriptStep& step) {
+    if (step.kind == ScriptStep::Kind::kEvent) {
+      decode(step);
+      return cep::ok_status();
+    }
+    const cep::Status delivered = deliver();
+    if (!delivered) return delivered;
+    switch (step.kind) {
+      case ScriptStep::Kind::kAdvance: pipeline_->watermark(case_.clock + step.offset_us, nullptr); break;
+      case ScriptStep::Kind::kRestart: return pipeline_->restart();
+      case ScriptStep::Kind::kDeploy: deploy(step); break;
+      default: return edit_list(step);
+    }
+    return cep::ok_status();
+  }
+
+  cep::Status edit_list(const ScriptStep& step) {
+    const bool add = step.kind == ScriptStep::Kind::kListAdd;
+    const cep::Status status = book_.edit_list(step.name, [&](cep::List& list) -> cep::Status {
+      if (add) return list.add_text(step.value);
+      const cep::Result<bool> removed = list.remove_text(step.value);
+      if (!removed) return removed.error();
+      return cep::ok_status();
+    });
+    if (status) pipeline_->apply_rules(book_.build());
+    return status;
+  }
+
+  void deploy(const ScriptStep& step) {
+    patterns::SourceMap sources;
+    patterns::Diagnostics diagnostics;
+    const patterns::FileId file = sources.add(script_.path + ":" + std::to_string(step.line), step.text);
+    std::vector<cep::ProgramId> to_warm;
+    if (book_.compile(sources, {&file, 1}, diagnostics, to_warm)) {
+      pipeline_->apply_rules(book_.build(), to_warm);
+      decoders_.clear();
+      return;
+    }
+    for (const patterns::Diagnostic& diagnostic : diagnostics.sorted()) {
+      if (diagnostic.severity != patterns::Severity::kError) continue;
+      lines_.push_back({cep::kTimeMin, 0, lines_.size(), error_line(sources, diagnostic)});
+    }
+  }
+
+  void decode(const ScriptStep& step) {
+    const uint64_t position = offsets_.size();
+    offsets_.push_back(step.offset_us);
+    const auto schema = book_.streams().find(step.name);
+    api::RowError error{api::EventCode::kUnknownStream, "", ""};
+    if (schema != book_.streams().end()) {
+      cep::BatchBuilder rows(schema->second, 0, 0);
+      auto& decoder = decoders_[step.name];
+      if (decoder == nullptr) decoder = std::make_unique<api::JsonRows>(schema->second);
+      const std::string json = with_time(step.text, *schema->second, case_.clock + step.offset_us);
+      if (decoder->append(json, position, rows, &error)) {
+        arrivals_.push_back(rows.finish());
+        return;
+      }
+    }
+    lines_.push_back({step.offset_us, 1, position, print_.rejected(step.offset_us, step.name, api::event_code_name(error.code))});
+  }
+
+  // Feeds the events since the last control line, as the mode wants it.
+  cep::Status deliver() {
+    std::vector<cep::BatchPtr> batches = std::move(arrivals_);
+    arrivals_.clear();
+    if (mode_ == ScriptMode::kShuffle) shuffle(batches);
+    if (mode_ == ScriptMode::kBatches) batches = joined(batches);
+    for (const cep::BatchPtr& batch : batches) {
+      pipeline_->feed(batch);
+      if (mode_ != ScriptMode::kRestart) continue;
+      const cep::Status status = pipeline_->restart();
+      if (!status) return status;
+    }
+    return cep::ok_status();
+  }
+
+  // Each event moves to a random place at most its stream's delay later. Then nothing becomes late: what came before it has a place
+  // before its own, hence a time of at most its own plus the delay.
+  void shuffle(std::vector<cep::BatchPtr>& batches) {
+    std::map<cep::TimeUs, cep::DurationUs> delays;         // by time: the least delay of its events
+    for (const cep::BatchPtr& batch : batches) {
+      const cep::DurationUs delay = batch->schema->explicit_watermark ? 0 : batch->schema->delay_us;
+      auto [known, is_new] = delays.emplace(batch->time[0], delay);
+      if (!is_new) known->second = std::min(known->second, delay);
+    }
+    std::map<cep::TimeUs, cep::TimeUs> place;              // one for all events of a time, so they keep their order
+    for (const auto& [time, delay] : delays) {
+      place[time] = time + static_cast<cep::DurationUs>(random_() % (static_cast<uint64_t>(delay) + 1));
+    }
+    std::stable_sort(batches.begin(), batches.end(), [&](const cep::BatchPtr& a, const cep::BatchPtr& b) {
+      return place[a->time[0]] < place[b->time[0]];
+    });
+  }
+
+  static std::vector<cep::BatchPtr> joined(const std::vector<cep::BatchPtr>& rows) {
+    std::vector<cep::BatchPtr> batches;
+    for (size_t at = 0; at < rows.size();) {
+      cep::BatchBuilder builder(rows[at]->schema, 0, 0);
+      const cep::SchemaPtr schema = rows[at]->schema;
+      for (; at < rows.size() && rows[at]->schema == schema && builder.rows() < cep::kBatchRowsMax; ++at) {
+        copy_row(*rows[at], 0, rows[at]->position[0], builder);
+      }
+      batches.push_back(builder.finish());
+    }
+    return batches;
+  }
+
+  bool is_own(const cep::Alert& alert) const {
+    return mode_ != ScriptMode::kAmid || setup_.book.rules().contains(alert.program->rule) ||
+           !setup_.amid.rules().contains(alert.program->rule);
+  }
+
+  BlockResult finish() {
+    BlockResult result;
+    std::vector<cep::Alert> alerts;
+    pipeline_->take_alerts(alerts, true);
+    for (const LateRow& late : pipeline_->take_late()) {
+      const cep::DurationUs offset_us = offsets_[late.position];
+      lines_.push_back({offset_us, 2, late.position, print_.late(offset_us, late.schema->name)});
+    }
+    for (const cep::Alert& alert : alerts) {
+      if (!is_own(alert)) continue;
+      lines_.push_back({alert.time - case_.clock, 3, result.alerts.size(), print_.alert(alert)});
+      result.alerts.push_back(api::alert_json(alert));
+    }
+    std::stable_sort(lines_.begin(), lines_.end());
+    for (Line& line : lines_) result.lines.push_back(std::move(line.text));
+    lines_.clear();
+    return result;
+  }
+
+  const Script& script_;
+  const ScriptCase& case_;
+  const ScriptSetup& setup_;
+  ScriptMode mode_;
+  ScriptLines print_;
+  std::mt19937_64 random_;
+  RuleBook book_;
+  std::unique_ptr<Pipeline> pipeline_;
+  std::map<std::string, std::unique_ptr<api::JsonRows>> decoders_;
+  std::vector<cep::DurationUs> offsets_;        // by position: as the event's line says it
+  std::vector<cep::BatchPtr> arrivals_;         // one row each
+  std::vector<Line> lines_;
+};
+
+}  // namespace
+
+std::string_view script_mode_name(ScriptMode mode) {
+  switch (mode) {
+    case ScriptMode::kPlain: return "plain";
+    case ScriptMode::kRestart: return "restart";
+    case ScriptMode::kShards: return "shards";
+    case ScriptMode::kShuffle: return "shuffle";
+    case ScriptMode::kBatches: return "batches";
+    case ScriptMode::kAmid: return "amid";
+  }
+  return "";
+}
+
+bool has_mode(const ScriptSetup& setup, ScriptMode mode) {
+  if (mode == ScriptMode::kAmid) return setup.has_amid;
+  if (mode != ScriptMode::kShuffle) return true;
+  return std::any_of(setup.book.streams().begin(), setup.book.streams().end(),
+                     [](const auto& stream) { return stream.second->delay_us > 0; });
+}
+
+cep::Result<std::vector<BlockResult>> run_case(const Script& script, const ScriptCase& one, const ScriptSetup& setup,
+                                               ScriptMode mode) {
+  return Run(script, one, setup, mode).run();
+}
+
+}  // namespace service

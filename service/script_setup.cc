@@ -1,0 +1,146 @@
+// See script_run.h: from a case's `use` and `rule` lines to a book of compiled rules.
+#include <filesystem>
+#include <set>
+
+#include "service/script_lines.h"
+#include "service/script_run.h"
+
+namespace service {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string absolute(const std::string& path) {
+  std::error_code error;
+  return fs::absolute(path, error).lexically_normal().string();
+}
+
+class Setup {
+ public:
+  Setup(const Script& script, const ScriptCase& one, ScriptSetup& setup)
+      : script_(script), case_(one), setup_(setup), directory_(fs::path(script.path).parent_path()) {}
+
+  cep::Status run() {
+    for (const ScriptUse& use : case_.uses) {
+      const cep::Status status = add_use(use);
+      if (!status) return status;
+    }
+    for (const ScriptRule& rule : case_.rules) {
+      if (rule.path.empty()) {
+        files_.push_back(sources_.add(script_.path + ":" + std::to_string(rule.line), rule.text));
+        continue;
+      }
+      const cep::Status status = add_file((directory_ / rule.path).string(), rule.line);
+      if (!status) return status;
+    }
+    std::vector<cep::ProgramId> started;
+    if (!setup_.book.compile(sources_, files_, diagnostics_, started)) {
+      for (const patterns::Diagnostic& diagnostic : diagnostics_.sorted()) {
+        if (diagnostic.severity == patterns::Severity::kError) setup_.errors.push_back(error_line(sources_, diagnostic));
+      }
+    }
+    if (!diagnostics_.empty()) setup_.warnings = patterns::to_text(sources_, diagnostics_);
+    if (!setup_.errors.empty()) return cep::ok_status();
+    for (const ScriptUse& use : case_.uses) {
+      const cep::Status status = fill(use, setup_.book);
+      if (!status) return status;
+    }
+    add_neighbours();
+    return cep::ok_status();
+  }
+
+ private:
+  cep::Error bad(size_t line, const std::string& what) const {
+    return {"bad_script", script_.path + ":" + std::to_string(line) + ": " + what};
+  }
+
+  cep::Status add_file(const std::string& path, size_t line) {
+    if (!added_.insert(absolute(path)).second) return cep::ok_status();
+    const cep::Result<std::string> text = read_whole_file(path);
+    if (!text) return bad(line, text.error().message);
+    files_.push_back(sources_.add(path, *text));
+    return cep::ok_status();
+  }
+
+  cep::Status add_use(const ScriptUse& use) {
+    if (use.kind == ScriptUse::Kind::kFile) return add_file((directory_ / use.name).string(), use.line);
+    // A list may also be declared by one of the case's own files.
+    const char* const names[] = {"streams.weir", "lists.weir"};
+    bool found = false;
+    for (const char* const name : names) {
+      if (use.kind == ScriptUse::Kind::kStream && name == names[1]) continue;
+      const std::string path = find_above(directory_.string(), name);
+      if (path.empty()) continue;
+      found = true;
+      const cep::Status status = add_file(path, use.line);
+      if (!status) return status;
+    }
+    if (!found && use.kind == ScriptUse::Kind::kStream) return bad(use.line, "no streams.weir beside the script or above");
+    return cep::ok_status();
+  }
+
+  // Names must exist; lists get their elements.
+  cep::Status fill(const ScriptUse& use, RuleBook& book) const {
+    if (use.kind == ScriptUse::Kind::kStream && !book.streams().contains(use.name)) {
+      return bad(use.line, "streams.weir declares no stream `" + use.name + "`");
+    }
+    if (use.kind != ScriptUse::Kind::kList) return cep::ok_status();
+    const cep::Status status = book.edit_list(use.name, [&](cep::List& list) {
+      cep::Status added = cep::ok_status();
+      for (const std::vector<std::string>& value : use.values) {
+        if (added) added = list.add_text(value);
+      }
+      return added;
+    });
+    return status ? cep::ok_status() : bad(use.line, status.error().message);
+  }
+
+  // The other rules beside streams.weir, as many as do not clash with the script's own.
+  void add_neighbours() {
+    setup_.amid = setup_.book;
+    const std::string streams = find_above(directory_.string(), "streams.weir");
+    if (streams.empty() || !added_.contains(streams)) return;
+    const auto paths = find_files({fs::path(streams).parent_path().string()}, ".weir");
+    if (!paths) return;
+    for (const std::string& path : *paths) {
+      const cep::Result<std::string> text = read_whole_file(path);
+      if (!text || added_.contains(absolute(path))) continue;
+      patterns::SourceMap sources;
+      patterns::Diagnostics diagnostics;
+      const patterns::FileId file = sources.add(path, *text);
+      RuleBook more = setup_.amid;
+      std::vector<cep::ProgramId> started;
+      if (!more.compile(sources, {&file, 1}, diagnostics, started) || changes_own_rule(more)) continue;
+      setup_.has_amid = setup_.has_amid || !started.empty();
+      setup_.amid = std::move(more);
+    }
+  }
+
+  bool changes_own_rule(const RuleBook& more) const {
+    for (const auto& [name, entry] : setup_.book.rules()) {
+      const auto now = more.rules().find(name);
+      if (now == more.rules().end() || now->second.program != entry.program) return true;
+    }
+    return false;
+  }
+
+  const Script& script_;
+  const ScriptCase& case_;
+  ScriptSetup& setup_;
+  fs::path directory_;
+  patterns::SourceMap sources_;
+  patterns::Diagnostics diagnostics_;
+  std::vector<patterns::FileId> files_;
+  std::set<std::string> added_;
+};
+
+}  // namespace
+
+cep::Result<std::unique_ptr<ScriptSetup>> prepare_case(const Script& script, const ScriptCase& one) {
+  auto setup = std::make_unique<ScriptSetup>();
+  const cep::Status status = Setup(script, one, *setup).run();
+  if (!status) return status.error();
+  return setup;
+}
+
+}  // namespace service

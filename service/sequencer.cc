@@ -1,0 +1,335 @@
+// See sequencer.h. Control records, checkpoints and the control bytes are in sequencer_control.cc.
+#include "service/sequencer.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "state/checkpoint_format.h"
+
+namespace service {
+namespace {
+
+constexpr auto kDiskFullRetry = std::chrono::milliseconds(100);
+constexpr auto kWakeEvery = std::chrono::milliseconds(200);
+
+state::Id16 request_id_of(const api::SubmitRequest& request) {
+  return request.idempotency_key.empty() ? state::Id16{} : state::digest_of(request.idempotency_key);
+}
+
+bool is_set(const state::Id16& id) { return id != state::Id16{}; }
+
+}  // namespace
+
+Sequencer::Sequencer(SequencerOptions options, state::FileSystem& files, std::unique_ptr<state::LogWriter> log, Registry registry,
+                     std::vector<std::unique_ptr<Shard>>& shards, Store& store, WallClock clock)
+    : options_(std::move(options)),
+      files_(files),
+      log_(std::move(log)),
+      shards_(shards),
+      store_(store),
+      clock_now_(std::move(clock)),
+      seen_(options_.dedupe_ids_max),
+      requests_(options_.request_ids_max),
+      queue_(options_.credit_bytes),
+      registry_(std::make_shared<const Registry>(std::move(registry))) {
+  rules_ = registry_->rule_set();
+  numbers_.log_begin = log_begin();
+  numbers_.log_end = log_->next_offset();
+}
+
+Sequencer::~Sequencer() { stop(); }
+
+uint64_t Sequencer::log_begin() const {
+  return log_->segments().empty() ? log_->next_offset() : log_->segments().front().first_offset;
+}
+
+void Sequencer::start() {
+  thread_ = std::thread([this] { run(); });
+}
+
+void Sequencer::stop() {
+  queue_.close();
+  if (thread_.joinable()) thread_.join();
+}
+
+bool Sequencer::submit(Submission submission) {
+  size_t bytes = submission.bytes;
+  return queue_.try_push(std::move(submission), bytes);
+}
+
+bool Sequencer::post(Command command) { return queue_.push_anyway(std::move(command), 1); }
+
+RegistryPtr Sequencer::registry() const {
+  std::lock_guard lock(published_mutex_);
+  return registry_;
+}
+
+std::map<std::string, StreamNumbers> Sequencer::stream_numbers() const {
+  std::lock_guard lock(published_mutex_);
+  return stream_numbers_;
+}
+
+std::vector<std::pair<std::string, cep::TimeUs>> Sequencer::watermarks() const {
+  std::lock_guard lock(published_mutex_);
+  return watermarks_;
+}
+
+// Gathers requests for as long as the linger allows, commits them together; a command runs between commits.
+void Sequencer::run() {
+  for (;;) {
+    std::optional<Item> item = queue_.pop_for(kWakeEvery);
+    if (!item && queue_.is_closed()) break;
+    auto until = std::chrono::steady_clock::now() + std::chrono::microseconds(options_.linger_us);
+    while (item) {
+      if (auto* command = std::get_if<Command>(&*item)) {
+        commit();
+        (*command)(*this);
+        break;
+      }
+      take(std::move(std::get<Submission>(*item)));
+      if (log_->pending_bytes() >= options_.linger_bytes) break;
+      auto left = until - std::chrono::steady_clock::now();
+      item = left.count() > 0 ? queue_.pop_for(left) : std::nullopt;
+    }
+    commit();
+    housekeeping();
+  }
+  commit();
+}
+
+void Sequencer::take(Submission submission) {
+  cep::TimeUs now = clock_now_();
+  ++numbers_.requests;
+  keep_rejected(submission, now);
+  state::Id16 request_id = request_id_of(*submission.request);
+  if (is_set(request_id) && answer_repeated(submission, request_id, now)) return;
+  Pending pending;
+  for (Submission::Part& part : submission.parts) {
+    if (part.schema != nullptr) part = without_duplicates(std::move(part), now, &pending.answer.duplicates);
+    if (part.schema == nullptr || part.group.batch->rows() > 0) pending.parts.push_back(std::move(part));
+  }
+  pending.answer.rejected = std::move(submission.rejected);
+  pending.submission = std::move(submission);
+  append(pending, request_id, now);
+  pending_.push_back(std::move(pending));
+}
+
+// A known Idempotency-Key: the same body gets the same answer again, another body is a conflict.
+bool Sequencer::answer_repeated(Submission& submission, const state::Id16& request_id, cep::TimeUs now) {
+  const RequestRecord* known = requests_.find(request_id, now);
+  if (known == nullptr) return false;
+  Pending pending;
+  pending.submission = std::move(submission);
+  if (known->body_hash != pending.submission.request->body_hash) {
+    pending.answer.outcome = api::SubmitAnswer::Outcome::kKeyConflict;
+    pending.answer.detail = "this Idempotency-Key was used with another body less than 24 hours ago";
+  } else {
+    uint64_t rows = 0;
+    for (const Submission::Part& part : pending.submission.parts) rows += part.schema != nullptr ? part.group.batch->rows() : 0;
+    pending.answer.accepted = known->accepted;
+    pending.answer.duplicates = rows - std::min(rows, known->accepted);
+    pending.answer.rejected = std::move(pending.submission.rejected);
+  }
+  pending_.push_back(std::move(pending));      // behind the first one's flush, should that still be under way
+  return true;
+}
+
+// Drops rows whose `unique` values were seen, remembers the others. A row of another schema version is decoded anew.
+Submission::Part Sequencer::without_duplicates(Submission::Part part, cep::TimeUs now, uint64_t* duplicates) {
+  const Registry& registry = *registry_;
+  auto current = registry.streams().find(part.schema->name);
+  bool is_current = current != registry.streams().end() && current->second == part.schema;
+  cep::DurationUs window = part.schema->unique_within_us;
+  std::vector<std::string_view> kept;
+  std::vector<uint32_t> index;
+  for (uint32_t row = 0; row < part.group.batch->rows(); ++row) {
+    state::Id16 hash = unique_hash(*part.group.batch, row);
+    if (is_set(hash) && seen_.contains(hash, now, window)) continue;
+    if (is_set(hash)) seen_.add(hash, now, window);
+    kept.push_back(part.group.rows[row]);
+    index.push_back(part.group.index[row]);
+  }
+  uint64_t dropped = part.group.batch->rows() - kept.size();
+  *duplicates += dropped;
+  numbers_.duplicates += dropped;
+  numbers_.ids_evicted = seen_.evicted();
+  {
+    std::lock_guard lock(published_mutex_);
+    StreamNumbers& numbers = stream_numbers_[part.schema->name];
+    numbers.duplicates += dropped;
+    numbers.accepted += kept.size();
+  }
+  if (dropped == 0 && is_current) return part;
+  if (is_current || current != registry.streams().end()) part.schema = current->second;
+  part.group = rows_.decode(part.schema, kept, index, now, cep::kTimeMax, [](size_t, const api::RowError&) {});
+  return part;
+}
+
+void Sequencer::append(Pending& pending, const state::Id16& request_id, cep::TimeUs now) {
+  struct Frame {
+    std::vector<uint32_t> row_ends;
+    std::vector<state::Id16> hashes;
+    std::string rows;
+  };
+  std::vector<Frame> frames(pending.parts.size());
+  std::vector<state::FrameInput> group;
+  for (size_t i = 0; i < pending.parts.size(); ++i) {
+    Submission::Part& part = pending.parts[i];
+    Frame& frame = frames[i];
+    state::FrameInput input;
+    input.header.received_us = now;
+    input.header.request_id = request_id;
+    // For the HTTP source, which has no position of its own, this field holds the hash of the request's body.
+    input.header.source_position = pending.submission.request->body_hash;
+    if (part.schema == nullptr) {
+      input.header.kind = state::FrameKind::kWatermark;
+      frame.rows = encode(part.watermark);
+    } else {
+      part.group.batch->received_us = now;
+      input.header.stream = cep::StreamId{static_cast<uint16_t>(registry_->schema_number(part.schema->name))};
+      input.header.events = part.group.batch->rows();
+      bool has_unique = !part.schema->unique_columns.empty();
+      for (uint32_t row = 0; row < input.header.events; ++row) {
+        frame.rows += part.group.rows[row];
+        frame.row_ends.push_back(static_cast<uint32_t>(frame.rows.size()));
+        if (has_unique) frame.hashes.push_back(unique_hash(*part.group.batch, row));
+      }
+      pending.answer.accepted += input.header.events;
+    }
+    input.row_ends = frame.row_ends;
+    input.unique_hashes = frame.hashes;
+    input.rows = frame.rows;
+    group.push_back(input);
+  }
+  if (group.empty()) return;
+  cep::Result<uint64_t> first = log_->append(group);
+  WEIR_CHECK(first.ok(), first.ok() ? "" : first.error().message.c_str());
+  uint64_t offset = *first;
+  for (size_t i = 0; i < group.size(); ++i) {
+    pending.first_offsets.push_back(offset);
+    offset += group[i].header.positions();
+  }
+  if (is_set(request_id)) requests_.add(request_id, {pending.submission.request->body_hash, now, pending.answer.accepted});
+}
+
+void Sequencer::commit() {
+  if (pending_.empty()) return;
+#ifdef WEIR_MUTANT_PROCESS_BEFORE_FLUSH
+  for (Pending& pending : pending_) dispatch(pending);
+  flush_patiently();
+#else
+  flush_patiently();
+  for (Pending& pending : pending_) dispatch(pending);
+#endif
+  for (Pending& pending : pending_) {
+    if (pending.submission.reply) pending.submission.reply(std::move(pending.answer));
+  }
+  pending_.clear();
+  publish_watermarks();
+}
+
+void Sequencer::flush_patiently() {
+  if (log_->durable_offset() == log_->next_offset()) return;
+  cep::TimeUs began = clock_now_();
+  while (!log_->flush().ok()) {
+    numbers_.intake_paused = true;
+    ++numbers_.disk_full_waits;
+    std::this_thread::sleep_for(kDiskFullRetry);
+  }
+  numbers_.intake_paused = false;
+  ++numbers_.flushes;
+  numbers_.flush_us = clock_now_() - began;
+  numbers_.failed_flushes = log_->failed_flushes();
+  numbers_.log_end = log_->next_offset();
+}
+
+void Sequencer::dispatch(Pending& pending) {
+  for (size_t i = 0; i < pending.parts.size(); ++i) {
+    Submission::Part& part = pending.parts[i];
+    if (part.schema == nullptr) {
+      const std::string& stream = part.watermark.stream;
+      dispatch_time(clock_.watermark(part.watermark.time_us, stream.empty() ? nullptr : &stream));
+      continue;
+    }
+    for (uint32_t row = 0; row < part.group.batch->rows(); ++row) {
+      part.group.batch->position[row] = pending.first_offsets[i] + row;
+    }
+    dispatch_batch(part.group.batch, &part.group.rows);
+  }
+}
+
+void Sequencer::dispatch_batch(const cep::BatchPtr& batch, const std::vector<std::string_view>* rows) {
+  std::vector<cep::Admission> admissions = clock_.admit(*batch);
+  if (admissions.empty()) return;
+  keep_late(*batch, admissions, rows);
+  for (const std::unique_ptr<Shard>& shard : shards_) shard->put_batch(batch, admissions);
+}
+
+void Sequencer::dispatch_time(std::vector<cep::Admission> admissions) {
+  if (admissions.empty()) return;
+  for (const std::unique_ptr<Shard>& shard : shards_) shard->put_time(admissions);
+}
+
+// Late rows are counted and kept with the rejected, once each. `rows` null: a replay, in which they were kept already.
+void Sequencer::keep_late(const cep::Batch& batch, const std::vector<cep::Admission>& admissions,
+                          const std::vector<std::string_view>* rows) {
+  std::vector<state::RejectedEvent> events;
+  uint64_t late = 0;
+  for (uint32_t row = 0; row < batch.rows(); ++row) {
+    const cep::Admission* missed = nullptr;
+    for (const cep::Admission& admission : admissions) {
+      if (!admission.late.empty() && admission.late[row] != 0 && missed == nullptr) missed = &admission;
+    }
+    if (missed == nullptr) continue;
+    ++late;
+    if (rows == nullptr) continue;
+    state::RejectedEvent event;
+    event.at_us = batch.received_us;
+    event.stream = batch.schema->name;
+    event.code = "late";
+    event.field = batch.schema->columns[batch.schema->time_column].name;
+    event.watermark_us = missed->late_watermark[row];
+    event.lag_us = event.watermark_us - batch.time[row];
+    event.message = "earlier than the watermark of " + rules_->timelines()[missed->timeline].name + " when it arrived";
+    event.raw = (*rows)[row];
+    events.push_back(std::move(event));
+  }
+  if (late == 0) return;
+  numbers_.late += late;
+  {
+    std::lock_guard lock(published_mutex_);
+    stream_numbers_[batch.schema->name].late += late;
+  }
+  if (!events.empty()) store_.put_rejected(std::move(events));
+}
+
+void Sequencer::keep_rejected(const Submission& submission, cep::TimeUs now) {
+  if (submission.rejected.empty()) return;
+  std::vector<state::RejectedEvent> events;
+  for (const api::RejectedRow& row : submission.rejected) {
+    {
+      std::lock_guard lock(published_mutex_);
+      ++stream_numbers_[row.stream].rejected;
+    }
+    state::RejectedEvent event;
+    event.at_us = now;
+    event.stream = row.stream;
+    event.code = api::event_code_name(row.error.code);
+    event.field = row.error.field;
+    event.message = row.error.message;
+    event.raw = row.raw;
+    events.push_back(std::move(event));
+  }
+  store_.put_rejected(std::move(events));
+}
+
+void Sequencer::publish_watermarks() {
+  std::vector<std::pair<std::string, cep::TimeUs>> watermarks;
+  for (uint32_t t = 0; t < rules_->timelines().size(); ++t) {
+    watermarks.emplace_back(rules_->timelines()[t].name, clock_.watermark_of(t));
+  }
+  std::lock_guard lock(published_mutex_);
+  watermarks_ = std::move(watermarks);
+}
+
+}  // namespace service

@@ -1,0 +1,167 @@
+// The log thread: the one place where order is made. Requests are deduplicated, appended, flushed together (linger: 2 ms or 256 KB, none when
+// a control record waits) and only then dispatched: clock, lateness, shards, answer (logged, then processed).
+// Threads: submit and post from any thread; everything else belongs to the log thread, or to the caller before start().
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <variant>
+#include <vector>
+
+#include "api/backend.h"
+#include "cep/clock.h"
+#include "service/dedupe.h"
+#include "service/log_rows.h"
+#include "service/registry.h"
+#include "service/shard.h"
+#include "service/store.h"
+#include "service/warm_start.h"
+#include "state/log_writer.h"
+
+namespace service {
+
+struct SequencerOptions {
+  std::string log_dir;
+  cep::DurationUs linger_us = 2 * cep::kMillisecond;
+  size_t linger_bytes = 256 << 10;
+  size_t credit_bytes = 64 << 20;              // of requests waiting; beyond it submit refuses: 429
+  size_t dedupe_ids_max = 4'000'000;
+  size_t request_ids_max = 1'000'000;
+  cep::DurationUs checkpoint_every_us = cep::kSecond;
+  cep::DurationUs tick_every_us = cep::kSecond;
+  cep::DurationUs log_keep_us = 7 * cep::kDay;
+  uint64_t log_keep_bytes = uint64_t{50} << 30;
+  cep::Limits limits;
+};
+
+// A request decoded by an io thread.
+struct Submission {
+  struct Part {
+    cep::SchemaPtr schema;                     // null: a watermark line
+    RowGroup group;
+    WatermarkMark watermark;
+  };
+  std::shared_ptr<api::SubmitRequest> request;
+  std::vector<Part> parts;
+  std::vector<api::RejectedRow> rejected;
+  std::function<void(api::SubmitAnswer)> reply;
+  size_t bytes = 0;
+};
+
+struct SequencerNumbers {
+  std::atomic<uint64_t> log_end{0}, log_begin{0}, requests{0}, duplicates{0}, late{0}, failed_flushes{0}, disk_full_waits{0}, ticks{0};
+  std::atomic<uint64_t> ids_evicted{0}, flushes{0};
+  std::atomic<int64_t> flush_us{0};            // of the last flush
+  std::atomic<bool> intake_paused{false};      // the disk is full or failing
+};
+
+// Counts by stream name, for metrics.
+struct StreamNumbers {
+  uint64_t accepted = 0, duplicates = 0, late = 0, rejected = 0;
+};
+
+class Sequencer {
+ public:
+  using WallClock = std::function<cep::TimeUs()>;
+  using Command = std::function<void(Sequencer&)>;
+
+  Sequencer(SequencerOptions options, state::FileSystem& files, std::unique_ptr<state::LogWriter> log, Registry registry,
+            std::vector<std::unique_ptr<Shard>>& shards, Store& store, WallClock clock);
+  ~Sequencer();
+
+  // Recovery, before start: the clock as of the checkpoint, then every frame from there on.
+  void restore_clock(const std::vector<cep::TimelineClock>& clocks, const std::map<cep::StreamId, std::map<cep::SourceId, cep::TimeUs>>& streams);
+  void remember(const state::FrameView& frame);                // dedupe tables only
+  cep::Status replay(const state::FrameView& frame);
+
+  void start();
+  void stop();                                                 // commits and answers what was submitted, then ends the thread
+
+  // False: no credit; nothing was taken.
+  bool submit(Submission submission);
+  // Runs between groups, with nothing unflushed. False: stopping, the command will not run.
+  bool post(Command command);
+
+  RegistryPtr registry() const;
+  const SequencerNumbers& numbers() const { return numbers_; }
+  std::map<std::string, StreamNumbers> stream_numbers() const;
+  std::vector<std::pair<std::string, cep::TimeUs>> watermarks() const;
+
+  // --- on the log thread, in a Command
+  // Logs a control record and makes it durable, waiting out a full disk.
+  void log_control(state::FrameKind kind, const std::string& body);
+  // Brings a rule change into force: registry, clock, shards. `warm` (may be null) holds the new programs' state.
+  cep::Status put_in_force(const RulesChange& change, std::unique_ptr<WarmStart> warm);
+  cep::Status put_in_force(const ListChange& change);
+  cep::Status put_in_force(const ModeChange& change);
+  // Swaps the registry and the rule set without a log record: only during recovery.
+  void publish(Registry registry, std::shared_ptr<cep::Engine> warmed, std::vector<cep::ProgramId> programs);
+  uint64_t log_end() const { return log_->next_offset(); }
+  uint64_t log_begin() const;
+  bool begin_checkpoint();                                     // false: one is running already
+  std::string control_bytes() const;                           // registry and clocks, for the seal
+  state::FileSystem& files() { return files_; }
+  const SequencerOptions& options() const { return options_; }
+
+ private:
+  struct Pending {
+    Submission submission;
+    std::vector<Submission::Part> parts;                       // what was logged, in order, duplicates removed
+    std::vector<uint64_t> first_offsets;                       // by part
+    api::SubmitAnswer answer;
+  };
+  using Item = std::variant<Submission, Command>;
+
+  void run();
+  void take(Submission submission);
+  bool answer_repeated(Submission& submission, const state::Id16& request_id, cep::TimeUs now);
+  Submission::Part without_duplicates(Submission::Part part, cep::TimeUs now, uint64_t* duplicates);
+  void append(Pending& pending, const state::Id16& request_id, cep::TimeUs now);
+  void commit();
+  void flush_patiently();
+  void dispatch(Pending& pending);
+  void dispatch_batch(const cep::BatchPtr& batch, const std::vector<std::string_view>* rows);
+  void dispatch_time(std::vector<cep::Admission> admissions);
+  void keep_late(const cep::Batch& batch, const std::vector<cep::Admission>& admissions, const std::vector<std::string_view>* rows);
+  void keep_rejected(const Submission& submission, cep::TimeUs now);
+  void housekeeping();
+  void tick_if_silent(cep::TimeUs now);
+  void publish_watermarks();
+
+  SequencerOptions options_;
+  state::FileSystem& files_;
+  std::unique_ptr<state::LogWriter> log_;
+  std::vector<std::unique_ptr<Shard>>& shards_;
+  Store& store_;
+  WallClock clock_now_;
+  cep::Clock clock_;
+  cep::RuleSetPtr rules_;
+  SeenIds seen_;
+  SeenRequests requests_;
+  LogRows rows_;
+  std::vector<Pending> pending_;
+  uint64_t barrier_offset_ = 0;                                // of the last checkpoint begun
+  cep::TimeUs next_checkpoint_us_ = 0, next_tick_us_ = 0, next_trim_us_ = 0;
+
+  Queue<Item> queue_;
+  std::thread thread_;
+  mutable std::mutex published_mutex_;                         // guards the three below
+  RegistryPtr registry_;
+  std::map<std::string, StreamNumbers> stream_numbers_;
+  std::vector<std::pair<std::string, cep::TimeUs>> watermarks_;
+  SequencerNumbers numbers_;
+};
+
+// The clocks part of a checkpoint's control bytes.
+struct SavedControl {
+  std::string registry;
+  std::vector<cep::TimelineClock> clocks;
+  std::map<cep::StreamId, std::map<cep::SourceId, cep::TimeUs>> streams;
+};
+cep::Result<SavedControl> decode_control(std::string_view bytes);
+
+}  // namespace service

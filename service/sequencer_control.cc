@@ -1,0 +1,239 @@
+// See sequencer.h: what is not events. Control records and how they come into force, replay, ticks, checkpoints, trimming.
+#include <algorithm>
+#include <chrono>
+
+#include "service/sequencer.h"
+#include "state/bytes.h"
+
+namespace service {
+namespace {
+
+constexpr uint8_t kControlFormat = 1;
+constexpr cep::DurationUs kTrimEvery = 30 * cep::kSecond;
+
+}  // namespace
+
+void Sequencer::log_control(state::FrameKind kind, const std::string& body) {
+  state::FrameInput input;
+  input.header.kind = kind;
+  input.header.received_us = clock_now_();
+  input.rows = body;
+  cep::Result<uint64_t> offset = log_->append({&input, 1});
+  WEIR_CHECK(offset.ok(), offset.ok() ? "" : offset.error().message.c_str());
+  flush_patiently();
+}
+
+cep::Status Sequencer::put_in_force(const RulesChange& change, std::unique_ptr<WarmStart> warm) {
+  Registry registry = *registry_;
+  if (cep::Status status = registry.apply(change); !status.ok()) return status;
+  if (warm != nullptr) clock_.offer(warm->clocks());
+  publish(std::move(registry), warm != nullptr ? warm->engine() : nullptr,
+          warm != nullptr ? warm->programs() : std::vector<cep::ProgramId>{});
+  return cep::ok_status();
+}
+
+cep::Status Sequencer::put_in_force(const ListChange& change) {
+  Registry registry = *registry_;
+  if (cep::Status status = registry.apply(change); !status.ok()) return status;
+  publish(std::move(registry), nullptr, {});
+  return cep::ok_status();
+}
+
+cep::Status Sequencer::put_in_force(const ModeChange& change) {
+  Registry registry = *registry_;
+  if (cep::Status status = registry.apply(change); !status.ok()) return status;
+  publish(std::move(registry), nullptr, {});
+  return cep::ok_status();
+}
+
+void Sequencer::publish(Registry registry, std::shared_ptr<cep::Engine> warmed, std::vector<cep::ProgramId> programs) {
+  rules_ = registry.rule_set();
+  clock_.apply_rules(*rules_);
+  for (const std::unique_ptr<Shard>& shard : shards_) shard->put_rules(rules_, warmed, programs);
+  {
+    std::lock_guard lock(published_mutex_);
+    registry_ = std::make_shared<const Registry>(std::move(registry));
+  }
+  publish_watermarks();
+  next_checkpoint_us_ = 0;       // what came into force is soon in a checkpoint
+}
+
+void Sequencer::restore_clock(const std::vector<cep::TimelineClock>& clocks,
+                              const std::map<cep::StreamId, std::map<cep::SourceId, cep::TimeUs>>& streams) {
+  clock_.restore(clocks, streams);
+  clock_.apply_rules(*rules_);
+  barrier_offset_ = log_->next_offset();
+  publish_watermarks();
+}
+
+void Sequencer::remember(const state::FrameView& frame) {
+#ifndef WEIR_MUTANT_DEDUPE_NOT_REBUILT
+  const state::FrameHeader& header = frame.header;
+  if (header.kind != state::FrameKind::kEvents) return;
+  if (frame.has_unique()) {
+    size_t number = cep::index_of(header.stream);
+    cep::DurationUs window = number < registry_->schemas().size() ? registry_->schemas()[number]->unique_within_us : cep::kHour;
+    for (uint32_t row = 0; row < header.events; ++row) {
+      state::Id16 hash = frame.unique_hash(row);
+      if (hash != state::Id16{}) seen_.add(hash, header.received_us, window);
+    }
+  }
+  if (header.request_id != state::Id16{}) {
+    requests_.add(header.request_id, {header.source_position, header.received_us, header.events});
+  }
+#else
+  (void)frame;
+#endif
+}
+
+// Applies one frame as live would have right after its flush.
+cep::Status Sequencer::replay(const state::FrameView& frame) {
+  const state::FrameHeader& header = frame.header;
+  switch (header.kind) {
+    case state::FrameKind::kEvents: {
+      size_t number = cep::index_of(header.stream);
+      if (number >= registry_->schemas().size()) return cep::Error{"log_disagrees", "the log names an unknown stream"};
+      cep::Result<std::vector<cep::BatchPtr>> batches = rows_.decode_frame(frame, registry_->schemas()[number]);
+      if (!batches.ok()) return batches.error();
+      for (const cep::BatchPtr& batch : *batches) dispatch_batch(batch, nullptr);
+      return cep::ok_status();
+    }
+    case state::FrameKind::kTick: dispatch_time(clock_.tick(header.received_us)); return cep::ok_status();
+    case state::FrameKind::kWatermark: {
+      cep::Result<WatermarkMark> mark = decode_watermark_mark(frame.rows);
+      if (!mark.ok()) return mark.error();
+      dispatch_time(clock_.watermark(mark->time_us, mark->stream.empty() ? nullptr : &mark->stream));
+      return cep::ok_status();
+    }
+    case state::FrameKind::kRules: {
+      cep::Result<RulesChange> change = decode_rules_change(frame.rows);
+      if (!change.ok()) return change.error();
+      std::vector<cep::ProgramId> programs;
+      for (const RulesChange::Rule& rule : change->rules) {
+        if (rule.is_new_program) programs.push_back(rule.program);
+      }
+      Registry changed = *registry_;
+      if (cep::Status status = changed.apply(*change); !status.ok()) return status;
+      cep::Result<std::unique_ptr<WarmStart>> warm =
+          WarmStart::open(files_, options_.log_dir, log_begin(), changed, programs, options_.limits);
+      if (!warm.ok()) return warm.error();
+      if (cep::Status status = (*warm)->feed_until(header.first_offset); !status.ok()) return status;
+      return put_in_force(*change, std::move(*warm));
+    }
+    case state::FrameKind::kList: {
+      cep::Result<ListChange> change = decode_list_change(frame.rows);
+      return change.ok() ? put_in_force(*change) : cep::Status(change.error());
+    }
+    case state::FrameKind::kMode: {
+      cep::Result<ModeChange> change = decode_mode_change(frame.rows);
+      return change.ok() ? put_in_force(*change) : cep::Status(change.error());
+    }
+    case state::FrameKind::kIdle:
+    case state::FrameKind::kForced:
+    case state::FrameKind::kDerived: break;
+  }
+  return cep::Error{"log_disagrees", "the log holds a record of a kind that this version does not write: use the version that wrote it"};
+}
+
+void Sequencer::housekeeping() {
+  cep::TimeUs now = clock_now_();
+  seen_.forget_expired(now);
+  requests_.forget_expired(now);
+  if (now >= next_tick_us_) {
+    next_tick_us_ = now + options_.tick_every_us;
+    tick_if_silent(now);
+  }
+  if (now >= next_checkpoint_us_ && log_->next_offset() != barrier_offset_) begin_checkpoint();
+  if (now < next_trim_us_) return;
+  next_trim_us_ = now + kTrimEvery;
+  state::LogRetention keep{options_.log_keep_us, options_.log_keep_bytes, store_.counters().log_floor_offset.load()};
+  (void)log_->trim(keep, now);       // what cannot be deleted now is tried again in half a minute
+  numbers_.log_begin = log_begin();
+}
+
+// A tick is logged only while some key or buffered row could be moved by it: an idle service writes nothing.
+void Sequencer::tick_if_silent(cep::TimeUs now) {
+  bool waits = std::any_of(shards_.begin(), shards_.end(), [](const std::unique_ptr<Shard>& shard) {
+    return shard->numbers().keys.load() > 0 || shard->numbers().reorder_rows.load() > 0 || shard->inbox_rows() > 0;
+  });
+  if (!waits || !clock_.would_tick(now)) return;
+  state::FrameInput input;
+  input.header.kind = state::FrameKind::kTick;
+  input.header.received_us = now;
+  cep::Result<uint64_t> offset = log_->append({&input, 1});
+  WEIR_CHECK(offset.ok(), offset.ok() ? "" : offset.error().message.c_str());
+  flush_patiently();
+  ++numbers_.ticks;
+  dispatch_time(clock_.tick(now));
+  publish_watermarks();
+}
+
+bool Sequencer::begin_checkpoint() {
+  Barrier barrier;
+  std::vector<uint32_t> victims;
+  if (!store_.begin_checkpoint(&barrier.sequence, &victims)) return false;
+  next_checkpoint_us_ = clock_now_() + options_.checkpoint_every_us;
+  barrier.applied_through = barrier_offset_ = log_->next_offset();
+  for (const cep::Timeline& timeline : rules_->timelines()) barrier.timelines.push_back(timeline.name);
+  barrier.control = control_bytes();
+  barrier.shard_count = static_cast<uint32_t>(shards_.size());
+  for (const std::unique_ptr<Shard>& shard : shards_) shard->put_barrier(barrier.sequence, victims);
+  store_.put_barrier(std::move(barrier));
+  return true;
+}
+
+std::string Sequencer::control_bytes() const {
+  std::string bytes;
+  state::Writer out(bytes);
+  out.put<uint8_t>(kControlFormat).text(registry_->save());
+  std::vector<cep::TimelineClock> clocks = clock_.save();
+  out.put<uint32_t>(static_cast<uint32_t>(clocks.size()));
+  auto put_times = [&](const std::map<cep::SourceId, cep::TimeUs>& times) {
+    out.put<uint32_t>(static_cast<uint32_t>(times.size()));
+    for (const auto& [source, time] : times) out.put<uint16_t>(source).put<int64_t>(time);
+  };
+  for (const cep::TimelineClock& clock : clocks) {
+    out.text(clock.timeline).put<int64_t>(clock.watermark);
+    put_times(clock.source_max);
+    out.put<int64_t>(clock.last_received_us).put<int64_t>(clock.silence_watermark);
+  }
+  std::map<cep::StreamId, std::map<cep::SourceId, cep::TimeUs>> streams = clock_.save_streams();
+  out.put<uint32_t>(static_cast<uint32_t>(streams.size()));
+  for (const auto& [stream, times] : streams) {
+    out.put<uint16_t>(static_cast<uint16_t>(stream));
+    put_times(times);
+  }
+  return bytes;
+}
+
+cep::Result<SavedControl> decode_control(std::string_view bytes) {
+  state::Reader in(bytes);
+  SavedControl control;
+  bool known = in.get<uint8_t>() == kControlFormat;
+  control.registry = in.text();
+  auto get_times = [&](std::map<cep::SourceId, cep::TimeUs>& times) {
+    for (uint32_t left = in.get<uint32_t>(); left > 0 && in.ok(); --left) {
+      cep::SourceId source = in.get<uint16_t>();
+      times[source] = in.get<int64_t>();
+    }
+  };
+  for (uint32_t left = in.get<uint32_t>(); left > 0 && in.ok(); --left) {
+    cep::TimelineClock clock;
+    clock.timeline = in.text();
+    clock.watermark = in.get<int64_t>();
+    get_times(clock.source_max);
+    clock.last_received_us = in.get<int64_t>();
+    clock.silence_watermark = in.get<int64_t>();
+    control.clocks.push_back(std::move(clock));
+  }
+  for (uint32_t left = in.get<uint32_t>(); left > 0 && in.ok(); --left) {
+    cep::StreamId stream{in.get<uint16_t>()};
+    get_times(control.streams[stream]);
+  }
+  if (!known || !in.at_end()) {
+    return cep::Error{"damaged", "the checkpoint's control part does not decode; restore the data directory from a copy"};
+  }
+  return control;
+}
+
+}  // namespace service

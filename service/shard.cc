@@ -1,0 +1,138 @@
+// See shard.h.
+#include "service/shard.h"
+
+#include <future>
+
+#include "api/alert_json.h"
+
+namespace service {
+
+Shard::Shard(uint32_t number, uint32_t count, const cep::Limits& limits, Store& store)
+    : number_(number), store_(store), engine_(number, count, limits), inbox_(kInboxRowsMax) {}
+
+Shard::~Shard() { stop(); }
+
+void Shard::start() {
+  thread_ = std::thread([this] { run(); });
+}
+
+void Shard::stop() {
+  inbox_.close();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Shard::put_batch(cep::BatchPtr batch, std::vector<cep::Admission> admissions) {
+  size_t rows = batch->rows();
+  inbox_.push(BatchMessage{std::move(batch), std::move(admissions)}, rows);
+}
+
+void Shard::put_time(std::vector<cep::Admission> admissions) { inbox_.push(BatchMessage{nullptr, std::move(admissions)}, 1); }
+
+void Shard::put_rules(cep::RuleSetPtr rules, std::shared_ptr<cep::Engine> warmed, std::vector<cep::ProgramId> programs) {
+  inbox_.push_anyway(RulesMessage{std::move(rules), std::move(warmed), std::move(programs)}, 1);
+}
+
+void Shard::put_barrier(uint32_t sequence, std::vector<uint32_t> victims) {
+  inbox_.push_anyway(BarrierMessage{sequence, std::move(victims)}, 1);
+}
+
+bool Shard::ask(std::function<void(const cep::Engine&)> question) {
+  if (questions_.fetch_add(1) >= kQuestionsMax) {
+    --questions_;
+    return false;
+  }
+  return inbox_.push_anyway(Question(std::move(question)), 0);
+}
+
+void Shard::wait_until_idle() {
+  auto promise = std::make_shared<std::promise<void>>();
+  std::future<void> idle = promise->get_future();
+  ++questions_;
+  if (inbox_.push_anyway(Question([promise](const cep::Engine&) { promise->set_value(); }), 0)) idle.wait();
+}
+
+void Shard::run() {
+  while (std::optional<Message> message = inbox_.pop()) {
+    if (auto* batch = std::get_if<BatchMessage>(&*message)) {
+      apply(*batch);
+    } else if (auto* rules = std::get_if<RulesMessage>(&*message)) {
+      engine_.apply_rules(rules->rules);
+      if (rules->warmed != nullptr) engine_.adopt(*rules->warmed, rules->programs);
+    } else if (auto* barrier = std::get_if<BarrierMessage>(&*message)) {
+      apply(*barrier);
+    } else if (auto* question = std::get_if<Question>(&*message)) {
+      --questions_;
+      (*question)(engine_);
+    }
+    publish();
+  }
+}
+
+void Shard::apply(BatchMessage& message) {
+  if (message.batch != nullptr) {
+    engine_.on_batch(message.batch, message.admissions, alerts_);
+  } else {
+    engine_.on_time(message.admissions, alerts_);
+  }
+  if (alerts_.empty()) return;
+  std::vector<state::Alert> stored;
+  for (const cep::Alert& alert : alerts_) {
+    stored.push_back(stored_alert(alert, static_cast<uint32_t>(engine_.rules().find(alert.program->rule)->entry.number)));
+  }
+  alerts_.clear();
+  store_.put_alerts(std::move(stored));
+}
+
+void Shard::apply(BarrierMessage& message) {
+  ShardSlice slice;
+  slice.shard = number_;
+  std::vector<cep::KeyImage> images;
+  engine_.collect_dirty(message.sequence, message.victims, images);
+  slice.records.reserve(images.size());
+  for (cep::KeyImage& image : images) {
+    state::KeyRecord record;
+    record.space = image.space;
+    record.hash = image.hash;
+    record.deadline_us = image.deadline;
+    record.old_segment = image.old_segment;
+    record.gone = image.bytes.empty();
+    record.bytes.assign(image.bytes.begin(), image.bytes.end());
+    slice.records.push_back(std::move(record));
+  }
+  slice.buffered = engine_.buffered();
+  store_.put_slice(std::move(slice));
+}
+
+void Shard::publish() {
+  const cep::EngineCounters& counters = engine_.counters();
+  numbers_.events = counters.events;
+  numbers_.alerts = counters.alerts;
+  numbers_.suppressed = counters.suppressed;
+  numbers_.matches = counters.matches;
+  numbers_.null_key = counters.null_key;
+  numbers_.runs_refused = counters.runs_refused;
+  numbers_.runs_aged = counters.runs_aged;
+  numbers_.matches_dropped = counters.matches_dropped;
+  numbers_.window_dropped = counters.window_dropped;
+  numbers_.reorder_forced = counters.reorder_forced;
+  numbers_.arithmetic_null = engine_.eval_counters().arithmetic_null;
+  numbers_.cast_null = engine_.eval_counters().cast_null;
+  numbers_.keys = engine_.keys();
+  numbers_.state_bytes = engine_.state_bytes();
+  numbers_.reorder_rows = engine_.reorder_rows();
+}
+
+state::Alert stored_alert(const cep::Alert& alert, uint32_t rule_number) {
+  state::Alert stored;
+  stored.id = alert.id;
+  stored.rule = rule_number;
+  stored.key_hash = alert.key_hash;
+  stored.time_us = alert.time;
+  stored.cause_offset = alert.cause_position;
+  stored.severity = static_cast<uint8_t>(alert.program->alert.severity);
+  stored.mode = static_cast<uint8_t>(alert.mode);
+  api::append_alert(alert, stored.body);
+  return stored;
+}
+
+}  // namespace service

@@ -1,0 +1,92 @@
+// One shard: a thread, its inbox and its engine. Nothing inside is locked: what another thread wants of it comes as a message, in the
+// order of the log. Alerts go to the store encoded; a barrier hands over the dirty keys behind the alerts that came before it.
+// Threads: put_* and ask from any thread (one producer, the sequencer, for what changes state); the engine belongs to the thread.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <thread>
+#include <variant>
+#include <vector>
+
+#include "cep/engine.h"
+#include "service/queue.h"
+#include "service/store.h"
+
+namespace service {
+
+// Numbers a shard publishes for readers, about once a message.
+struct ShardNumbers {
+  std::atomic<uint64_t> events{0}, alerts{0}, suppressed{0}, matches{0}, null_key{0};
+  std::atomic<uint64_t> runs_refused{0}, runs_aged{0}, matches_dropped{0}, window_dropped{0}, reorder_forced{0};
+  std::atomic<uint64_t> arithmetic_null{0}, cast_null{0};
+  std::atomic<uint64_t> keys{0}, state_bytes{0}, reorder_rows{0};
+};
+
+class Shard {
+ public:
+  static constexpr size_t kInboxRowsMax = 4096;
+
+  Shard(uint32_t number, uint32_t count, const cep::Limits& limits, Store& store);
+  ~Shard();
+
+  // Before start, on the caller's thread: restoring.
+  cep::Engine& engine() { return engine_; }
+  void set_rules(cep::RuleSetPtr rules) { engine_.apply_rules(std::move(rules)); }
+  void start();
+  void stop();                      // works off the inbox, then ends the thread
+
+  // In log order. Batches and time wait for room in the inbox.
+  void put_batch(cep::BatchPtr batch, std::vector<cep::Admission> admissions);
+  void put_time(std::vector<cep::Admission> admissions);
+  // A rule set in force from here on; `warmed` (may be null) gives the state of `programs`.
+  void put_rules(cep::RuleSetPtr rules, std::shared_ptr<cep::Engine> warmed, std::vector<cep::ProgramId> programs);
+  void put_barrier(uint32_t sequence, std::vector<uint32_t> victims);
+  // A reader's question, answered between messages. False when too many wait (kQuestionsMax).
+  bool ask(std::function<void(const cep::Engine&)> question);
+  // Waits until everything put so far was worked off.
+  void wait_until_idle();
+
+  const ShardNumbers& numbers() const { return numbers_; }
+  size_t inbox_rows() const { return inbox_.weight(); }
+
+  static constexpr int kQuestionsMax = 256;
+
+ private:
+  struct BatchMessage {
+    cep::BatchPtr batch;
+    std::vector<cep::Admission> admissions;
+  };
+  struct RulesMessage {
+    cep::RuleSetPtr rules;
+    std::shared_ptr<cep::Engine> warmed;
+    std::vector<cep::ProgramId> programs;
+  };
+  struct BarrierMessage {
+    uint32_t sequence;
+    std::vector<uint32_t> victims;
+  };
+  using Question = std::function<void(const cep::Engine&)>;
+  using Message = std::variant<BatchMessage, RulesMessage, BarrierMessage, Question>;
+
+  void run();
+  void apply(BatchMessage& message);
+  void apply(BarrierMessage& message);
+  void publish();
+
+  const uint32_t number_;
+  Store& store_;
+  cep::Engine engine_;
+  Queue<Message> inbox_;
+  std::atomic<int> questions_{0};
+  std::vector<cep::Alert> alerts_;
+  uint32_t publish_in_ = 0;
+  ShardNumbers numbers_;
+  std::thread thread_;
+};
+
+// The stored form of an alert: its JSON and what pages filter by. `rule_number` names the rule for ever.
+state::Alert stored_alert(const cep::Alert& alert, uint32_t rule_number);
+
+}  // namespace service

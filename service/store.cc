@@ -1,0 +1,278 @@
+// See store.h. Test: tests/unit/service/store_test.cc, and the kill harness (tests/e2e/chaos).
+#include "service/store.h"
+
+#include <algorithm>
+#include <chrono>
+#include <future>
+
+namespace service {
+namespace {
+
+constexpr uint16_t kLane = 0;
+constexpr size_t kSliceBytesMax = 256 << 10;
+constexpr uint64_t kVictimRecordsMax = 50'000;
+constexpr auto kGatherTime = std::chrono::milliseconds(5);
+constexpr auto kDiskFullRetry = std::chrono::milliseconds(100);
+constexpr cep::DurationUs kExpiryEvery = 10 * cep::kSecond;
+constexpr size_t kExpireRecordsMax = 2'000;
+
+// The bitmap of one timeline's waiting rows from the re-read offset on.
+std::string marks_of(const std::vector<cep::BufferedRows>& buffered, const std::string& timeline, uint64_t from, uint64_t to) {
+  std::string bitmap((to - from + 7) / 8, '\0');
+  for (const cep::BufferedRows& rows : buffered) {
+    if (rows.timeline != timeline) continue;
+    for (uint64_t position : rows.positions) {
+      uint64_t bit = position - from;
+      bitmap[bit / 8] = static_cast<char>(static_cast<uint8_t>(bitmap[bit / 8]) | 1u << bit % 8);
+    }
+  }
+  while (!bitmap.empty() && bitmap.back() == '\0') bitmap.pop_back();
+  return bitmap;
+}
+
+}  // namespace
+
+Store::Store(state::Env& env, state::CheckpointHistory history, RetentionOptions retention, WallClock clock)
+    : env_(env),
+      alerts_(env, kLane),
+      rejected_(env, kLane),
+      delivery_(env, kLane),
+      retention_(retention),
+      clock_(std::move(clock)),
+      queue_(kAlertsWaitingMax),
+      checkpoint_(env, kLane, std::move(history)) {
+  counters_.log_floor_offset = checkpoint_.log_floor_offset();
+  counters_.sealed_at_us = clock_();
+}
+
+Store::~Store() { stop(); }
+
+void Store::start() {
+  thread_ = std::thread([this] { run(); });
+}
+
+void Store::stop() {
+  queue_.close();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Store::put_alerts(std::vector<state::Alert> alerts) {
+  size_t weight = alerts.size();
+  queue_.push(std::move(alerts), weight);
+}
+
+void Store::put_rejected(std::vector<state::RejectedEvent> events) {
+  size_t weight = events.size();
+  queue_.push(std::move(events), weight);
+}
+
+cep::Status Store::write(const state::Env::WriteBody& body) {
+  auto promise = std::make_shared<std::promise<cep::Status>>();
+  std::future<cep::Status> done = promise->get_future();
+  Task task{body, [promise](cep::Status status) { promise->set_value(std::move(status)); }};
+  if (!queue_.push_anyway(std::move(task), 1)) return cep::Error{"stopped", "the store has stopped"};
+  return done.get();
+}
+
+cep::Status Store::commit_delivery(const state::DeliveryChange& change) {
+  return write([this, &change](state::WriteTxn& txn) { return delivery_.apply(txn, change); });
+}
+
+bool Store::begin_checkpoint(uint32_t* sequence, std::vector<uint32_t>* victims) {
+  std::lock_guard lock(checkpoint_mutex_);
+  if (checkpoint_running_) return false;
+  checkpoint_running_ = true;
+  checkpoint_began_us_ = clock_();
+  *sequence = checkpoint_.next_sequence();
+  checkpoint_.begin(*sequence);
+  *victims = checkpoint_.victims(kVictimRecordsMax);
+  return true;
+}
+
+void Store::put_slice(ShardSlice slice) { queue_.push_anyway(std::move(slice), 1); }
+void Store::put_barrier(Barrier barrier) { queue_.push_anyway(std::move(barrier), 1); }
+
+void Store::wait_until_stored() {
+  // A write behind everything queued so far: when it is durable, so is what came before.
+  (void)write([](state::WriteTxn&) { return cep::ok_status(); });
+}
+
+std::vector<state::KeptSeal> Store::seals() const {
+  std::lock_guard lock(checkpoint_mutex_);
+  return checkpoint_.seals();
+}
+
+void Store::run() {
+  for (;;) {
+    std::optional<Item> item = queue_.pop_for(std::chrono::milliseconds(1000));
+    if (!item && queue_.is_closed()) break;
+    auto until = std::chrono::steady_clock::now() + kGatherTime;
+    while (item) {
+      gather(std::move(*item));
+      if (!pending_tasks_.empty()) {       // somebody waits: take what is there already, and commit
+        item = queue_.try_pop();
+      } else {
+        auto left = until - std::chrono::steady_clock::now();
+        item = left.count() > 0 ? queue_.pop_for(left) : queue_.try_pop();
+      }
+      if (pending_alerts_.size() + pending_rejected_.size() >= kAlertsWaitingMax) commit_outputs();
+    }
+    commit_outputs();
+    expire();
+  }
+  commit_outputs();
+}
+
+void Store::gather(Item item) {
+  if (auto* alerts = std::get_if<std::vector<state::Alert>>(&item)) {
+    std::move(alerts->begin(), alerts->end(), std::back_inserter(pending_alerts_));
+  } else if (auto* events = std::get_if<std::vector<state::RejectedEvent>>(&item)) {
+    std::move(events->begin(), events->end(), std::back_inserter(pending_rejected_));
+  } else if (auto* task = std::get_if<Task>(&item)) {
+    pending_tasks_.push_back(std::move(*task));
+  } else if (auto* slice = std::get_if<ShardSlice>(&item)) {
+    add_slice(std::move(*slice));
+  } else if (auto* barrier = std::get_if<Barrier>(&item)) {
+    barrier_ = std::make_unique<Barrier>(std::move(*barrier));
+    seal_if_complete();
+  }
+}
+
+// Runs a transaction until the disk has room; any other failure of the environment is not survivable.
+cep::Status Store::write_patiently(const state::Env::WriteBody& body) {
+  for (;;) {
+    cep::Status status = env_.write(body);
+    if (status.ok() || status.error().code != "disk_full") return status;
+    ++counters_.disk_full_waits;
+    std::this_thread::sleep_for(kDiskFullRetry);
+  }
+}
+
+// T1: alerts, rejected events and tasks in one transaction; a failing task is repeated alone, so that it harms nobody.
+void Store::commit_outputs() {
+  if (pending_alerts_.empty() && pending_rejected_.empty() && pending_tasks_.empty()) return;
+  uint64_t stored = 0;
+  cep::TimeUs now = clock_();
+  for (state::Alert& alert : pending_alerts_) alert.stored_us = now;
+  auto outputs = [&](state::WriteTxn& txn) -> cep::Status {
+    stored = 0;
+    cep::Result<std::vector<state::Appended>> appended = alerts_.append(txn, pending_alerts_);
+    if (!appended.ok()) return appended.error();
+    for (const state::Appended& one : *appended) stored += one.is_new ? 1 : 0;
+    return rejected_.append(txn, pending_rejected_);
+  };
+  bool all_tasks = true;
+  cep::Status status = write_patiently([&](state::WriteTxn& txn) -> cep::Status {
+    cep::Status done = outputs(txn);
+    for (size_t i = 0; done.ok() && i < pending_tasks_.size(); ++i) {
+      done = pending_tasks_[i].body(txn);
+      all_tasks = done.ok();
+    }
+    return done;
+  });
+  if (!status.ok() && !all_tasks) {
+    status = write_patiently(outputs);
+    for (Task& task : pending_tasks_) task.done(write_patiently(task.body));
+  } else {
+    for (Task& task : pending_tasks_) task.done(status);
+  }
+  WEIR_CHECK(status.ok(), status.ok() ? "" : status.error().message.c_str());
+  counters_.alerts_stored += stored;
+  counters_.alerts_repeated += pending_alerts_.size() - stored;
+  bool visible = !pending_alerts_.empty();
+  pending_alerts_.clear();
+  pending_rejected_.clear();
+  pending_tasks_.clear();
+  if (visible && alerts_hook_) alerts_hook_();
+}
+
+// T2. The alerts that came before this slice are committed first: alerts up to L stored, then L sealed.
+void Store::add_slice(ShardSlice slice) {
+#ifndef WEIR_MUTANT_SEAL_BEFORE_ALERTS
+  commit_outputs();
+#endif
+  size_t first = 0;
+  while (first < slice.records.size()) {
+    size_t last = first;
+    size_t bytes = 0;
+    while (last < slice.records.size() && (last == first || bytes + slice.records[last].bytes.size() <= kSliceBytesMax)) {
+      bytes += slice.records[last++].bytes.size();
+    }
+    std::span<const state::KeyRecord> part(&slice.records[first], last - first);
+    for (;;) {
+      std::unique_lock lock(checkpoint_mutex_);
+      cep::Status status = checkpoint_.add_slice(slice.shard, part);
+      lock.unlock();
+      if (status.ok()) break;
+      WEIR_CHECK(status.error().code == "disk_full", status.error().message.c_str());
+      ++counters_.disk_full_waits;
+      std::this_thread::sleep_for(kDiskFullRetry);
+    }
+    first = last;
+  }
+  for (cep::BufferedRows& rows : slice.buffered) {
+    if (!rows.positions.empty()) buffered_.push_back(std::move(rows));
+  }
+  ++slices_in_;
+  seal_if_complete();
+}
+
+// T3, then T4 in slices.
+void Store::seal_if_complete() {
+  if (barrier_ == nullptr || slices_in_ < barrier_->shard_count) return;
+  state::SealedCheckpoint seal;
+  seal.sequence = barrier_->sequence;
+  seal.applied_through = barrier_->applied_through;
+  seal.reread_offset = seal.applied_through;
+#ifndef WEIR_MUTANT_REREAD_AT_BARRIER
+  for (const cep::BufferedRows& rows : buffered_) seal.reread_offset = std::min(seal.reread_offset, rows.positions.front());
+#else
+  buffered_.clear();
+#endif
+  for (uint32_t t = 0; t < barrier_->timelines.size(); ++t) {
+    std::string bitmap = marks_of(buffered_, barrier_->timelines[t], seal.reread_offset, seal.applied_through);
+    if (!bitmap.empty()) seal.marks.push_back({t, std::move(bitmap)});
+  }
+  seal.control = std::move(barrier_->control);
+  seal.shard_count = barrier_->shard_count;
+  for (;;) {
+    std::unique_lock lock(checkpoint_mutex_);
+    cep::Status status = checkpoint_.seal(seal);
+    lock.unlock();
+    if (status.ok()) break;
+    WEIR_CHECK(status.error().code == "disk_full", status.error().message.c_str());
+    ++counters_.disk_full_waits;
+    std::this_thread::sleep_for(kDiskFullRetry);
+  }
+  cep::TimeUs now = clock_();
+  std::lock_guard lock(checkpoint_mutex_);
+  for (;;) {
+    cep::Result<size_t> cleaned = checkpoint_.clean_some();
+    if (!cleaned.ok() || *cleaned == 0) break;      // a full disk: the next seal tries again
+  }
+  counters_.log_floor_offset = checkpoint_.log_floor_offset();
+  counters_.checkpoint_us = now - checkpoint_began_us_;
+  counters_.sealed_at_us = now;
+  ++counters_.checkpoints;
+  checkpoint_running_ = false;
+  barrier_.reset();
+  slices_in_ = 0;
+  buffered_.clear();
+}
+
+void Store::expire() {
+  cep::TimeUs now = clock_();
+  if (now < next_expiry_us_) return;
+  next_expiry_us_ = now + kExpiryEvery;
+  cep::Status status = env_.write([&](state::WriteTxn& txn) -> cep::Status {
+    cep::Result<size_t> alerts =
+        alerts_.expire(txn, now, retention_.alerts_keep_us, retention_.alerts_keep_bytes, kExpireRecordsMax);
+    if (!alerts.ok()) return alerts.error();
+    cep::Result<size_t> attempts = delivery_.expire_attempts(txn, now - retention_.attempts_keep_us, kExpireRecordsMax);
+    if (!attempts.ok()) return attempts.error();
+    return cep::ok_status();
+  });
+  (void)status;      // expiry that finds no room is tried again in ten seconds; what it would delete is still valid
+}
+
+}  // namespace service

@@ -1,0 +1,135 @@
+// The store thread: the only writer of the state environment. Alerts, rejected events and delivery changes go out together (T1, at most
+// every 5 ms); checkpoint slices (T2) and the seal (T3) in the order they arrive, so that alerts caused below a barrier are stored
+// before its seal. A full disk is waited out: nothing taken is dropped.
+// Threads: every function may be called from any thread; `run` is the thread.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <variant>
+#include <vector>
+
+#include "cep/engine.h"
+#include "service/queue.h"
+#include "state/alert_log.h"
+#include "state/checkpoint.h"
+#include "state/delivery_log.h"
+#include "state/rejected_log.h"
+
+namespace service {
+
+struct RetentionOptions {
+  cep::DurationUs alerts_keep_us = 30 * cep::kDay;
+  uint64_t alerts_keep_bytes = uint64_t{10} << 30;
+  cep::DurationUs attempts_keep_us = 7 * cep::kDay;
+};
+
+// What one shard hands over at a barrier.
+struct ShardSlice {
+  uint32_t shard = 0;
+  std::vector<state::KeyRecord> records;
+  std::vector<cep::BufferedRows> buffered;
+};
+
+// What the sequencer knows at a barrier.
+struct Barrier {
+  uint32_t sequence = 0;               // of the checkpoint
+  uint64_t applied_through = 0;        // L: every offset below is in the slices
+  std::vector<std::string> timelines;  // names, by number of the rule set
+  std::string control;                 // registry, clocks
+  uint32_t shard_count = 1;
+};
+
+struct StoreCounters {
+  std::atomic<uint64_t> alerts_stored{0};
+  std::atomic<uint64_t> alerts_repeated{0};      // an id that was stored already: after a restart, or a second source
+  std::atomic<uint64_t> checkpoints{0};
+  std::atomic<uint64_t> disk_full_waits{0};
+  std::atomic<int64_t> checkpoint_us{0};         // duration of the last one, from barrier to seal
+  std::atomic<int64_t> sealed_at_us{0};          // wall clock
+  std::atomic<uint64_t> log_floor_offset{0};     // the log may be trimmed below it
+};
+
+class Store {
+ public:
+  static constexpr size_t kAlertsWaitingMax = 4096;
+
+  using WallClock = std::function<cep::TimeUs()>;
+  Store(state::Env& env, state::CheckpointHistory history, RetentionOptions retention, WallClock clock);
+  ~Store();
+
+  void start();
+  void stop();                                   // drains the queue, then ends the thread
+
+  // From shards: waits while too much is queued.
+  void put_alerts(std::vector<state::Alert> alerts);
+  void put_rejected(std::vector<state::RejectedEvent> events);
+  // A delivery change; returns when it is durable.
+  cep::Status commit_delivery(const state::DeliveryChange& change);
+  // Any other write, in its own transaction; returns when it is durable.
+  cep::Status write(const state::Env::WriteBody& body);
+  // A checkpoint begins: the sequence for shards' slices and the segments they should hand over again. False while one is running.
+  bool begin_checkpoint(uint32_t* sequence, std::vector<uint32_t>* victims);
+  void put_slice(ShardSlice slice);
+  void put_barrier(Barrier barrier);
+  // Waits until everything put before is durable.
+  void wait_until_stored();
+
+  // Called on the store thread after alerts became visible. Set before start.
+  void on_alerts_stored(std::function<void()> hook) { alerts_hook_ = std::move(hook); }
+
+  const state::AlertLog& alerts() const { return alerts_; }
+  const state::RejectedLog& rejected() const { return rejected_; }
+  const state::DeliveryLog& delivery() const { return delivery_; }
+  state::DeliveryLog& delivery() { return delivery_; }
+  state::Env& env() { return env_; }
+  const StoreCounters& counters() const { return counters_; }
+  std::vector<state::KeptSeal> seals() const;
+
+ private:
+  struct Task {
+    state::Env::WriteBody body;
+    std::function<void(cep::Status)> done;
+  };
+  using Item = std::variant<std::vector<state::Alert>, std::vector<state::RejectedEvent>, Task, ShardSlice, Barrier>;
+
+  void run();
+  void gather(Item item);
+  void commit_outputs();
+  cep::Status write_patiently(const state::Env::WriteBody& body);
+  void add_slice(ShardSlice slice);
+  void seal_if_complete();
+  void expire();
+
+  state::Env& env_;
+  state::AlertLog alerts_;
+  state::RejectedLog rejected_;
+  state::DeliveryLog delivery_;
+  RetentionOptions retention_;
+  WallClock clock_;
+  std::function<void()> alerts_hook_;
+  Queue<Item> queue_;
+  std::thread thread_;
+
+  std::vector<state::Alert> pending_alerts_;
+  std::vector<state::RejectedEvent> pending_rejected_;
+  std::vector<Task> pending_tasks_;
+  cep::TimeUs next_expiry_us_ = 0;
+
+  mutable std::mutex checkpoint_mutex_;           // guards the writer's numbers for begin_checkpoint and seals()
+  state::CheckpointWriter checkpoint_;
+  bool checkpoint_running_ = false;
+  cep::TimeUs checkpoint_began_us_ = 0;
+  std::unique_ptr<Barrier> barrier_;
+  uint32_t slices_in_ = 0;
+  std::vector<cep::BufferedRows> buffered_;
+  StoreCounters counters_;
+};
+
+}  // namespace service

@@ -1,0 +1,64 @@
+// See warm_start.h. Test: tests/unit/service/lane_test.cc (deploy at every position).
+#include "service/warm_start.h"
+
+namespace service {
+
+WarmStart::WarmStart(const Registry& registry, std::vector<cep::ProgramId> programs, const cep::Limits& limits)
+    : registry_(registry), programs_(std::move(programs)), engine_(std::make_shared<cep::Engine>(0, 1, limits)) {}
+
+cep::Result<std::unique_ptr<WarmStart>> WarmStart::open(state::FileSystem& files, const std::string& log_dir, uint64_t log_begin,
+                                                        const Registry& registry, std::vector<cep::ProgramId> programs,
+                                                        const cep::Limits& limits) {
+  std::unique_ptr<WarmStart> warm(new WarmStart(registry, std::move(programs), limits));
+  cep::Result<std::unique_ptr<state::LogReader>> reader = state::LogReader::open(files, log_dir, log_begin);
+  if (!reader.ok()) return reader.error();
+  warm->reader_ = std::move(*reader);
+  // A log that begins at 0 holds every edit of every list; a trimmed one does not, so the present content stands in for the lost part.
+  if (log_begin == 0) warm->registry_.clear_lists();
+  warm->rules_ = warm->registry_.rule_set_of(warm->programs_);
+  warm->clock_.apply_rules(*warm->rules_);
+  warm->engine_->apply_rules(warm->rules_);
+  return warm;
+}
+
+cep::Status WarmStart::feed_until(uint64_t end) {
+  for (;;) {
+    cep::Result<std::optional<state::FrameView>> frame = reader_->next(end);
+    if (!frame.ok()) return frame.error();
+    if (!frame->has_value()) return cep::ok_status();
+    if (cep::Status status = feed(**frame); !status.ok()) return status;
+    muted_.clear();
+  }
+}
+
+cep::Status WarmStart::feed(const state::FrameView& frame) {
+  const state::FrameHeader& header = frame.header;
+  began_us_ = std::min(began_us_, header.received_us);
+  if (header.kind == state::FrameKind::kEvents) {
+    size_t number = cep::index_of(header.stream);
+    if (number >= registry_.schemas().size()) return cep::Error{"log_disagrees", "the log names an unknown stream"};
+    const cep::SchemaPtr& schema = registry_.schemas()[number];
+    bool is_read = cep::index_of(schema->id) < rules_->schema_count() && !rules_->timelines_of(schema->id).empty();
+    if (!is_read) return cep::ok_status();
+    cep::Result<std::vector<cep::BatchPtr>> batches = rows_.decode_frame(frame, schema);
+    if (!batches.ok()) return batches.error();
+    for (const cep::BatchPtr& batch : *batches) engine_->on_batch(batch, clock_.admit(*batch), muted_);
+  } else if (header.kind == state::FrameKind::kTick) {
+    engine_->on_time(clock_.tick(header.received_us), muted_);
+  } else if (header.kind == state::FrameKind::kWatermark) {
+    cep::Result<WatermarkMark> mark = decode_watermark_mark(frame.rows);
+    if (!mark.ok()) return mark.error();
+    engine_->on_time(clock_.watermark(mark->time_us, mark->stream.empty() ? nullptr : &mark->stream), muted_);
+  } else if (header.kind == state::FrameKind::kList) {
+    cep::Result<ListChange> change = decode_list_change(frame.rows);
+    if (!change.ok()) return change.error();
+    if (!registry_.lists().contains(change->list)) return cep::ok_status();     // dropped since
+    if (cep::Status status = registry_.apply(*change); !status.ok()) return status;
+    rules_ = registry_.rule_set_of(programs_);
+    clock_.apply_rules(*rules_);
+    engine_->apply_rules(rules_);
+  }
+  return cep::ok_status();
+}
+
+}  // namespace service

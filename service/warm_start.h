@@ -1,0 +1,49 @@
+// A warm start (R74): new or changed rules, alone in a muted engine, fed the whole retained log up to the cut where they take over.
+// It reads from the log's beginning, not from "now minus horizon": event time and arrival may be far apart (a backfill), and only the
+// same records from the start give the same clock, hence the same late rows.
+// Threads: built and fed by one thread at a time (work, then sequencer); afterwards shards read its engine together.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "cep/clock.h"
+#include "cep/engine.h"
+#include "service/log_rows.h"
+#include "service/registry.h"
+#include "state/log_reader.h"
+
+namespace service {
+
+class WarmStart {
+ public:
+  // `registry`: as it will be after the change.
+  static cep::Result<std::unique_ptr<WarmStart>> open(state::FileSystem& files, const std::string& log_dir, uint64_t log_begin,
+                                                      const Registry& registry, std::vector<cep::ProgramId> programs,
+                                                      const cep::Limits& limits);
+
+  // Feeds the frames that begin below `end` (which must be durable). Error: damaged, io_error, log_disagrees.
+  cep::Status feed_until(uint64_t end);
+  uint64_t position() const { return reader_->next_offset(); }
+
+  const std::shared_ptr<cep::Engine>& engine() const { return engine_; }
+  std::vector<cep::TimelineClock> clocks() const { return clock_.save(); }
+  const std::vector<cep::ProgramId>& programs() const { return programs_; }
+  cep::TimeUs began_us() const { return began_us_; }      // arrival of the first frame read; kTimeMax if there was none
+
+ private:
+  WarmStart(const Registry& registry, std::vector<cep::ProgramId> programs, const cep::Limits& limits);
+  cep::Status feed(const state::FrameView& frame);
+
+  Registry registry_;
+  std::vector<cep::ProgramId> programs_;
+  cep::RuleSetPtr rules_;
+  cep::Clock clock_;
+  std::shared_ptr<cep::Engine> engine_;
+  std::unique_ptr<state::LogReader> reader_;
+  LogRows rows_;
+  std::vector<cep::Alert> muted_;
+  cep::TimeUs began_us_ = cep::kTimeMax;
+};
+
+}  // namespace service

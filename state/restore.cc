@@ -1,0 +1,299 @@
+// Restart, steps 1 and 2: choose the checkpoint that proves complete, clear away what was never sealed, hand over
+// the newest record of each key.
+#include "state/restore.h"
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+
+#include "state/try.h"
+#include "state/values.h"
+
+namespace state {
+namespace {
+
+constexpr size_t kDeletedPerTransaction = 10'000;
+
+struct Located {               // an index entry and where its record is
+  IndexEntry entry;
+  uint32_t segment = 0;
+  uint32_t shard = 0;
+};
+
+bool newer(const Located& a, const Located& b) {   // by id, the newest of each first
+  if (a.entry.id != b.entry.id) return a.entry.id < b.entry.id;
+  return a.segment != b.segment ? a.segment > b.segment : a.entry.ordinal > b.entry.ordinal;
+}
+
+bool stored_before(const Located& a, const Located& b) {
+  return std::tie(a.shard, a.segment, a.entry.ordinal) < std::tie(b.shard, b.segment, b.entry.ordinal);
+}
+
+struct StoredSeal {
+  uint32_t sequence = 0;
+  cep::Result<std::string> payload = std::string();
+};
+
+cep::Error damaged(const std::string& what) { return {"damaged", what}; }
+
+class Restorer {
+ public:
+  Restorer(Env& env, uint16_t lane) : env_(env), lane_(lane) {}
+
+  cep::Result<Restored> run(const RecordSink& sink) {
+    STATE_TRY(env_.read([&](ReadTxn& txn) { return choose(txn); }));
+    uint32_t sealed = result_.checkpoint ? result_.checkpoint->sequence : 0;
+    STATE_TRY(delete_after(sealed));
+    if (!result_.checkpoint) return std::move(result_);
+    STATE_TRY(env_.read([&](ReadTxn& txn) { return hand_over(txn, &sink); }));
+    fill_history(sealed);
+    return std::move(result_);
+  }
+
+ private:
+  // The newest seal for which everything agrees.
+  cep::Status choose(ReadTxn& txn) {
+    read_seals(txn);
+    if (seals_.empty()) {
+      Cursor footers = txn.cursor(env_.table("segment"));
+      if (!footers.seek(Key().u16(lane_)) || !footers.on(Key().u16(lane_))) return cep::ok_status();
+      return damaged("the state directory holds segments but no checkpoint. Put it back from a copy");
+    }
+    for (size_t i = seals_.size(); i-- > 0;) {
+      auto proved = prove(txn, i);
+      if (proved.ok()) {
+        seals_.resize(i + 1);
+        return cep::ok_status();
+      }
+      if (proved.error().code != "damaged") return proved;
+      result_.checkpoint.reset();
+      result_.notes.push_back("checkpoint " + std::to_string(seals_[i].sequence) + " cannot be used: " +
+                              proved.error().message);
+    }
+    std::string text = "no checkpoint in the state directory can be used";
+    for (const std::string& note : result_.notes) text += "; " + note;
+    return damaged(text + ". Put the state directory back from a copy");
+  }
+
+  void read_seals(ReadTxn& txn) {
+    Key lane = Key().u16(lane_);
+    Cursor cursor = txn.cursor(env_.table("ckpt"));
+    for (bool more = cursor.seek(lane); more && cursor.on(lane);) {
+      KeyReader key(cursor.key());
+      key.u16();
+      StoredSeal seal;
+      seal.sequence = key.u32();
+      std::string bytes = take_pieces(cursor, Key().u16(lane_).u32(seal.sequence));
+      auto payload = open_value(bytes, "the seal");
+      if (payload.ok()) {
+        seal.payload = std::string(*payload);
+      } else {
+        seal.payload = payload.error();
+      }
+      seals_.push_back(std::move(seal));
+      more = cursor.on(lane);
+    }
+  }
+
+  cep::Status prove(ReadTxn& txn, size_t index) {
+    const StoredSeal& stored = seals_[index];
+    if (!stored.payload.ok()) return stored.payload.error();
+    auto seal = decode_seal(*stored.payload);
+    if (!seal.ok()) return seal.error();
+    if (seal->checkpoint.sequence != stored.sequence) return damaged("its seal is another checkpoint's");
+    if (index > 0 && seals_[index - 1].payload.ok() &&
+        digest_of(*seals_[index - 1].payload) != seal->previous_digest) {
+      return damaged("it does not follow the checkpoint before it");
+    }
+    STATE_TRY(read_footers(txn, stored.sequence));
+    STATE_TRY(read_index(txn, stored.sequence));
+    uint64_t keys = keep_newest();
+    if (keys != seal->live_keys) {
+      return damaged(std::to_string(keys) + " keys were found, " + std::to_string(seal->live_keys) + " were sealed");
+    }
+    result_.checkpoint = seal->checkpoint;
+    return hand_over(txn, nullptr);
+  }
+
+  cep::Status read_footers(ReadTxn& txn, uint32_t through) {
+    footers_.clear();
+    Key lane = Key().u16(lane_);
+    Cursor cursor = txn.cursor(env_.table("segment"));
+    for (bool more = cursor.seek(lane); more && cursor.on(lane); more = cursor.next()) {
+      KeyReader key(cursor.key());
+      key.u16();
+      uint32_t segment = key.u32();
+      if (segment > through) break;
+      auto payload = open_value(cursor.value(), "a segment footer");
+      if (!payload.ok()) return payload.error();
+      auto footer = decode_footer(*payload);
+      if (!footer.ok()) return footer.error();
+      footers_[segment] = std::move(*footer);
+    }
+    return cep::ok_status();
+  }
+
+  cep::Status read_index(ReadTxn& txn, uint32_t through) {
+    located_.clear();
+    std::map<std::pair<uint32_t, uint32_t>, SegmentFooter::Shard> found;   // (segment, shard)
+    for (uint32_t shard = 0; shard < kShardsMax; ++shard) {
+      auto table = env_.find_table(index_table(shard));
+      if (!table) continue;
+      Cursor cursor = txn.cursor(*table);
+      Key lane = Key().u16(lane_);
+      for (bool more = cursor.seek(lane); more && cursor.on(lane); more = cursor.next()) {
+        KeyReader key(cursor.key());
+        key.u16();
+        uint32_t segment = key.u32();
+        if (segment > through) break;
+        auto footer = footers_.find(segment);
+        if (footer == footers_.end()) return damaged("segment " + std::to_string(segment) + " has lost its footer");
+        if (footer->second.deleting) continue;
+        SegmentFooter::Shard& sum = found[{segment, shard}];
+        sum.index_digest = chain_digest(sum.index_digest, cursor.value());
+        STATE_TRY(add_entries(cursor.value(), segment, shard, sum.entries));
+      }
+    }
+    return compare_with_footers(found);
+  }
+
+  cep::Status add_entries(std::string_view piece, uint32_t segment, uint32_t shard, uint32_t& count) {
+    for (; !piece.empty(); piece.remove_prefix(std::min(piece.size(), kIndexEntryBytes)), ++count) {
+      auto entry = decode_index_entry(piece.substr(0, kIndexEntryBytes));
+      if (!entry.ok()) return entry.error();
+      located_.push_back({*entry, segment, shard});
+    }
+    return cep::ok_status();
+  }
+
+  cep::Status compare_with_footers(const std::map<std::pair<uint32_t, uint32_t>, SegmentFooter::Shard>& found) const {
+    for (const auto& [segment, footer] : footers_) {
+      for (const SegmentFooter::Shard& shard : footer.shards) {
+        auto sum = found.find({segment, shard.shard});
+        bool agrees = sum != found.end() && sum->second.entries == shard.entries &&
+                      sum->second.index_digest == shard.index_digest;
+        if (!agrees && !footer.deleting) {
+          return damaged("the index of segment " + std::to_string(segment) + ", shard " +
+                         std::to_string(shard.shard) + " does not have its digest");
+        }
+      }
+    }
+    return cep::ok_status();
+  }
+
+  // Leaves the newest entry of each id, in the order the records are stored. Returns how many have state.
+  uint64_t keep_newest() {
+    std::sort(located_.begin(), located_.end(), newer);
+    auto same = [](const Located& a, const Located& b) { return a.entry.id == b.entry.id; };
+    located_.erase(std::unique(located_.begin(), located_.end(), same), located_.end());
+    std::sort(located_.begin(), located_.end(), stored_before);
+    return static_cast<uint64_t>(
+        std::count_if(located_.begin(), located_.end(), [](const Located& l) { return !l.entry.gone; }));
+  }
+
+  // Without a sink: only proves the records.
+  cep::Status hand_over(ReadTxn& txn, const RecordSink* sink) {
+    for (const Located& located : located_) {
+      if (located.entry.gone) continue;
+      Key key = Key().u16(lane_).u32(located.segment).u32(located.entry.ordinal);
+      auto bytes = get_raw_pieces(txn, env_.table(record_table(located.shard)), key);
+      if (!bytes) return damaged("a record of segment " + std::to_string(located.segment) + " is missing");
+      auto record = decode_key_record(*bytes);
+      if (!record.ok()) return record.error();
+      if (record->gone || record->space != located.entry.id.space || record->hash != located.entry.id.hash) {
+        return damaged("a record of segment " + std::to_string(located.segment) + " is another key's");
+      }
+      if (sink != nullptr) STATE_TRY((*sink)(*record, located.segment));
+    }
+    return cep::ok_status();
+  }
+
+  cep::Status delete_after(uint32_t sealed) {
+    std::vector<Dbi> tables = {env_.table("ckpt"), env_.table("segment")};
+    for (uint32_t shard = 0; shard < kShardsMax; ++shard) {
+      for (const std::string& name : {record_table(shard), index_table(shard)}) {
+        if (auto table = env_.find_table(name)) tables.push_back(*table);
+      }
+    }
+    for (Dbi table : tables) {
+      for (size_t erased = kDeletedPerTransaction; erased == kDeletedPerTransaction;) {
+        STATE_TRY(env_.write([&](WriteTxn& txn) {
+          erased = delete_some_after(txn, table, sealed);
+          return cep::ok_status();
+        }));
+      }
+    }
+    return cep::ok_status();
+  }
+
+  size_t delete_some_after(WriteTxn& txn, Dbi table, uint32_t sealed) const {
+    size_t erased = 0;
+    Key lane = Key().u16(lane_);
+    Cursor cursor = txn.cursor(table);
+    bool more = cursor.seek(Key(lane).u32(sealed + 1));
+    while (more && cursor.on(lane) && cursor.erase()) more = ++erased < kDeletedPerTransaction && cursor.next();
+    return erased;
+  }
+
+  void fill_history(uint32_t sealed) {
+    CheckpointHistory& history = result_.history;
+    for (const auto& [segment, footer] : footers_) {
+      if (footer.deleting) {
+        history.half_deleted.push_back(segment);
+      } else {
+        history.segments.restore_segment(segment, footer.records(), sealed);
+      }
+    }
+    for (const Located& located : located_) {
+      history.segments.restore_record(located.entry.id, located.segment, located.entry.gone,
+                                      static_cast<uint32_t>(located.entry.deadline_us));
+    }
+    for (const StoredSeal& stored : seals_) {
+      if (!stored.payload.ok()) continue;
+      auto seal = decode_seal(*stored.payload);
+      if (!seal.ok()) continue;
+      const SealedCheckpoint& checkpoint = seal->checkpoint;
+      history.seals.push_back({checkpoint.sequence, checkpoint.applied_through, checkpoint.reread_offset,
+                               digest_of(*stored.payload)});
+    }
+  }
+
+  Env& env_;
+  uint16_t lane_;
+  Restored result_;
+  std::vector<StoredSeal> seals_;              // oldest first
+  std::map<uint32_t, SegmentFooter> footers_;
+  std::vector<Located> located_;
+};
+
+}  // namespace
+
+cep::Result<Restored> restore_checkpoint(Env& env, uint16_t lane, const RecordSink& sink) {
+  return Restorer(env, lane).run(sink);
+}
+
+cep::Status check_log_covers(const std::optional<SealedCheckpoint>& checkpoint, uint64_t log_first_offset,
+                             uint64_t log_end_offset) {
+  const std::string remedy = "Put the missing files back, or start from a copy of the whole data directory";
+  if (!checkpoint) {
+    if (log_first_offset == 0) return cep::ok_status();
+    return cep::Error{"state_missing", "the state directory holds no checkpoint, but the log begins at offset " +
+                                           std::to_string(log_first_offset) +
+                                           ", so the state cannot be computed again. " + remedy};
+  }
+  std::string number = std::to_string(checkpoint->sequence);
+  if (checkpoint->applied_through > log_end_offset) {
+    return cep::Error{"log_behind_checkpoint", "checkpoint " + number + " holds everything up to log offset " +
+                                                   std::to_string(checkpoint->applied_through) +
+                                                   ", but the log ends at " + std::to_string(log_end_offset) +
+                                                   ". " + remedy};
+  }
+  if (checkpoint->reread_offset < log_first_offset) {
+    return cep::Error{"log_trimmed", "checkpoint " + number + " reads the log again from offset " +
+                                         std::to_string(checkpoint->reread_offset) + ", but the log begins at " +
+                                         std::to_string(log_first_offset) + ". " + remedy};
+  }
+  return cep::ok_status();
+}
+
+}  // namespace state
