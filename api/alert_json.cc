@@ -3,7 +3,7 @@
 namespace api {
 namespace {
 
-constexpr int64_t kExactInDouble = int64_t{1} << 53;    // readers of JSON may hold numbers as doubles
+constexpr int64_t kExactInDouble = int64_t{1} << 53;  // readers of JSON may hold numbers as doubles
 
 JsonWriter& append_time(cep::TimeUs time, JsonWriter& json) {
   if (time == cep::kTimeMin || time == cep::kTimeMax) return json.null();
@@ -132,7 +132,9 @@ void append_value(const cep::Value& value, JsonWriter& json) {
     case cep::ValueKind::kText: json.string(value.text()); return;
     case cep::ValueKind::kDecimal: json.string(cep::format_decimal(value.number, value.scale)); return;
     case cep::ValueKind::kTimestamp: json.string(cep::format_time(static_cast<cep::TimeUs>(value.number))); return;
-    case cep::ValueKind::kDuration: json.string(cep::format_duration(static_cast<cep::DurationUs>(value.number))); return;
+    case cep::ValueKind::kDuration:
+      json.string(cep::format_duration(static_cast<cep::DurationUs>(value.number)));
+      return;
     case cep::ValueKind::kIp: json.string(cep::format_ip(value.ip)); return;
     case cep::ValueKind::kInt: break;
   }

@@ -1,5 +1,5 @@
-// Alerts and match state as JSON (formats.md "Alert encoding"): the one encoding for webhook, REST, SSE, `weir run` and tests.
-// Invariant: equal data gives equal bytes. One line, no newline at the end. Threads: pure functions.
+// Alerts and match state as JSON (formats.md "Alert encoding"): the one encoding for webhook, REST, SSE, `weir run` and
+// tests. Invariant: equal data gives equal bytes. One line, no newline at the end. Threads: pure functions.
 #pragma once
 
 #include <string>
@@ -24,12 +24,13 @@ void append_value(const cep::Value& value, JsonWriter& json);
 void append_key(const cep::Program& program, const std::vector<cep::OwnedValue>& key, JsonWriter& json);
 
 // Body of GET /v1/matches with a key, and without one.
-std::string match_state_json(const cep::Program& program, uint32_t version, cep::RuleMode mode, const cep::MatchState& state);
+std::string match_state_json(const cep::Program& program, uint32_t version, cep::RuleMode mode,
+                             const cep::MatchState& state);
 std::string match_summary_json(const cep::Program& program, uint32_t version, cep::RuleMode mode,
                                const cep::MatchSummary& summary);
 
-std::string_view severity_name(cep::Severity severity);    // "medium"
-std::string_view decision_name(cep::Decision decision);    // "block", "" for none
-std::string_view mode_name(cep::RuleMode mode);            // "live"
+std::string_view severity_name(cep::Severity severity);  // "medium"
+std::string_view decision_name(cep::Decision decision);  // "block", "" for none
+std::string_view mode_name(cep::RuleMode mode);          // "live"
 
 }  // namespace api

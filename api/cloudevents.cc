@@ -43,7 +43,10 @@ bool read_cloud_event(std::string_view json, CloudEvent* event, RowError* error)
   bool has_version = false;
   if (!scan.enter('{')) return bad_event(error, {}, "a CloudEvent must be a JSON object");
   while (scan.next_member(&key, &value)) {
-    std::string* text = key == "type" ? &event->type : key == "id" ? &event->id : key == "time" ? &event->time : nullptr;
+    std::string* text = key == "type"   ? &event->type
+                        : key == "id"   ? &event->id
+                        : key == "time" ? &event->time
+                                        : nullptr;
     if (text != nullptr && value != "null") {
       if (!unescape_json(value, *text)) return bad_event(error, std::string(key), "must be a text");
     } else if (key == "specversion") {

@@ -1,5 +1,6 @@
-// CloudEvents 1.0 in JSON: the parts of an event that matter here, and the row the log keeps of it: its `data`, with a missing
-// event-time column filled from `time` and a missing single `unique` text column from `id`. Threads: pure functions.
+// CloudEvents 1.0 in JSON: the parts of an event that matter here, and the row the log keeps of it: its `data`, with a
+// missing event-time column filled from `time` and a missing single `unique` text column from `id`. Threads: pure
+// functions.
 #pragma once
 
 #include <string>
@@ -11,9 +12,9 @@ namespace api {
 
 struct CloudEvent {
   std::string type;
-  std::string id;              // unescaped; empty: absent
-  std::string time;            // RFC 3339; empty: absent
-  std::string_view data;       // JSON, inside the text that was read
+  std::string id;         // unescaped; empty: absent
+  std::string time;       // RFC 3339; empty: absent
+  std::string_view data;  // JSON, inside the text that was read
 };
 
 // Reads the structured form. False: `*error` says why.

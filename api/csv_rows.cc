@@ -88,8 +88,10 @@ bool CsvRows::append(std::string_view record, std::string& json, RowError* error
     return false;
   }
   if (used_ != header_fields_) {
-    *error = {EventCode::kBadJson, {}, "a CSV record with " + std::to_string(used_) + " fields where the header has " +
-                                           std::to_string(header_fields_)};
+    *error = {EventCode::kBadJson,
+              {},
+              "a CSV record with " + std::to_string(used_) + " fields where the header has " +
+                  std::to_string(header_fields_)};
     return false;
   }
   const size_t before = json.size();
@@ -105,7 +107,8 @@ bool CsvRows::has_value(uint32_t node) const {
   const FieldTree::Node& place = tree_.nodes()[node];
   for (const uint16_t column : place.columns) {
     const int field = field_of_column_[column];
-    if (field >= 0 && (fields_[static_cast<size_t>(field)].quoted || !fields_[static_cast<size_t>(field)].text.empty())) {
+    if (field >= 0 &&
+        (fields_[static_cast<size_t>(field)].quoted || !fields_[static_cast<size_t>(field)].text.empty())) {
       return true;
     }
   }

@@ -1,6 +1,6 @@
-// CSV with a header (RFC 4180) as the JSON rows the log keeps: one decoder for both then. An empty field is null, a quoted empty
-// field is the empty text. Columns the stream does not have are ignored; values are checked by JsonRows, not here.
-// Threads: one owner.
+// CSV with a header (RFC 4180) as the JSON rows the log keeps: one decoder for both then. An empty field is null, a
+// quoted empty field is the empty text. Columns the stream does not have are ignored; values are checked by JsonRows,
+// not here. Threads: one owner.
 #pragma once
 
 #include <string>
@@ -15,7 +15,8 @@ namespace api {
 
 class JsonWriter;
 
-// Length of the first record of `text` with its line break; npos if it is not complete, unless `last` says no more will come.
+// Length of the first record of `text` with its line break; npos if it is not complete, unless `last` says no more will
+// come.
 size_t csv_record_size(std::string_view text, bool last);
 
 class CsvRows {
@@ -39,9 +40,9 @@ class CsvRows {
 
   cep::SchemaPtr schema_;
   FieldTree tree_;
-  std::vector<int> field_of_column_;   // -1: not in the header
+  std::vector<int> field_of_column_;  // -1: not in the header
   size_t header_fields_ = 0;
-  std::vector<Field> fields_;          // of the record under way; the first used_ of them
+  std::vector<Field> fields_;  // of the record under way; the first used_ of them
   size_t used_ = 0;
 };
 

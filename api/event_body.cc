@@ -63,8 +63,8 @@ class Splitter {
   RowError error_;
   uint32_t index_ = 0;
   uint16_t last_stream_ = 0;
-  std::unordered_map<std::string, uint16_t> numbers_;   // of request_.streams
-  std::vector<std::pair<size_t, size_t>> made_;    // item, first byte in request_.made: views come when it is complete
+  std::unordered_map<std::string, uint16_t> numbers_;  // of request_.streams
+  std::vector<std::pair<size_t, size_t>> made_;  // item, first byte in request_.made: views come when it is complete
 };
 
 cep::Status Splitter::run() {
@@ -88,12 +88,13 @@ cep::Status Splitter::run() {
              type == "application/x-jsonlines") {
     status = ndjson(body);
   } else if (type.empty() || type == "application/json" || type == "text/plain" ||
-             type == "application/x-www-form-urlencoded") {   // what curl says when nobody told it better
+             type == "application/x-www-form-urlencoded") {  // what curl says when nobody told it better
     status = json(body);
   } else {
-    return cep::Error{"unsupported_media_type",
-                      "send application/x-ndjson, application/json, application/cloudevents+json (or -batch) or text/csv, not " +
-                          type};
+    return cep::Error{
+        "unsupported_media_type",
+        "send application/x-ndjson, application/json, application/cloudevents+json (or -batch) or text/csv, not " +
+            type};
   }
   point_at_made();
   return status;
@@ -138,13 +139,15 @@ cep::Status Splitter::array(std::string_view body, bool cloud_events) {
       add_record(element);
     }
   }
-  if (!scan.complete()) return cep::Error{"bad_json", "the array breaks off or is malformed at element " + std::to_string(index_)};
+  if (!scan.complete())
+    return cep::Error{"bad_json", "the array breaks off or is malformed at element " + std::to_string(index_)};
   return cep::ok_status();
 }
 
 cep::Status Splitter::csv(std::string_view body) {
   if (head_.stream.empty()) {
-    return cep::Error{"unsupported_media_type", "CSV has no place for the stream: POST it to /v1/streams/{stream}/events"};
+    return cep::Error{"unsupported_media_type",
+                      "CSV has no place for the stream: POST it to /v1/streams/{stream}/events"};
   }
   const cep::SchemaPtr schema = schemas_(head_.stream);
   if (schema == nullptr) return cep::Error{"unknown_stream", "there is no stream " + head_.stream};
@@ -215,7 +218,8 @@ void Splitter::reject(std::string stream, RowError error, std::string_view raw) 
   request_.rejected.push_back(std::move(row));
 }
 
-// Names come in stretches, so the last one is tried first. A name too many is one nobody declared: its record is refused.
+// Names come in stretches, so the last one is tried first. A name too many is one nobody declared: its record is
+// refused.
 bool Splitter::find_stream(const std::string& name, uint16_t* number, std::string_view raw) {
   std::vector<std::string>& names = request_.streams;
   if (last_stream_ < names.size() && names[last_stream_] == name) {
@@ -286,7 +290,8 @@ bool read_envelope(std::string_view line, EventRecord* record, RowError* error) 
     }
   }
   if (!scan.complete()) return bad_record(error, {}, "not valid JSON");
-  if (record->stream.empty()) return bad_record(error, "stream", "is missing: lines are {\"stream\": S, \"event\": {...}}");
+  if (record->stream.empty())
+    return bad_record(error, "stream", "is missing: lines are {\"stream\": S, \"event\": {...}}");
   if (event.empty()) return bad_record(error, "event", "is missing: lines are {\"stream\": S, \"event\": {...}}");
   record->row = event;
   return true;

@@ -1,5 +1,5 @@
-// Where the columns of a stream sit in its JSON events: a tree of member names made from the columns' names and `path` pointers.
-// Node 0 is the event itself. Immutable once made, built once per schema version.
+// Where the columns of a stream sit in its JSON events: a tree of member names made from the columns' names and `path`
+// pointers. Node 0 is the event itself. Immutable once made, built once per schema version.
 #pragma once
 
 #include <cstdint>
@@ -14,9 +14,9 @@ namespace api {
 class FieldTree {
  public:
   struct Node {
-    std::string key;                        // member name, or index within an array; empty for the root
-    std::vector<uint16_t> columns;          // that are read here; more than one if two columns share a path
-    std::vector<uint32_t> children;         // nodes
+    std::string key;                 // member name, or index within an array; empty for the root
+    std::vector<uint16_t> columns;   // that are read here; more than one if two columns share a path
+    std::vector<uint32_t> children;  // nodes
   };
 
   explicit FieldTree(const cep::StreamSchema& schema);

@@ -55,7 +55,8 @@ void get_lists(HttpRequest& request, Backend& backend, Responder respond) {
 }
 
 void get_list(HttpRequest& request, Backend& backend, Responder respond) {
-  with_page(request, respond, [&](PageQuery page) { backend.list(request.captures[0], std::move(page), respond.answer); });
+  with_page(request, respond,
+            [&](PageQuery page) { backend.list(request.captures[0], std::move(page), respond.answer); });
 }
 
 void get_list_entry(HttpRequest& request, Backend& backend, Responder respond) {

@@ -14,7 +14,8 @@ Answer bad(std::string detail) { return problem_answer("bad-request", std::move(
 
 // Empty, or why the parameter is not one of the words.
 template <size_t N>
-std::string check_word(const HttpRequest& request, std::string_view name, const std::array<std::string_view, N>& words) {
+std::string check_word(const HttpRequest& request, std::string_view name,
+                       const std::array<std::string_view, N>& words) {
   const std::string* value = request.param(name);
   if (value == nullptr || std::find(words.begin(), words.end(), *value) != words.end()) return {};
   std::string message = "The parameter " + std::string(name) + " must be one of:";

@@ -1,4 +1,5 @@
-// Alerts, their stream, match state and refused events: requests to port calls. Threads: called on an io thread; never waits.
+// Alerts, their stream, match state and refused events: requests to port calls. Threads: called on an io thread; never
+// waits.
 #pragma once
 
 #include "api/http.h"

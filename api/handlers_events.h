@@ -1,5 +1,5 @@
-// POST /v1/events and POST /v1/streams/{stream}/events: bodies to submitted events, the port's answer to 202 and its kin.
-// Threads: called on an io thread; never waits.
+// POST /v1/events and POST /v1/streams/{stream}/events: bodies to submitted events, the port's answer to 202 and its
+// kin. Threads: called on an io thread; never waits.
 #pragma once
 
 #include "api/http.h"

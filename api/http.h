@@ -17,15 +17,15 @@ using NamedValues = std::vector<std::pair<std::string, std::string>>;
 
 struct HttpRequest {
   std::string method;
-  std::string path;                     // of the target, still percent-encoded
-  NamedValues query;                    // decoded, in order
-  NamedValues headers;                  // names in lower case, in order
+  std::string path;     // of the target, still percent-encoded
+  NamedValues query;    // decoded, in order
+  NamedValues headers;  // names in lower case, in order
   std::string body;
-  std::vector<std::string> captures;    // the {...} of the route, decoded, in order
+  std::vector<std::string> captures;  // the {...} of the route, decoded, in order
 
-  std::string_view header(std::string_view lower_name) const;        // the first of that name, empty if absent
-  const std::string* param(std::string_view name) const;             // the first of that name, null if absent
-  std::vector<std::string> params(std::string_view name) const;      // all of that name
+  std::string_view header(std::string_view lower_name) const;    // the first of that name, empty if absent
+  const std::string* param(std::string_view name) const;         // the first of that name, null if absent
+  std::vector<std::string> params(std::string_view name) const;  // all of that name
 };
 
 // A handler calls one of the two, once.
@@ -43,11 +43,11 @@ bool parse_target(std::string_view target, HttpRequest& request);
 std::string lower_case(std::string_view text);
 
 // Parameters, with an error a person can use; absent gives the default or nothing.
-cep::Result<PageQuery> page_param(const HttpRequest& request);                                   // limit, cursor
-cep::Result<uint32_t> limit_param(const HttpRequest& request);                                   // 1..1000, default 100
+cep::Result<PageQuery> page_param(const HttpRequest& request);  // limit, cursor
+cep::Result<uint32_t> limit_param(const HttpRequest& request);  // 1..1000, default 100
 cep::Result<std::optional<cep::TimeUs>> time_param(const HttpRequest& request, std::string_view name);
-cep::Result<int> wait_ms_param(const HttpRequest& request);                                      // "30s", "500ms"; at most 60 s
-cep::Result<bool> flag_param(const HttpRequest& request, std::string_view name);                 // "true", "false"
+cep::Result<int> wait_ms_param(const HttpRequest& request);                       // "30s", "500ms"; at most 60 s
+cep::Result<bool> flag_param(const HttpRequest& request, std::string_view name);  // "true", "false"
 std::optional<std::string> text_param(const HttpRequest& request, std::string_view name);
 
 }  // namespace api

@@ -11,7 +11,8 @@ HeadRefusal bad(std::string_view detail) { return {"bad-request", detail}; }
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
+  return a.size() == b.size() &&
+         std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
 }
 
 bool is_token_char(char c) {
@@ -41,8 +42,10 @@ RequestLine split_request_line(std::string_view line) {
 std::optional<HeadRefusal> check_request_line(std::string_view text, const HeadLimits& limits, RequestLine* line) {
   *line = split_request_line(text);
   if (!is_token(line->method)) return bad("The request line is malformed.");
-  if (line->target.size() > limits.target_bytes_max) return HeadRefusal{"target-too-long", "The target is longer than 2 KB."};
-  const bool printable = std::all_of(line->target.begin(), line->target.end(), [](char c) { return c > ' ' && c < 0x7f; });
+  if (line->target.size() > limits.target_bytes_max)
+    return HeadRefusal{"target-too-long", "The target is longer than 2 KB."};
+  const bool printable =
+      std::all_of(line->target.begin(), line->target.end(), [](char c) { return c > ' ' && c < 0x7f; });
   if (!line->target.starts_with('/') || !printable) return bad("The target must be a path in printable ASCII.");
   if (line->version.size() != 8 || !line->version.starts_with("HTTP/")) return bad("The request line is malformed.");
   if (line->version != "HTTP/1.1" && line->version != "HTTP/1.0") {
@@ -63,9 +66,8 @@ std::optional<HeadRefusal> check_field(std::string_view line, Fields* fields) {
   const std::string_view name = line.substr(0, colon);
   const std::string_view value = trim(line.substr(colon + 1));
   if (!is_token(name)) return bad("A header field's name is malformed.");
-  const bool control = std::any_of(value.begin(), value.end(), [](char c) {
-    return (static_cast<uint8_t>(c) < 0x20 && c != '\t') || c == 0x7f;
-  });
+  const bool control = std::any_of(value.begin(), value.end(),
+                                   [](char c) { return (static_cast<uint8_t>(c) < 0x20 && c != '\t') || c == 0x7f; });
   if (control) return bad("A header field holds a control character.");
   ++fields->all;
   if (equal_ignoring_case(name, "host")) {
@@ -73,7 +75,8 @@ std::optional<HeadRefusal> check_field(std::string_view line, Fields* fields) {
     if (value.find_first_of(" \t,@/") != std::string_view::npos) return bad("The Host is malformed.");
   } else if (equal_ignoring_case(name, "content-length")) {
     ++fields->length;
-    const bool digits = !value.empty() && std::all_of(value.begin(), value.end(), [](char c) { return c >= '0' && c <= '9'; });
+    const bool digits =
+        !value.empty() && std::all_of(value.begin(), value.end(), [](char c) { return c >= '0' && c <= '9'; });
     if (!digits || value.size() > 18) return bad("The Content-Length is not a number.");
   } else if (equal_ignoring_case(name, "transfer-encoding")) {
     ++fields->encoding;

@@ -1,6 +1,6 @@
-// What an HTTP/1.1 request head must not contain, decided on the raw bytes before any parser sees them: Beast unfolds folded
-// lines, takes several Host fields and odd Transfer-Encodings, and every such leniency is a way to smuggle a request past a proxy.
-// Threads: pure functions. Reference: RFC 9112 sections 3 to 6.
+// What an HTTP/1.1 request head must not contain, decided on the raw bytes before any parser sees them: Beast unfolds
+// folded lines, takes several Host fields and odd Transfer-Encodings, and every such leniency is a way to smuggle a
+// request past a proxy. Threads: pure functions. Reference: RFC 9112 sections 3 to 6.
 #pragma once
 
 #include <cstddef>

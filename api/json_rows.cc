@@ -1,5 +1,6 @@
-// Built on simdjson's first stage, which checks UTF-8 and strings' ends and lists where every token begins; the walk over
-// that list is here, so that ignored fields are validated too and numbers are read from their digits. The only file with simdjson.
+// Built on simdjson's first stage, which checks UTF-8 and strings' ends and lists where every token begins; the walk
+// over that list is here, so that ignored fields are validated too and numbers are read from their digits. The only
+// file with simdjson.
 #include "api/json_rows.h"
 
 #include <simdjson.h>
@@ -20,7 +21,7 @@ namespace {
 
 constexpr size_t kCapacityMin = 4096;
 constexpr size_t kHintKeyMax = 64;
-constexpr int kBadName = -2;                 // find_child: the name has a bad escape
+constexpr int kBadName = -2;  // find_child: the name has a bad escape
 
 bool is_space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
 
@@ -35,8 +36,8 @@ const char* kind_of_token(char first) {
   }
 }
 
-// Plain digits with an optional sign and point, at most 18 of them and no more than `scale` behind the point: the usual case,
-// in a few nanoseconds. Anything else is left to the exact parser.
+// Plain digits with an optional sign and point, at most 18 of them and no more than `scale` behind the point: the usual
+// case, in a few nanoseconds. Anything else is left to the exact parser.
 bool read_short_number(std::string_view token, uint8_t scale, int64_t* out) {
   if (token.size() > 19) return false;
   size_t i = token[0] == '-' ? 1 : 0;
@@ -87,8 +88,8 @@ std::string_view event_code_name(EventCode code) {
 
 class JsonRows::Decoder {
  public:
-  explicit Decoder(cep::SchemaPtr schema) : schema_(std::move(schema)), tree_(*schema_), seen_(tree_.nodes().size()),
-                                            hints_(tree_.nodes().size()) {}
+  explicit Decoder(cep::SchemaPtr schema)
+      : schema_(std::move(schema)), tree_(*schema_), seen_(tree_.nodes().size()), hints_(tree_.nodes().size()) {}
 
   bool append(std::string_view json, uint64_t position, cep::BatchBuilder& rows, RowError* error);
 
@@ -137,8 +138,8 @@ class JsonRows::Decoder {
   }
 
   FieldTree tree_;
-  std::vector<uint64_t> seen_;               // by node: the row in which it was met last
-  std::vector<std::vector<Hint>> hints_;     // by node that is an object
+  std::vector<uint64_t> seen_;            // by node: the row in which it was met last
+  std::vector<std::vector<Hint>> hints_;  // by node that is an object
   uint64_t row_ = 0;
   std::unique_ptr<simdjson::internal::dom_parser_implementation> stage1_;
   size_t capacity_ = 0;
@@ -210,10 +211,12 @@ bool JsonRows::Decoder::event() {
   if (!object(0, 1)) return false;
   if (!at_end()) return fail(EventCode::kBadJson, "text behind the event's closing brace");
   if (const int missing = rows_->missing_column(); missing >= 0) {
-    return fail_column(static_cast<uint16_t>(missing), EventCode::kNotNull, "is missing or null, but declared not null");
+    return fail_column(static_cast<uint16_t>(missing), EventCode::kNotNull,
+                       "is missing or null, but declared not null");
   }
   if (time_ > time_max_) {
-    return fail_column(schema_->time_column, EventCode::kTooFarAhead, "is further ahead of the clock than the stream allows");
+    return fail_column(schema_->time_column, EventCode::kTooFarAhead,
+                       "is further ahead of the clock than the stream allows");
   }
   return true;
 }
@@ -227,8 +230,8 @@ bool JsonRows::Decoder::member_name(std::string_view* key) {
   return key->size() <= kJsonStringBytesMax || fail(EventCode::kTooLarge, "a field's name is too long");
 }
 
-// `*hint` is where the previous event would have this member; an optional field that is left out or new moves it by one.
-// -1: no column lies there; kBadName: it is not a name.
+// `*hint` is where the previous event would have this member; an optional field that is left out or new moves it by
+// one. -1: no column lies there; kBadName: it is not a name.
 int JsonRows::Decoder::find_child(uint32_t node, std::string_view raw_key, size_t* hint) {
   std::vector<Hint>& hints = hints_[node];
   for (size_t at = *hint; at < hints.size() && at < *hint + 2; ++at) {
@@ -239,7 +242,7 @@ int JsonRows::Decoder::find_child(uint32_t node, std::string_view raw_key, size_
   }
   std::string_view key = raw_key;
   if (raw_key.find('\\') != std::string_view::npos) {
-      const std::string_view token(raw_key.data() - 1, raw_key.size() + 2);
+    const std::string_view token(raw_key.data() - 1, raw_key.size() + 2);
     if (!unescape_json(token, key_scratch_)) return kBadName;
     key = key_scratch_;
   }
@@ -413,7 +416,8 @@ bool JsonRows::Decoder::set_number(uint16_t column, std::string_view token) {
   const bool is_short = type.kind != cep::TypeKind::kFloat && cep::parse_decimal_rounded(token, type.scale, &whole);
   if (is_short && !cep::parse_decimal_digits(token, type.scale, &whole)) {
     if (is_int) return fail_column(column, EventCode::kWrongType, "expected int, got a number with a fraction");
-    return fail_column(column, EventCode::kOutOfRange, "has more fraction digits than " + cep::type_name(type) + " keeps");
+    return fail_column(column, EventCode::kOutOfRange,
+                       "has more fraction digits than " + cep::type_name(type) + " keeps");
   }
   return fail_column(column, EventCode::kOutOfRange, "is beyond the range of " + cep::type_name(type));
 }

@@ -24,7 +24,10 @@ int hex4(std::string_view text, size_t at) {
   int value = 0;
   for (size_t i = at; i < at + 4; ++i) {
     const char c = text[i];
-    const int digit = is_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    const int digit = is_digit(c)            ? c - '0'
+                      : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                      : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                             : -1;
     if (digit < 0) return -1;
     value = value * 16 + digit;
   }
@@ -145,12 +148,12 @@ bool JsonScan::next_part() {
 }
 
 bool JsonScan::skip_string() {
-  for (++at_;; ) {
+  for (++at_;;) {
     const void* quote = at_ < text_.size() ? std::memchr(text_.data() + at_, '"', text_.size() - at_) : nullptr;
     if (quote == nullptr) return fail();
     const size_t end = static_cast<size_t>(static_cast<const char*>(quote) - text_.data());
     size_t slashes = 0;
-    while (text_[end - 1 - slashes] == '\\') ++slashes;   // the opening quote stops it at the latest
+    while (text_[end - 1 - slashes] == '\\') ++slashes;  // the opening quote stops it at the latest
     at_ = end + 1;
     if (slashes % 2 == 0) return true;
   }
@@ -184,7 +187,8 @@ bool JsonScan::take_value(std::string_view* value) {
   } else if (c == '{' || c == '[') {
     if (!skip_container()) return false;
   } else {
-    while (at_ < text_.size() && !is_space(text_[at_]) && text_[at_] != ',' && text_[at_] != '}' && text_[at_] != ']') ++at_;
+    while (at_ < text_.size() && !is_space(text_[at_]) && text_[at_] != ',' && text_[at_] != '}' && text_[at_] != ']')
+      ++at_;
     if (at_ == first) return fail();
   }
   *value = text_.substr(first, at_ - first);

@@ -1,7 +1,7 @@
-// Where the parts of a JSON text begin and end, for what is not an event's own fields: envelopes, watermark lines, CloudEvents,
-// arrays of events, small request bodies. Finds extents only; what is inside a part is for its own reader to validate.
-// Invariant: never reads outside the text; a part that is returned has balanced brackets and closed strings.
-// Threads: plain values. Cost: one pass.
+// Where the parts of a JSON text begin and end, for what is not an event's own fields: envelopes, watermark lines,
+// CloudEvents, arrays of events, small request bodies. Finds extents only; what is inside a part is for its own reader
+// to validate. Invariant: never reads outside the text; a part that is returned has balanced brackets and closed
+// strings. Threads: plain values. Cost: one pass.
 #pragma once
 
 #include <cstddef>
@@ -28,7 +28,7 @@ class JsonScan {
  private:
   bool fail();
   void skip_space();
-  bool next_part();                      // the comma before a part, or the end
+  bool next_part();  // the comma before a part, or the end
   bool skip_string();
   bool skip_container();
   bool take_value(std::string_view* value);

@@ -1,5 +1,6 @@
-// Append-only JSON text: commas and escapes are its business, nesting is the caller's. No allocation but the output's growth.
-// Invariant: what is appended is valid JSON if the calls are well nested; invalid UTF-8 becomes U+FFFD. Threads: one owner.
+// Append-only JSON text: commas and escapes are its business, nesting is the caller's. No allocation but the output's
+// growth. Invariant: what is appended is valid JSON if the calls are well nested; invalid UTF-8 becomes U+FFFD.
+// Threads: one owner.
 #pragma once
 
 #include <cstdint>
@@ -16,14 +17,14 @@ class JsonWriter {
   JsonWriter& end_object() { return close('}'); }
   JsonWriter& begin_array() { return open('['); }
   JsonWriter& end_array() { return close(']'); }
-  JsonWriter& key(std::string_view name);             
+  JsonWriter& key(std::string_view name);
   JsonWriter& string(std::string_view text);
   JsonWriter& integer(int64_t value);
   JsonWriter& unsigned_integer(uint64_t value);
-  JsonWriter& number(double value);                     // shortest round-trip; null if not finite
+  JsonWriter& number(double value);  // shortest round-trip; null if not finite
   JsonWriter& boolean(bool value) { return raw(value ? "true" : "false"); }
   JsonWriter& null() { return raw("null"); }
-  JsonWriter& raw(std::string_view json);               // one finished value
+  JsonWriter& raw(std::string_view json);  // one finished value
 
   JsonWriter& field(std::string_view name, std::string_view text) { return key(name).string(text); }
   // A literal would otherwise choose the bool of some other overload.

@@ -30,10 +30,11 @@ constexpr std::string_view kSchemas = R"json({
   "diagnostics": {"type": "array", "items": {"$ref": "#/components/schemas/Diagnostic"}}}},
 "SubmitAnswer": {"type": "object", "required": ["accepted", "duplicates", "rejected"], "properties": {
   "accepted": {"type": "integer"}, "duplicates": {"type": "integer"},
-  "rejected": {"type": "array", "items": {"type": "object", "required": ["index", "code", "field", "message"], "properties": {
+  "rejected": {"type": "array", "items": {"type": "object",
+    "required": ["index", "code", "field", "message"], "properties": {
     "index": {"type": "integer"},
-    "code": {"enum": ["wrong_type", "not_null", "out_of_range", "bad_time", "too_far_ahead", "late", "duplicate_key", "bad_utf8",
-                      "too_deep", "too_large", "bad_json", "unknown_stream"]},
+    "code": {"enum": ["wrong_type", "not_null", "out_of_range", "bad_time", "too_far_ahead", "late", "duplicate_key",
+                      "bad_utf8", "too_deep", "too_large", "bad_json", "unknown_stream"]},
     "field": {"type": "string"}, "message": {"type": "string"}}}}}},
 "RuleAnswer": {"type": "object", "required": ["name", "version"], "properties": {
   "name": {"type": "string"}, "version": {"type": "integer"}, "mode": {"enum": ["live", "shadow", "paused"]},
@@ -44,14 +45,16 @@ constexpr std::string_view kSchemas = R"json({
 "ListEntry": {"type": "object", "additionalProperties": false, "properties": {
   "owner": {"type": "string"}, "comment": {"type": "string"}, "expires": {"type": "string", "format": "date-time"}}},
 "Replay": {"type": "object", "additionalProperties": false, "properties": {
-  "alert": {"type": "string"}, "from": {"type": "string", "format": "date-time"}, "to": {"type": "string", "format": "date-time"}}},
+  "alert": {"type": "string"}, "from": {"type": "string", "format": "date-time"},
+  "to": {"type": "string", "format": "date-time"}}},
 "Alert": {"type": "object",
-  "required": ["id", "type", "rule", "version", "time", "key", "severity", "tags", "message", "measures", "events", "suppressed",
-               "mode", "truncated"],
+  "required": ["id", "type", "rule", "version", "time", "key", "severity", "tags", "message", "measures", "events",
+               "suppressed", "mode", "truncated"],
   "properties": {"id": {"type": "string"}, "type": {"const": "alert"}, "rule": {"type": "string"},
   "version": {"type": "integer"}, "time": {"type": "string", "format": "date-time"}, "key": {"type": "object"},
   "severity": {"enum": ["info", "low", "medium", "high", "critical"]}, "score": {"type": "integer"},
-  "decision": {"enum": ["allow", "review", "challenge", "block"]}, "tags": {"type": "array", "items": {"type": "string"}},
+  "decision": {"enum": ["allow", "review", "challenge", "block"]},
+  "tags": {"type": "array", "items": {"type": "string"}},
   "message": {"type": "string"}, "measures": {"type": "object"},
   "events": {"type": "array", "items": {"type": "object", "required": ["var", "event"], "properties": {
     "var": {"type": "string"}, "event": {"type": "object"}}}},
@@ -62,8 +65,10 @@ constexpr std::string_view kSchemas = R"json({
   "items": {"type": "array", "items": {"$ref": "#/components/schemas/Alert"}}, "next": {"type": ["string", "null"]}}},
 "MatchState": {"type": "object", "required": ["rule", "version", "mode"], "properties": {
   "rule": {"type": "string"}, "version": {"type": "integer"}, "mode": {"enum": ["live", "shadow", "paused"]},
-  "key": {"type": "object"}, "watermark": {"type": ["string", "null"]}, "runs": {"type": "array", "items": {"type": "object"}},
-  "more": {"type": "boolean"}, "windows": {"type": "array", "items": {"type": "object"}}, "suppress": {"type": "object"},
+  "key": {"type": "object"}, "watermark": {"type": ["string", "null"]},
+  "runs": {"type": "array", "items": {"type": "object"}},
+  "more": {"type": "boolean"}, "windows": {"type": "array", "items": {"type": "object"}},
+  "suppress": {"type": "object"},
   "truncated": {"type": "array", "items": {"type": "string"}},
   "states": {"type": "array", "items": {"type": "object"}}, "hottest": {"type": "array", "items": {"type": "object"}}}}
 })json";
@@ -114,11 +119,16 @@ void write_media(std::string_view type, std::string_view schema, JsonWriter& jso
   json.key(type).begin_object().key("schema").raw(schema).end_object();
 }
 
-std::string reference(std::string_view schema) { return R"({"$ref":"#/components/schemas/)" + std::string(schema) + "\"}"; }
+std::string reference(std::string_view schema) {
+  return R"({"$ref":"#/components/schemas/)" + std::string(schema) + "\"}";
+}
 
 void write_body(const Route& route, JsonWriter& json) {
   if (route.body == BodyKind::kNone) return;
-  json.key("requestBody").begin_object().key("required").boolean(route.body != BodyKind::kJson || route.body_schema != "ListEntry");
+  json.key("requestBody")
+      .begin_object()
+      .key("required")
+      .boolean(route.body != BodyKind::kJson || route.body_schema != "ListEntry");
   json.key("content").begin_object();
   if (route.body == BodyKind::kRuleText) write_media("text/plain", R"({"type":"string"})", json);
   if (route.body == BodyKind::kJson) write_media("application/json", reference(route.body_schema), json);
@@ -150,7 +160,8 @@ void write_answer(std::string_view status, std::string_view shape, JsonWriter& j
   } else if (!shape.empty()) {
     json.key("content").begin_object();
     const bool is_media = shape.find('/') != std::string_view::npos;
-    write_media(is_media ? shape : "application/json", is_media ? std::string(R"({"type":"string"})") : reference(shape), json);
+    write_media(is_media ? shape : "application/json",
+                is_media ? std::string(R"({"type":"string"})") : reference(shape), json);
     json.end_object();
   }
   json.end_object();
@@ -165,8 +176,9 @@ void write_answers(const Route& route, JsonWriter& json) {
     write_answer(answer.substr(0, colon), colon < answer.size() ? answer.substr(colon + 1) : std::string_view(), json);
     rest.remove_prefix(std::min(end + 1, rest.size()));
   }
-  json.key("default").raw(R"({"description":"Any other refusal","content":{"application/problem+json":{"schema":{"$ref":)"
-                          R"("#/components/schemas/Problem"}}}})");
+  json.key("default").raw(
+      R"({"description":"Any other refusal","content":{"application/problem+json":{"schema":{"$ref":)"
+      R"("#/components/schemas/Problem"}}}})");
   json.end_object();
 }
 

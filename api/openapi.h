@@ -1,4 +1,5 @@
-// /openapi.json: OpenAPI 3.1 printed from the table of routes, so that it says what the server does. Threads: immutable.
+// /openapi.json: OpenAPI 3.1 printed from the table of routes, so that it says what the server does. Threads:
+// immutable.
 #pragma once
 
 #include <string>

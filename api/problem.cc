@@ -34,7 +34,8 @@ const std::vector<ProblemKind>& problem_kinds() {
 
 Answer problem_answer(const Problem& problem) {
   const auto& kinds = problem_kinds();
-  const auto kind = std::find_if(kinds.begin(), kinds.end(), [&](const ProblemKind& k) { return k.name == problem.name; });
+  const auto kind =
+      std::find_if(kinds.begin(), kinds.end(), [&](const ProblemKind& k) { return k.name == problem.name; });
   const bool known = kind != kinds.end();
   Answer answer;
   answer.status = problem.status != 0 ? problem.status : known ? kind->status : 500;

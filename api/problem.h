@@ -11,12 +11,12 @@
 namespace api {
 
 struct Problem {
-  std::string name;                // of the table: "not-found"; anything else is printed as given, with `status`
-  std::string detail;              // what happened and what to do, for a person
-  std::string code;                // stable snake word; empty: the name with underscores
-  std::string instance;            // what it is about, a path; empty: left out
-  std::string extra;               // finished members to add, as in `"diagnostics":[...]`; empty: none
-  int status = 0;                  // 0: the table's
+  std::string name;      // of the table: "not-found"; anything else is printed as given, with `status`
+  std::string detail;    // what happened and what to do, for a person
+  std::string code;      // stable snake word; empty: the name with underscores
+  std::string instance;  // what it is about, a path; empty: left out
+  std::string extra;     // finished members to add, as in `"diagnostics":[...]`; empty: none
+  int status = 0;        // 0: the table's
 };
 
 struct ProblemKind {

@@ -18,24 +18,24 @@ enum class BodyKind : uint8_t { kNone, kEvents, kRuleText, kJson };
 
 struct Route {
   std::string_view method;
-  std::string_view path;            // "/v1/rules/{name}"; a last "{value*}" takes all segments that are left, at least one
-  Handler handler;                  // null: planned
-  size_t body_bytes_max;            // 0: no body is read
+  std::string_view path;  // "/v1/rules/{name}"; a last "{value*}" takes all segments that are left, at least one
+  Handler handler;        // null: planned
+  size_t body_bytes_max;  // 0: no body is read
   Scope scope;
   std::string_view summary;
-  std::string_view query;           // names of parameters, blanks between; "key*" may be repeated, "rule!" is needed
+  std::string_view query;  // names of parameters, blanks between; "key*" may be repeated, "rule!" is needed
   BodyKind body;
-  std::string_view body_schema;     // kJson: of the components
-  std::string_view answers;         // "200:RulePage 404": status, and the schema of a JSON body or a media type
+  std::string_view body_schema;  // kJson: of the components
+  std::string_view answers;      // "200:RulePage 404": status, and the schema of a JSON body or a media type
 };
 
 const std::vector<Route>& routes();
 
 struct RouteMatch {
-  const Route* route = nullptr;           // null: see `allow`
+  const Route* route = nullptr;  // null: see `allow`
   std::vector<std::string> captures;
-  std::string allow;                      // methods of the path, comma separated; empty: the path is unknown
-  bool malformed = false;                 // a segment is badly encoded
+  std::string allow;       // methods of the path, comma separated; empty: the path is unknown
+  bool malformed = false;  // a segment is badly encoded
 };
 RouteMatch match_route(std::string_view method, std::string_view path);
 

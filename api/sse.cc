@@ -30,7 +30,8 @@ std::optional<AlertCursor> parse_cursor(std::string_view text) {
     const auto end = std::from_chars(digits.data(), digits.data() + digits.size(), *number);
     return end.ec == std::errc() && end.ptr == digits.data() + digits.size();
   };
-  if (!read(text.substr(0, colon), &cursor.lane) || !read(text.substr(colon + 1), &cursor.sequence)) return std::nullopt;
+  if (!read(text.substr(0, colon), &cursor.lane) || !read(text.substr(colon + 1), &cursor.sequence))
+    return std::nullopt;
   return cursor;
 }
 

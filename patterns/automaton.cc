@@ -61,7 +61,8 @@ class Automaton {
         continue;
       }
       if (guard.strict || first.road.link == cep::Link::kStrict) {
-        diagnostics_.add(Code::kHeadNotStrict, first.road.link == cep::Link::kStrict ? first.road.link_span : guard.span);
+        diagnostics_.add(Code::kHeadNotStrict,
+                         first.road.link == cep::Link::kStrict ? first.road.link_span : guard.span);
         continue;
       }
       const cep::DurationUs span_us = guard.for_us != cep::kTimeMax ? guard.for_us : within_us_;
@@ -145,7 +146,7 @@ class Automaton {
     cep::DurationUs for_us = 0;
     bool has_for = false;
     for (const RoadGuard& guard : last.road.guards) {
-      if (guard.greedy) continue;   // R3: a greedy loop at the end changes nothing
+      if (guard.greedy) continue;  // R3: a greedy loop at the end changes nothing
       if (!guard.strict) edge.kind = cep::EdgeKind::kAbsence;
       if (guard.for_us != cep::kTimeMax) {
         has_for = true;

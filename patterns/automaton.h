@@ -10,8 +10,8 @@
 namespace patterns {
 
 struct Draft {
-  CorePattern core;                       // variables and clocks; states to be made
-  std::vector<uint16_t> positions;        // variable of each position
+  CorePattern core;                 // variables and clocks; states to be made
+  std::vector<uint16_t> positions;  // variable of each position
   std::vector<DraftEdge> edges;
 };
 

@@ -1,5 +1,5 @@
-// What the rules of a compilation can refer to: streams and lists, and who uses them. A plain value: a compilation works on a
-// copy and hands it back only when all of its text is right.
+// What the rules of a compilation can refer to: streams and lists, and who uses them. A plain value: a compilation
+// works on a copy and hands it back only when all of its text is right.
 #pragma once
 
 #include <map>
@@ -13,7 +13,7 @@ namespace patterns {
 
 struct ListDeclaration {
   std::string name;
-  std::vector<cep::Type> types;    // more than one: tuples
+  std::vector<cep::Type> types;  // more than one: tuples
 };
 
 struct RuleUse {
@@ -24,8 +24,8 @@ struct RuleUse {
 struct Catalog {
   std::map<std::string, cep::SchemaPtr> streams;
   std::map<std::string, ListDeclaration> lists;
-  std::map<std::string, RuleUse> rules;      // the rules in force
-  uint16_t next_stream = 0;                  // StreamId of the next new stream; numbers are never given twice
+  std::map<std::string, RuleUse> rules;  // the rules in force
+  uint16_t next_stream = 0;              // StreamId of the next new stream; numbers are never given twice
 };
 
 }  // namespace patterns

@@ -299,13 +299,14 @@ class RuleChecker {
   Diagnostics& diagnostics_;
   ExprChecker expressions_;
   CheckedRule out_;
-  std::vector<const Define*> definitions_;   // by variable
+  std::vector<const Define*> definitions_;  // by variable
   std::vector<std::string> misnamed_;
 };
 
 }  // namespace
 
-CheckedRule check_rule(const RuleDecl& rule, const Catalog& catalog, const SourceMap& sources, Diagnostics& diagnostics) {
+CheckedRule check_rule(const RuleDecl& rule, const Catalog& catalog, const SourceMap& sources,
+                       Diagnostics& diagnostics) {
   return RuleChecker(rule, catalog, sources, diagnostics).run();
 }
 

@@ -1,6 +1,6 @@
 // Checks a rule: inputs, keys, the pattern, every expression, the alert. All problems at once, each once.
-// Invariant: a CheckedRule is only good for compiling if the check added no error; it refers to the tree it was made of.
-// Threads: pure function.
+// Invariant: a CheckedRule is only good for compiling if the check added no error; it refers to the tree it was made
+// of. Threads: pure function.
 #pragma once
 
 #include <optional>
@@ -16,8 +16,8 @@ namespace patterns {
 
 // What a variable, an `until` or the test of a `when` rule asks.
 struct CheckedCondition {
-  TypedPtr expr;                          // null: fits every event
-  std::vector<uint16_t> inputs;           // of these
+  TypedPtr expr;                 // null: fits every event
+  std::vector<uint16_t> inputs;  // of these
 };
 
 struct CheckedMeasure {
@@ -26,18 +26,18 @@ struct CheckedMeasure {
 };
 
 struct CheckedMessage {
-  std::vector<std::string> literals;      // one more than values
+  std::vector<std::string> literals;  // one more than values
   std::vector<TypedPtr> values;
 };
 
 struct CheckedRule {
   const RuleDecl* decl = nullptr;
   RuleNames names;
-  std::vector<TypedPtr> filters;                // by input; null: none
-  std::vector<std::vector<TypedPtr>> key;       // by input, by key column
-  std::optional<CorePattern> core;              // of a pattern rule
-  std::vector<CheckedCondition> conditions;     // by core variable; of a `when` rule: one
-  std::vector<uint16_t> last_inputs;            // whose event can be the last bound one
+  std::vector<TypedPtr> filters;             // by input; null: none
+  std::vector<std::vector<TypedPtr>> key;    // by input, by key column
+  std::optional<CorePattern> core;           // of a pattern rule
+  std::vector<CheckedCondition> conditions;  // by core variable; of a `when` rule: one
+  std::vector<uint16_t> last_inputs;         // whose event can be the last bound one
   std::vector<CheckedMeasure> measures;
   TypedPtr having;
   TypedPtr score;
@@ -47,6 +47,7 @@ struct CheckedRule {
   uint16_t skip_variable = cep::kNoVariable;
 };
 
-CheckedRule check_rule(const RuleDecl& rule, const Catalog& catalog, const SourceMap& sources, Diagnostics& diagnostics);
+CheckedRule check_rule(const RuleDecl& rule, const Catalog& catalog, const SourceMap& sources,
+                       Diagnostics& diagnostics);
 
 }  // namespace patterns

@@ -16,7 +16,8 @@ class AlertChecker {
 
   void run(const AlertClause& alert) {
     if (alert.severity) out_.severity = static_cast<cep::Severity>(word(*alert.severity, kSeverities, "severity", 2));
-    if (alert.decision) out_.decision = static_cast<cep::Decision>(word(*alert.decision, kDecisions, "decision", -1) + 1);
+    if (alert.decision)
+      out_.decision = static_cast<cep::Decision>(word(*alert.decision, kDecisions, "decision", -1) + 1);
     if (alert.score) {
       out_.score = expressions_.check(*alert.score, match_);
       if (!out_.score->type.fits_number()) {
@@ -59,7 +60,8 @@ class AlertChecker {
         }
         out_.message.literals.push_back(std::move(literal));
         literal.clear();
-        out_.message.values.push_back(placeholder({std::string(raw.substr(at + 1, close - at - 1)), part(span, at + 1, close)}));
+        out_.message.values.push_back(
+            placeholder({std::string(raw.substr(at + 1, close - at - 1)), part(span, at + 1, close)}));
         at = close + 1;
       } else {
         literal += c;
@@ -103,7 +105,7 @@ class AlertChecker {
     for (const ScopeKey& key : out_.names.key) names.push_back(key.name);
     for (const uint16_t input : match_.bare) {
       const cep::SchemaPtr& schema = out_.names.inputs[input].schema;
-      if (!schema) return;   // an unknown stream may have it
+      if (!schema) return;  // an unknown stream may have it
       for (const cep::Column& column : schema->columns) names.push_back(column.name);
     }
     if (match_.bare.empty() || out_.names.key_unsure) return;

@@ -18,8 +18,8 @@ struct AggregateName {
   AggregateKind kind;
 };
 constexpr AggregateName kAggregates[] = {
-    {"count", AggregateKind::kCount}, {"sum", AggregateKind::kSum},     {"avg", AggregateKind::kAvg},
-    {"min", AggregateKind::kMin},     {"max", AggregateKind::kMax},     {"stddev", AggregateKind::kStddev},
+    {"count", AggregateKind::kCount}, {"sum", AggregateKind::kSum},   {"avg", AggregateKind::kAvg},
+    {"min", AggregateKind::kMin},     {"max", AggregateKind::kMax},   {"stddev", AggregateKind::kStddev},
     {"first", AggregateKind::kFirst}, {"last", AggregateKind::kLast},
 };
 const std::vector<std::string> kUnits = {"second", "minute", "hour", "day", "week", "month", "quarter", "year"};
@@ -110,7 +110,11 @@ TypedPtr ExprChecker::function(const Expr& expr, const Scope& scope) {
         did_you_mean(expr.name.text, callable_names());
     return error(expr.span);
   }
-  const std::string_view mark = expr.over ? "over" : expr.filter ? "filter" : expr.distinct ? "distinct" : expr.star ? "*" : "";
+  const std::string_view mark = expr.over       ? "over"
+                                : expr.filter   ? "filter"
+                                : expr.distinct ? "distinct"
+                                : expr.star     ? "*"
+                                                : "";
   if (!mark.empty()) {
     diagnostics_.add(Code::kNotAggregate, expr.name.span, {expr.name.text, mark});
     return error(expr.span);
@@ -163,7 +167,7 @@ bool ExprChecker::function_arguments(const Expr& expr, const cep::FunctionInfo& 
 
 bool ExprChecker::function_argument(const Expr& expr, const cep::FunctionInfo& info, char letter, const Typed& arg) {
   const bool constant = letter == 'k' || letter == 'z' || letter == 'u';
-  const bool fits = letter == 'n'                   ? arg.type.fits_number()
+  const bool fits = letter == 'n'                    ? arg.type.fits_number()
                     : letter == 'i' || letter == 'k' ? arg.type.fits(TypeKind::kInt)
                     : letter == 'T'                  ? arg.type.fits(TypeKind::kTimestamp)
                     : letter == 'a'                  ? arg.type.fits(TypeKind::kIp)
@@ -187,7 +191,8 @@ bool ExprChecker::function_argument(const Expr& expr, const cep::FunctionInfo& i
     return false;
   }
   cep::Cidr network;
-  if (info.id == cep::FunctionId::kInCidr && letter == 't' && !value.is_null() && !cep::parse_cidr(value.text(), &network)) {
+  if (info.id == cep::FunctionId::kInCidr && letter == 't' && !value.is_null() &&
+      !cep::parse_cidr(value.text(), &network)) {
     diagnostics_.add(Code::kArgumentType, arg.span, {info.name, "a network like '10.0.0.0/8'", "this text"});
     return false;
   }
@@ -274,7 +279,8 @@ TypedPtr ExprChecker::bound_aggregate(const Expr& expr, const Scope& scope, Aggr
   }
   if (kind == AggregateKind::kFirst || kind == AggregateKind::kLast) return first_or_last(expr, scope, kind);
   if (!expr.star && expr.args.size() != 1) {
-    diagnostics_.add(Code::kArgumentCount, expr.name.span, {expr.name.text, "1 argument", std::to_string(expr.args.size())});
+    diagnostics_.add(Code::kArgumentCount, expr.name.span,
+                     {expr.name.text, "1 argument", std::to_string(expr.args.size())});
     return error(expr.span);
   }
   const bool of_variable = !expr.star && kind == AggregateKind::kCount && expr.args[0]->kind == ExprKind::kName &&
@@ -298,7 +304,8 @@ TypedPtr ExprChecker::bound_aggregate(const Expr& expr, const Scope& scope, Aggr
 
 TypedPtr ExprChecker::first_or_last(const Expr& expr, const Scope& scope, AggregateKind kind) {
   if (expr.args.empty() || expr.args.size() > 2) {
-    diagnostics_.add(Code::kArgumentCount, expr.name.span, {expr.name.text, "1 to 2 arguments", std::to_string(expr.args.size())});
+    diagnostics_.add(Code::kArgumentCount, expr.name.span,
+                     {expr.name.text, "1 to 2 arguments", std::to_string(expr.args.size())});
     return error(expr.span);
   }
   const Expr& of = *expr.args[0];
@@ -342,7 +349,8 @@ bool ExprChecker::window_is_there(const Expr& expr, const Scope& scope, Aggregat
   } else if (expr.star && kind != AggregateKind::kCount) {
     diagnostics_.add(Code::kArgumentCount, expr.name.span, {expr.name.text, "1 argument", "`*`"});
   } else if (!expr.star && expr.args.size() != 1) {
-    diagnostics_.add(Code::kArgumentCount, expr.name.span, {expr.name.text, "1 argument", std::to_string(expr.args.size())});
+    diagnostics_.add(Code::kArgumentCount, expr.name.span,
+                     {expr.name.text, "1 argument", std::to_string(expr.args.size())});
   }
   return diagnostics_.errors() == errors_before;
 }
@@ -355,7 +363,7 @@ std::optional<uint16_t> ExprChecker::window_input(const Expr& expr, const Scope&
     diagnostics_.add(Code::kUnknownInput, over.input->span, {over.input->text}).hint = "add it to `on`";
     return std::nullopt;
   }
-  if (!scope.window_input) {
+  if (!scope.window_input && !scope.names->inputs.empty()) {
     diagnostics_.add(Code::kWindowInput, over.span).hint =
         "write `over (on " + scope.names->inputs[0].name + " last 1 hour)`";
   }

@@ -11,7 +11,7 @@ namespace {
 using cep::ExprOp;
 using cep::TypeKind;
 
-constexpr uint32_t kWeightMax = 20'000;   // nodes an expression may have once `between` and `case x` are written out
+constexpr uint32_t kWeightMax = 20'000;  // nodes an expression may have once `between` and `case x` are written out
 
 ExprOp operation(Op op) {
   switch (op) {
@@ -77,7 +77,8 @@ TypedPtr ExprChecker::not_yet(const Span& span, std::string_view what) {
 TypedPtr ExprChecker::clash(const Span& span, std::string_view symbol, const Typed& a, const Typed& b) {
   Diagnostic& it = diagnostics_.add(Code::kTypeClash, span, {describe(a.type), describe(b.type), symbol});
   const bool text_and_other = (a.type.type.kind == TypeKind::kText) != (b.type.type.kind == TypeKind::kText);
-  if (!a.type.is_null() && !b.type.is_null() && text_and_other) it.hint = "nothing becomes a text by itself: write `cast(... as ...)`";
+  if (!a.type.is_null() && !b.type.is_null() && text_and_other)
+    it.hint = "nothing becomes a text by itself: write `cast(... as ...)`";
   return error(join(a.span, b.span));
 }
 
@@ -102,7 +103,8 @@ TypedPtr ExprChecker::check(const Expr& expr, const Scope& scope) {
     case ExprKind::kBool: return constant(expr.span, cep::Value::boolean(expr.flag), ExprType::of(TypeKind::kBool));
     case ExprKind::kNumber: {
       const Number& n = expr.number;
-      if (n.kind == NumberKind::kInt) return constant(expr.span, cep::Value::integer(n.int_value), ExprType::of(TypeKind::kInt));
+      if (n.kind == NumberKind::kInt)
+        return constant(expr.span, cep::Value::integer(n.int_value), ExprType::of(TypeKind::kInt));
       if (n.kind == NumberKind::kFloat) {
         return constant(expr.span, cep::Value::floating(n.float_value), ExprType::of(TypeKind::kFloat));
       }
@@ -117,7 +119,7 @@ TypedPtr ExprChecker::check(const Expr& expr, const Scope& scope) {
     case ExprKind::kCall: return call(expr, scope);
     case ExprKind::kCase: return case_when(expr, scope);
     case ExprKind::kCast: return cast(expr, scope);
-    case ExprKind::kTuple: return error(expr.span);   // the parser spoke of it, or in_list took it apart
+    case ExprKind::kTuple: return error(expr.span);  // the parser spoke of it, or in_list took it apart
     case ExprKind::kUnary: return unary(expr, scope);
     case ExprKind::kBinary: return binary(expr, scope);
     case ExprKind::kIn: return in_values(expr, scope);
@@ -139,7 +141,8 @@ TypedPtr ExprChecker::timestamp(const Expr& expr) {
   const cep::Result<cep::TimeUs> time =
       expr.flag ? cep::time_from_epoch_ms(expr.text) : cep::parse_time(expr.text, "UTC");
   if (!time.ok()) {
-    diagnostics_.add(Code::kBadTimestamp, expr.span, {expr.text}).hint = "write it like `timestamp '2026-01-31T12:00:00Z'`";
+    diagnostics_.add(Code::kBadTimestamp, expr.span, {expr.text}).hint =
+        "write it like `timestamp '2026-01-31T12:00:00Z'`";
     return error(expr.span);
   }
   return constant(expr.span, cep::Value::timestamp(*time), ExprType::of(TypeKind::kTimestamp));
@@ -189,10 +192,11 @@ TypedPtr ExprChecker::binary(const Expr& expr, const Scope& scope) {
   return node(operation(expr.op), expr.span, *type, {a, b});
 }
 
-TypedPtr ExprChecker::compare(ExprOp op, std::string_view symbol, const Span& at, const Span& span, TypedPtr a, TypedPtr b) {
+TypedPtr ExprChecker::compare(ExprOp op, std::string_view symbol, const Span& at, const Span& span, TypedPtr a,
+                              TypedPtr b) {
   const bool ordered = op != ExprOp::kEqual && op != ExprOp::kNotEqual;
   if (a->is_error() || b->is_error()) {
-    return node(op, span, ExprType::of(TypeKind::kBool), {a, b});   // a condition all the same, so nothing cascades
+    return node(op, span, ExprType::of(TypeKind::kBool), {a, b});  // a condition all the same, so nothing cascades
   }
   if (!comparable(a->type, b->type, ordered)) {
     clash(at, symbol, *a, *b);
@@ -243,12 +247,14 @@ TypedPtr ExprChecker::in_list(const Expr& expr, const Scope& scope) {
   const std::vector<cep::Type>& types = found->second.types;
   if (types.size() != args.size()) {
     const auto parts = [](size_t n) { return n == 1 ? std::string("one value") : "a tuple of " + std::to_string(n); };
-    diagnostics_.add(Code::kTupleWidth, left.span, {parts(args.size()), "`@" + expr.name.text + "` of " + parts(types.size())});
+    diagnostics_.add(Code::kTupleWidth, left.span,
+                     {parts(args.size()), "`@" + expr.name.text + "` of " + parts(types.size())});
     return error(expr.span);
   }
   for (size_t i = 0; i < args.size(); ++i) {
     if (args[i]->type.fits(types[i].kind)) continue;
-    diagnostics_.add(Code::kTypeClash, args[i]->span, {describe(args[i]->type), cep::type_name(types[i]), "in @" + expr.name.text});
+    diagnostics_.add(Code::kTypeClash, args[i]->span,
+                     {describe(args[i]->type), cep::type_name(types[i]), "in @" + expr.name.text});
     return error(expr.span);
   }
   auto made = std::make_shared<Typed>(*node(ExprOp::kInList, expr.span, ExprType::of(TypeKind::kBool), std::move(args),
@@ -276,7 +282,8 @@ TypedPtr ExprChecker::text_match(const Expr& expr, const Scope& scope) {
     diagnostics_.add(Code::kBadRegex, at, {compiled.error().message});
     return error(expr.span);
   }
-  auto made = std::make_shared<Typed>(*node(ExprOp::kMatches, expr.span, ExprType::of(TypeKind::kBool), {value}, flags));
+  auto made =
+      std::make_shared<Typed>(*node(ExprOp::kMatches, expr.span, ExprType::of(TypeKind::kBool), {value}, flags));
   made->name = expr.text;
   return made;
 }

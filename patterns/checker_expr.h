@@ -1,6 +1,5 @@
-// Checks one expression against a scope: names, types, places. Every mistake is reported once, under its own word; the part
-// that holds it becomes an error type that goes with everything.
-// Threads: one owner; lives for one compilation.
+// Checks one expression against a scope: names, types, places. Every mistake is reported once, under its own word; the
+// part that holds it becomes an error type that goes with everything. Threads: one owner; lives for one compilation.
 #pragma once
 
 #include <string_view>

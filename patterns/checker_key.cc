@@ -20,7 +20,11 @@ bool can_be_key(const ExprType& type) {
 class KeyChecker {
  public:
   KeyChecker(const RuleDecl& rule, ExprChecker& expressions, Diagnostics& diagnostics, CheckedRule& out)
-      : rule_(rule), expressions_(expressions), diagnostics_(diagnostics), out_(out), columns_(out.names.inputs.size()) {}
+      : rule_(rule),
+        expressions_(expressions),
+        diagnostics_(diagnostics),
+        out_(out),
+        columns_(out.names.inputs.size()) {}
 
   void run() {
     const size_t errors_before = diagnostics_.errors();
@@ -133,7 +137,7 @@ class KeyChecker {
   ExprChecker& expressions_;
   Diagnostics& diagnostics_;
   CheckedRule& out_;
-  std::vector<std::vector<Column>> columns_;   // by input
+  std::vector<std::vector<Column>> columns_;  // by input
   bool reported_ = false;
 };
 

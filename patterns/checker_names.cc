@@ -6,7 +6,9 @@
 namespace patterns {
 namespace {
 
-bool is_bound_at(const Scope& scope, uint64_t bound, uint16_t variable) { return (bound >> variable & 1) != 0 && !scope.at_head; }
+bool is_bound_at(const Scope& scope, uint64_t bound, uint16_t variable) {
+  return (bound >> variable & 1) != 0 && !scope.at_head;
+}
 
 }  // namespace
 
@@ -75,9 +77,10 @@ TypedPtr ExprChecker::field(const Name& name, const std::vector<uint16_t>& input
       found.push_back(&schema->columns[static_cast<size_t>(index)]);
     }
   }
+  const bool may_be_key = scope.place == Place::kMatch && scope.names->key_unsure;
+  if ((found.empty() || missing_somewhere) && may_be_key) return error(name.span);
   if (found.empty()) {
-    const bool may_be_key = scope.place == Place::kMatch && scope.names->key_unsure;
-    if (unknown_stream || !first || may_be_key) return error(name.span);
+    if (unknown_stream || !first) return error(name.span);
     Diagnostic& it = diagnostics_.add(Code::kUnknownField, name.span, {name.text, first->name});
     it.hint = did_you_mean(name.text, candidates);
     const uint16_t variable = scope.names->find_variable(name.text);
@@ -85,8 +88,9 @@ TypedPtr ExprChecker::field(const Name& name, const std::vector<uint16_t>& input
     return error(name.span);
   }
   if (missing_somewhere) {
-    diagnostics_.add(missing, name.span, {name.text}).hint =
-        missing == Code::kFieldPath ? "name the variable: `v." + name.text + "`" : "name the input: `... as input where ...`";
+    diagnostics_.add(missing, name.span, {name.text}).hint = missing == Code::kFieldPath
+                                                                 ? "name the variable: `v." + name.text + "`"
+                                                                 : "name the input: `... as input where ...`";
     return error(name.span);
   }
   if (!same_in_all(name, found)) return error(name.span);
@@ -102,8 +106,8 @@ TypedPtr ExprChecker::field(const Name& name, const std::vector<uint16_t>& input
 bool ExprChecker::same_in_all(const Name& name, const std::vector<const cep::Column*>& found) {
   for (const cep::Column* column : found) {
     if (same_values(column->type, found[0]->type)) continue;
-    diagnostics_.add(Code::kTypeClash, name.span,
-                     {cep::type_name(found[0]->type), cep::type_name(column->type), name.text})
+    diagnostics_
+        .add(Code::kTypeClash, name.span, {cep::type_name(found[0]->type), cep::type_name(column->type), name.text})
         .hint = "the inputs have different types here";
     return false;
   }
@@ -168,8 +172,9 @@ uint16_t ExprChecker::use_variable(const Name& name, const Scope& scope, bool nu
     return cep::kNoVariable;
   }
   if (!is_bound_at(scope, scope.may, variable)) {
-    if (variable == scope.own) return variable;   // null in every round there is: lint never-starts
-    diagnostics_.add(Code::kForwardName, name.span, {name.text}).hint = "put the comparison into the condition of the later one";
+    if (variable == scope.own) return variable;  // null in every round there is: lint never-starts
+    diagnostics_.add(Code::kForwardName, name.span, {name.text}).hint =
+        "put the comparison into the condition of the later one";
     return cep::kNoVariable;
   }
   if (null_if_unbound && variable != scope.own && scope.place == Place::kDefine &&

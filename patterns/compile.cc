@@ -48,7 +48,8 @@ class Deployer {
     const CheckedRule checked = check_rule(*decl, catalog_, sources_, diagnostics_);
     // Lints of a rule that is wrong would be guesses; so would be those of a rule that could not be read. Once diagnostics
     // were dropped nobody knows whose they were.
-    if (errors_in(statement.span) != 0 || diagnostics_.dropped() != 0) return;
+    const bool whole = !checked.names.inputs.empty() && (checked.core || checked.names.is_when);
+    if (!whole || errors_in(statement.span) != 0 || diagnostics_.dropped() != 0) return;
     CompiledRule made;
     made.name = decl->name.text;
     made.shadow = decl->shadow;
@@ -92,7 +93,8 @@ class Deployer {
   bool first_of_name(std::string_view kind, const Name& name) {
     for (const auto& [known_kind, known] : created_) {
       if (known_kind != kind || known.text != name.text) continue;
-      diagnostics_.add(Code::kTwiceInFile, name.span, {kind, name.text}).notes.push_back({"first written here", known.span});
+      diagnostics_.add(Code::kTwiceInFile, name.span, {kind, name.text})
+          .notes.push_back({"first written here", known.span});
       return false;
     }
     created_.push_back({kind, name});
@@ -157,7 +159,8 @@ std::optional<Deployment> compile_files(const SourceMap& sources, std::span<cons
   return deployer.take_deployment();
 }
 
-std::optional<Deployment> compile_file(const SourceMap& sources, FileId file, Catalog& catalog, Diagnostics& diagnostics) {
+std::optional<Deployment> compile_file(const SourceMap& sources, FileId file, Catalog& catalog,
+                                       Diagnostics& diagnostics) {
   return compile_files(sources, {&file, 1}, catalog, diagnostics);
 }
 

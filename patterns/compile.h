@@ -1,7 +1,6 @@
 // The front door of the language: text in, programs out, against a catalogue that it brings up to date.
-// Invariant: all or nothing. With an error in any statement nothing is deployed and the catalogue is as it was; all problems of
-// all statements are reported at once, each once.
-// Threads: pure but for its arguments.
+// Invariant: all or nothing. With an error in any statement nothing is deployed and the catalogue is as it was; all
+// problems of all statements are reported at once, each once. Threads: pure but for its arguments.
 #pragma once
 
 #include <optional>
@@ -21,7 +20,7 @@ struct CompiledRule {
   std::string name;
   bool shadow = false;
   cep::ProgramPtr program;
-  std::string text;                        // canonical print of the statement
+  std::string text;  // canonical print of the statement
 };
 
 struct Drop {
@@ -31,8 +30,8 @@ struct Drop {
 
 // What the texts ask for. Declarations are in force before the rules, and drops come last.
 struct Deployment {
-  std::vector<cep::SchemaPtr> streams;     // new or changed
-  std::vector<ListDeclaration> lists;      // new
+  std::vector<cep::SchemaPtr> streams;  // new or changed
+  std::vector<ListDeclaration> lists;   // new
   std::vector<CompiledRule> rules;
   std::vector<Drop> drops;
 };
@@ -40,6 +39,7 @@ struct Deployment {
 // Compiles all statements of the files as one deployment; a rule may stand before the streams it reads.
 std::optional<Deployment> compile_files(const SourceMap& sources, std::span<const FileId> files, Catalog& catalog,
                                         Diagnostics& diagnostics);
-std::optional<Deployment> compile_file(const SourceMap& sources, FileId file, Catalog& catalog, Diagnostics& diagnostics);
+std::optional<Deployment> compile_file(const SourceMap& sources, FileId file, Catalog& catalog,
+                                       Diagnostics& diagnostics);
 
 }  // namespace patterns

@@ -114,8 +114,8 @@ class Compiler {
     for (const Name& sink : rule_.decl->alert->sinks) spec.sinks.push_back(sink.text);
   }
 
-  // R74. A run lives for `within` and then for the absence behind its last event (R21). Without `within` a run that still
-  // awaits an event has no end, so the whole log must be read.
+  // R74. A run lives for `within` and then for the absence behind its last event (R21). Without `within` a run that
+  // still awaits an event has no end, so the whole log must be read.
   cep::DurationUs horizon() const {
     cep::DurationUs longest = program_.suppress_us;
     for (const cep::Ring& ring : program_.rings) longest = std::max(longest, ring.span_us);
@@ -149,6 +149,8 @@ class Compiler {
 
 }  // namespace
 
-cep::ProgramPtr compile_rule(const CheckedRule& rule, std::string text) { return Compiler(rule, std::move(text)).run(); }
+cep::ProgramPtr compile_rule(const CheckedRule& rule, std::string text) {
+  return Compiler(rule, std::move(text)).run();
+}
 
 }  // namespace patterns

@@ -36,7 +36,8 @@ class StreamBuilder {
       return;
     }
     if (column.path && !column.path->empty() && column.path->front() == '/' && !is_json_pointer(*column.path)) {
-      diagnostics_.add(Code::kBadPath, column.path_span, {*column.path}).hint = "`~` is written `~0`, a `/` in a name `~1`";
+      diagnostics_.add(Code::kBadPath, column.path_span, {*column.path}).hint =
+          "`~` is written `~0`, a `/` in a name `~1`";
     }
     schema_.columns.push_back({column.name.text, column.type.type, column.not_null, column.path.value_or("")});
   }
@@ -51,7 +52,7 @@ class StreamBuilder {
   }
 
   void time_column() {
-    if (decl_.time_field.text.empty()) return;   // could not be read
+    if (decl_.time_field.text.empty()) return;  // could not be read
     const int index = find(decl_.time_field);
     if (index < 0) return;
     const cep::Column& column = schema_.columns[static_cast<size_t>(index)];
@@ -116,7 +117,8 @@ std::string forbidden_change(const cep::StreamSchema& old, const cep::StreamSche
   if (now.explicit_watermark != old.explicit_watermark) return "`watermark explicit` changes";
   if (now.ahead_us != old.ahead_us) return "`ahead` changes";
   if (now.zone != old.zone) return "`zone` changes";
-  if (now.unique_columns != old.unique_columns || now.unique_within_us != old.unique_within_us) return "`unique` changes";
+  if (now.unique_columns != old.unique_columns || now.unique_within_us != old.unique_within_us)
+    return "`unique` changes";
   if (now.keep_raw != old.keep_raw) return "`keep raw` changes";
   if (now.from_rules != old.from_rules) return "`from rules` changes";
   return "";

@@ -10,8 +10,8 @@
 
 namespace patterns {
 
-// The schema if it is new or changed; it is in the catalogue then. After an error the catalogue may hold the declaration all
-// the same, so that the rules on it are not reported as well.
+// The schema if it is new or changed; it is in the catalogue then. After an error the catalogue may hold the
+// declaration all the same, so that the rules on it are not reported as well.
 cep::SchemaPtr declare_stream(const StreamDecl& decl, Catalog& catalog, Diagnostics& diagnostics);
 std::optional<ListDeclaration> declare_list(const ListDecl& decl, Catalog& catalog, Diagnostics& diagnostics);
 // Lints of a declaration.

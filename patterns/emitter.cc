@@ -148,13 +148,16 @@ uint16_t Emitter::ring(const Typed& expr) {
     } else {
       made.argument = emit(*argument, {made.input});
       made.type = type_of(*argument);
-      made.value = ring_value_of(made.type);
+      // Distinct values are told apart by their hashes, of whatever type they are.
+      const bool distinct = expr.aggregate == cep::AggregateKind::kCountDistinct;
+      made.value = distinct ? cep::RingValue::kText : ring_value_of(made.type);
     }
   }
   made.predicate = predicate(made.input, conjuncts);
   made.identity = ring_identity(program_, made);
   for (size_t i = 0; i < program_.rings.size(); ++i) {
-    if (program_.rings[i].identity == made.identity && program_.rings[i].input == made.input) return static_cast<uint16_t>(i);
+    if (program_.rings[i].identity == made.identity && program_.rings[i].input == made.input)
+      return static_cast<uint16_t>(i);
   }
   program_.rings.push_back(std::move(made));
   return static_cast<uint16_t>(program_.rings.size() - 1);

@@ -1,6 +1,5 @@
-// Turns checked expressions into nodes of a program's pool, and registers what they need: aggregates, rings, windows, lists,
-// predicates. Equal ones are one.
-// Threads: one owner; lives for one compilation.
+// Turns checked expressions into nodes of a program's pool, and registers what they need: aggregates, rings, windows,
+// lists, predicates. Equal ones are one. Threads: one owner; lives for one compilation.
 #pragma once
 
 #include <map>

@@ -91,7 +91,8 @@ class Dump {
       }
       line(text);
     }
-    for (const cep::KeyPart& part : program_.key) line("key " + print_name(part.name) + " " + cep::type_name(part.type));
+    for (const cep::KeyPart& part : program_.key)
+      line("key " + print_name(part.name) + " " + cep::type_name(part.type));
   }
 
   void variable(const cep::Variable& variable) {
@@ -185,10 +186,10 @@ std::string compile_dot(const cep::Program& program) {
   std::string text = "digraph " + dot_string(program.rule) + " {\n  rankdir=LR;\n  node [shape=circle];\n";
   for (size_t s = 0; s < program.states.size(); ++s) {
     const cep::State& state = program.states[s];
-    const std::string label = state.variable == cep::kNoVariable
-                                  ? "start"
-                                  : std::to_string(s) + " " + program.variables[state.variable].name;
-    text += "  s" + std::to_string(s) + " [label=" + dot_string(label) + (state.accepting ? ", shape=doublecircle" : "") + "];\n";
+    const std::string label =
+        state.variable == cep::kNoVariable ? "start" : std::to_string(s) + " " + program.variables[state.variable].name;
+    text += "  s" + std::to_string(s) + " [label=" + dot_string(label) +
+            (state.accepting ? ", shape=doublecircle" : "") + "];\n";
     for (size_t i = 0; i < state.edges.size(); ++i) {
       const cep::Edge& e = state.edges[i];
       std::string target = "s" + std::to_string(e.target);

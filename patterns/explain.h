@@ -1,6 +1,6 @@
-// A program as text: expressions, the dump of everything that decides matching (its fingerprint is of this text), and DOT.
-// Invariant: the dump depends only on the program, never on addresses or the order of a hash table; equal dumps match alike.
-// Threads: pure functions.
+// A program as text: expressions, the dump of everything that decides matching (its fingerprint is of this text), and
+// DOT. Invariant: the dump depends only on the program, never on addresses or the order of a hash table; equal dumps
+// match alike. Threads: pure functions.
 #pragma once
 
 #include <string>

@@ -54,7 +54,8 @@ std::string constant_text(const cep::Value& v) {
     case cep::ValueKind::kBool: return v.is_true() ? "true" : "false";
     case cep::ValueKind::kFloat: return float_text(v.real);
     case cep::ValueKind::kText: return print_string(v.text());
-    case cep::ValueKind::kTimestamp: return "timestamp " + print_string(cep::format_time(static_cast<cep::TimeUs>(v.number)));
+    case cep::ValueKind::kTimestamp:
+      return "timestamp " + print_string(cep::format_time(static_cast<cep::TimeUs>(v.number)));
     case cep::ValueKind::kDuration: return duration_text(static_cast<cep::DurationUs>(v.number));
     default: return cep::to_display(v);
   }
@@ -80,7 +81,8 @@ class ExprText {
     const bool negated = (e.flags & cep::Expr::kNegated) != 0;
     const std::string no = negated ? "not " : "";
     switch (e.op) {
-      case ExprOp::kConstant: return {constant_text(program_.pool.constants[static_cast<size_t>(e.a)].view()), kPrimary};
+      case ExprOp::kConstant:
+        return {constant_text(program_.pool.constants[static_cast<size_t>(e.a)].view()), kPrimary};
       case ExprOp::kField:
       case ExprOp::kFieldByStream: return {field_text(e), kPrimary};
       case ExprOp::kBoundField:
@@ -99,7 +101,8 @@ class ExprText {
       }
       case ExprOp::kMatches:
         return {text(e.a, kConcat) + " " + no + "matches " +
-                    print_string(program_.pool.regexes[static_cast<size_t>(e.b)]->pattern()), kCompare};
+                    print_string(program_.pool.regexes[static_cast<size_t>(e.b)]->pattern()),
+                kCompare};
       case ExprOp::kLike: return {text(e.a, kConcat) + " " + no + "like " + text(e.b, kConcat), kCompare};
       case ExprOp::kCase: return {case_text(e), kPrimary};
       case ExprOp::kCast: return {"cast(" + text(e.a) + " as " + cep::type_name(e.type) + ")", kPrimary};
@@ -141,7 +144,8 @@ class ExprText {
 
   std::string column_name(const cep::FieldMap& map) const {
     for (const cep::Input& input : program_.inputs) {
-      if (input.schema->id == map.entries[0].stream) return print_name(input.schema->columns[map.entries[0].column].name);
+      if (input.schema->id == map.entries[0].stream)
+        return print_name(input.schema->columns[map.entries[0].column].name);
     }
     return "?";
   }
@@ -243,7 +247,10 @@ std::string ring_identity(const cep::Program& program, const cep::Ring& ring) {
   text += ")";
   if (ring.predicate == cep::kNever) text += " where false";
   if (ring.predicate >= 0) text += " where " + program.predicates[static_cast<size_t>(ring.predicate)].text;
-  if (ring.argument != cep::kNoExpr) text += " value " + expr_text(program, ring.argument, input.schema.get());
+  if (ring.argument != cep::kNoExpr) {
+    text += ring.value == cep::RingValue::kText ? " hash " : " value ";
+    text += expr_text(program, ring.argument, input.schema.get());
+  }
   return text;
 }
 
@@ -252,7 +259,7 @@ std::string duration_text(cep::DurationUs us) {
     cep::DurationUs us;
     const char* name;
   };
-  static constexpr Unit kUnits[] = {{7 * cep::kDay, "week"},   {cep::kDay, "day"},       {cep::kHour, "hour"},
+  static constexpr Unit kUnits[] = {{7 * cep::kDay, "week"},  {cep::kDay, "day"},       {cep::kHour, "hour"},
                                     {cep::kMinute, "minute"}, {cep::kSecond, "second"}, {cep::kMillisecond, "ms"}};
   if (us == 0) return "0 seconds";
   for (const Unit& unit : kUnits) {

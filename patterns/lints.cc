@@ -8,8 +8,8 @@
 namespace patterns {
 namespace {
 
-constexpr cep::DurationUs kRunAgeMax = 30 * cep::kDay;      // of runs without `within` (L1)
-constexpr cep::DurationUs kLogKeptUs = 7 * cep::kDay;       // unless a stream says `retain` (R75)
+constexpr cep::DurationUs kRunAgeMax = 30 * cep::kDay;  // of runs without `within` (L1)
+constexpr cep::DurationUs kLogKeptUs = 7 * cep::kDay;   // unless a stream says `retain` (R75)
 
 // A run can wait for ever behind a bound event.
 bool waits_without_end(const cep::Program& program) {
@@ -31,7 +31,8 @@ void lint_key(const CheckedRule& rule, Diagnostics& diagnostics) {
   for (const std::vector<TypedPtr>& parts : rule.key) {
     for (const TypedPtr& part : parts) {
       if (part->op == cep::ExprOp::kField && !part->not_null) {
-        diagnostics.add(Code::kNullableKey, part->span, {part->name}).hint = "declare it `not null`, or filter the source";
+        diagnostics.add(Code::kNullableKey, part->span, {part->name}).hint =
+            "declare it `not null`, or filter the source";
       }
     }
   }
@@ -49,10 +50,13 @@ void lint_decision(const CheckedRule& rule, const cep::Program& program, Diagnos
 void lint_message(const CheckedRule& rule, Diagnostics& diagnostics) {
   for (const TypedPtr& value : rule.message.values) {
     std::string name = value->name;
-    std::transform(name.begin(), name.end(), name.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+    std::transform(name.begin(), name.end(), name.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
     if (name != "card" && name != "pan" && name != "iban") continue;
     const bool raw = value->op != cep::ExprOp::kFunction;
-    if (raw) diagnostics.add(Code::kPii, rule.decl->alert->message->span, {value->name}).hint = "show `mask(" + value->name + ")` as a measure";
+    if (raw)
+      diagnostics.add(Code::kPii, rule.decl->alert->message->span, {value->name}).hint =
+          "show `mask(" + value->name + ")` as a measure";
   }
 }
 
@@ -61,8 +65,9 @@ void lint_windows(const CheckedRule& rule, const cep::Program& program, Diagnost
     const cep::StreamSchema& schema = *program.inputs[ring.input].schema;
     const cep::DurationUs kept = std::max(kLogKeptUs, schema.retain_us.value_or(0));
     if (ring.span_us <= kept) continue;
-    diagnostics.add(Code::kLongerThanLog, rule.decl->name.span).hint =
-        "at first it sees " + duration_text(kept) + " of `" + schema.name + "`; `retain " + duration_text(ring.span_us) + "` keeps more";
+    diagnostics.add(Code::kLongerThanLog, rule.decl->name.span).hint = "at first it sees " + duration_text(kept) +
+                                                                       " of `" + schema.name + "`; `retain " +
+                                                                       duration_text(ring.span_us) + "` keeps more";
   }
 }
 
@@ -80,7 +85,8 @@ void lint_cost(const CheckedRule& rule, const cep::Program& program, Diagnostics
     return;
   }
   if (waits_without_end(program)) {
-    diagnostics.add(Code::kNoWithin, rule.decl->pattern->span, {duration_text(kRunAgeMax)}).hint = "add `within 1 hour`";
+    diagnostics.add(Code::kNoWithin, rule.decl->pattern->span, {duration_text(kRunAgeMax)}).hint =
+        "add `within 1 hour`";
   }
   if (!program.head_nots.empty()) {
     const CoreVariable& variable = rule.core->variables[program.head_nots[0].variable];

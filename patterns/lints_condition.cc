@@ -32,7 +32,8 @@ bool hands_null_on(const Typed& expr, const Unknown& unknown) {
     case ExprOp::kIn: return hands_null_on(*expr.args[0], unknown);
     default: break;
   }
-  return std::any_of(expr.args.begin(), expr.args.end(), [&](const TypedPtr& arg) { return hands_null_on(*arg, unknown); });
+  return std::any_of(expr.args.begin(), expr.args.end(),
+                     [&](const TypedPtr& arg) { return hands_null_on(*arg, unknown); });
 }
 
 // Whether a condition cannot be true while what `unknown` picks is null.
@@ -91,7 +92,8 @@ class ConditionLints {
   void expression(const Typed& part) {
     if (is_comparison(part.op)) comparison(part);
     if (part.op == ExprOp::kIn && (part.flags & cep::Expr::kNegated) != 0 &&
-        std::any_of(part.args.begin() + 1, part.args.end(), [](const TypedPtr& arg) { return is_null_constant(*arg); })) {
+        std::any_of(part.args.begin() + 1, part.args.end(),
+                    [](const TypedPtr& arg) { return is_null_constant(*arg); })) {
       diagnostics_.add(Code::kNeverTrue, part.span).hint = "`not in` with a null is never true: leave the null out";
     }
   }
@@ -101,7 +103,8 @@ class ConditionLints {
     const Typed& a = *part.args[0];
     const Typed& b = *part.args[1];
     if (is_null_constant(a) || is_null_constant(b)) {
-      diagnostics_.add(Code::kNeverTrue, part.span).hint = part.op == ExprOp::kNotEqual ? "write `is not null`" : "write `is null`";
+      diagnostics_.add(Code::kNeverTrue, part.span).hint =
+          part.op == ExprOp::kNotEqual ? "write `is not null`" : "write `is null`";
       return;
     }
     const bool equality = part.op == ExprOp::kEqual || part.op == ExprOp::kNotEqual;
@@ -120,13 +123,15 @@ class ConditionLints {
   void history(const Typed& operand, bool must_be_large) {
     const Typed* found = nullptr;
     hands_null_on(operand, [&](const Typed& part) {
-      const bool counts = part.aggregate == cep::AggregateKind::kCount || part.aggregate == cep::AggregateKind::kCountDistinct ||
+      const bool counts = part.aggregate == cep::AggregateKind::kCount ||
+                          part.aggregate == cep::AggregateKind::kCountDistinct ||
                           (part.aggregate == cep::AggregateKind::kSum && must_be_large);
       if (part.op == ExprOp::kWindow && !counts && (part.window.exclude_current || part.window.filter)) found = &part;
       return false;
     });
     if (found) {
-      static constexpr std::string_view kNames[] = {"count", "sum", "avg", "min", "max", "stddev", "count", "first", "last"};
+      static constexpr std::string_view kNames[] = {"count",  "sum",   "avg",   "min", "max",
+                                                    "stddev", "count", "first", "last"};
       diagnostics_.add(Code::kNullHistory, found->span, {kNames[static_cast<size_t>(found->aggregate)]}).hint =
           "say what then: `coalesce(.., 0)`";
     }
@@ -146,9 +151,12 @@ class ConditionLints {
       Range& range = by_column[column.name];
       const bool was_empty = range.is_empty();
       const cep::Value value = bound.constant.view();
-      if (op == ExprOp::kEqual || op == ExprOp::kGreater || op == ExprOp::kGreaterEqual) range.at_least(value, op == ExprOp::kGreater);
-      if (op == ExprOp::kEqual || op == ExprOp::kLess || op == ExprOp::kLessEqual) range.at_most(value, op == ExprOp::kLess);
-      if (!was_empty && range.is_empty()) diagnostics_.add(Code::kNeverTrue, conjunct->span).hint = "it contradicts what stands before it";
+      if (op == ExprOp::kEqual || op == ExprOp::kGreater || op == ExprOp::kGreaterEqual)
+        range.at_least(value, op == ExprOp::kGreater);
+      if (op == ExprOp::kEqual || op == ExprOp::kLess || op == ExprOp::kLessEqual)
+        range.at_most(value, op == ExprOp::kLess);
+      if (!was_empty && range.is_empty())
+        diagnostics_.add(Code::kNeverTrue, conjunct->span).hint = "it contradicts what stands before it";
     }
   }
 
@@ -178,7 +186,8 @@ void lint_conditions(const CheckedRule& rule, Diagnostics& diagnostics) {
     diagnostics.add(Code::kNeverStarts, own->span, {field}).hint = "write `" + field + " is null or ...`";
   }
   if (rule.having) lints.run(rule.having);
-  for (const CheckedMeasure& measure : rule.measures) walk(*measure.expr, [&](const Typed& part) { lints.expression(part); });
+  for (const CheckedMeasure& measure : rule.measures)
+    walk(*measure.expr, [&](const Typed& part) { lints.expression(part); });
 }
 
 }  // namespace patterns

@@ -38,7 +38,8 @@ class ShapeLints {
                                                                 [](const Sequence& s) { return s.items.size() > 1; });
     if (splits) {
       std::string hint = "it means";
-      for (size_t i = 0; i < tree.branches.size(); ++i) hint += (i > 0 ? " | (" : " (") + text_of(tree.branches[i]) + ")";
+      for (size_t i = 0; i < tree.branches.size(); ++i)
+        hint += (i > 0 ? " | (" : " (") + text_of(tree.branches[i]) + ")";
       diagnostics_.add(Code::kAltSplit, tree.span).hint = hint;
     }
     for (const Sequence& branch : tree.branches) sequence(branch, at_end);
@@ -47,9 +48,14 @@ class ShapeLints {
   static std::string text_of(const Sequence& branch) {
     std::string text;
     for (const Item& item : branch.items) {
-      text += item.link == Link::kNext ? ", " : item.link == Link::kSkip ? " -> " : item.link == Link::kAny ? " ->> " : "";
+      text += item.link == Link::kNext   ? ", "
+              : item.link == Link::kSkip ? " -> "
+              : item.link == Link::kAny  ? " ->> "
+                                         : "";
       if (item.kind == ItemKind::kNot) text += "not ";
-      text += item.kind == ItemKind::kVariable ? item.name.text : item.kind == ItemKind::kNot ? item.names[0].text : "(..)";
+      text += item.kind == ItemKind::kVariable ? item.name.text
+              : item.kind == ItemKind::kNot    ? item.names[0].text
+                                               : "(..)";
     }
     return text;
   }
@@ -77,14 +83,15 @@ class ShapeLints {
     } else if (!very_last && rest_is_optional) {
       const std::string dur = item.absence_for ? print(*item.absence_for) : "1 hour";
       diagnostics_.add(Code::kNotVacuous, item.span, {name}).hint =
-          "without what follows the match is complete before it: write `(.. -> not " + name + " for " + dur + ") | (.. -> not " +
-          name + " -> ..)`";
+          "without what follows the match is complete before it: write `(.. -> not " + name + " for " + dur +
+          ") | (.. -> not " + name + " -> ..)`";
     }
     if (!very_last || !at_end) return;
     if (item.link == Link::kNext && !item.absence_for && !has_within_) {
       diagnostics_.add(Code::kNeedsEvent, item.span, {name}).hint = "add `for 1 hour` or `within`";
     }
-    if (i > 0 && item.link != Link::kNext && repeats(tree.items[i - 1]) && tree.items[i - 1].kind == ItemKind::kVariable) {
+    if (i > 0 && item.link != Link::kNext && repeats(tree.items[i - 1]) &&
+        tree.items[i - 1].kind == ItemKind::kVariable) {
       const std::string& loop = tree.items[i - 1].name.text;
       diagnostics_.add(Code::kPrefixAbsence, item.span).hint =
           "if silence is meant, write `" + loop + " -> not " + loop + " for 1 hour`";
@@ -98,7 +105,8 @@ class ShapeLints {
     if (item.mode == LoopMode::kAny && repeats(item)) {
       diagnostics_.add(Code::kExponential, item.span).hint = "leave out `any`";
     }
-    if (item.link == Link::kAny && ++any_links_ == 2) diagnostics_.add(Code::kExponential, item.link_span).hint = "write `->`";
+    if (item.link == Link::kAny && ++any_links_ == 2)
+      diagnostics_.add(Code::kExponential, item.link_span).hint = "write `->`";
     if (item.kind == ItemKind::kVariable && repeats(item)) loop_condition(item);
   }
 
@@ -158,7 +166,8 @@ void lint_reachable(const CheckedRule& rule, const cep::Program& program, Diagno
       if (least[from] >= program.within_us) continue;
       for (const cep::Edge& edge : program.states[from].edges) {
         if (edge.kind != cep::EdgeKind::kTake || edge.gap_min_us >= edge.gap_max_us) continue;
-        const cep::DurationUs time = std::min(program.within_us, least[from] + std::min(edge.gap_min_us, program.within_us));
+        const cep::DurationUs time =
+            std::min(program.within_us, least[from] + std::min(edge.gap_min_us, program.within_us));
         changed = changed || time < least[edge.target];
         least[edge.target] = std::min(least[edge.target], time);
       }
@@ -167,7 +176,8 @@ void lint_reachable(const CheckedRule& rule, const cep::Program& program, Diagno
   for (size_t s = 1; s < program.states.size(); ++s) {
     if (least[s] < program.within_us) continue;
     const CoreVariable& variable = rule.core->variables[program.states[s].variable];
-    diagnostics.add(Code::kUnreachable, variable.span, {"`" + variable.name + "` comes too late for `within " + duration_text(program.within_us) + "`"});
+    diagnostics.add(Code::kUnreachable, variable.span,
+                    {"`" + variable.name + "` comes too late for `within " + duration_text(program.within_us) + "`"});
     return;
   }
 }
@@ -186,7 +196,8 @@ void lint_shadowed(const CheckedRule& rule, const cep::Program& program, Diagnos
       if (edge.kind != cep::EdgeKind::kTake) continue;
       const uint16_t awaited = program.states[edge.target].variable;
       for (const cep::Guard& guard : edge.guards) {
-        if (guard.variable == awaited || guard.lifted_by >= 0 || guard.active_us != cep::kTimeMax || guard.first_only) continue;
+        if (guard.variable == awaited || guard.lifted_by >= 0 || guard.active_us != cep::kTimeMax || guard.first_only)
+          continue;
         if (!same_condition(program.variables[awaited], program.variables[guard.variable])) continue;
         diagnostics.add(Code::kShadowed, rule.core->variables[awaited].span,
                         {program.variables[guard.variable].name, program.variables[awaited].name});
@@ -213,7 +224,8 @@ void lint_pattern(const CheckedRule& rule, const cep::Program& program, Diagnost
   for (size_t v = 0; v < rule.conditions.size(); ++v) {
     const CoreVariable& variable = rule.core->variables[v];
     if (rule.conditions[v].expr || variable.until) continue;
-    diagnostics.add(Code::kUndefined, variable.span, {variable.name}).hint = "write `" + print_name(variable.name) + " as true` if so";
+    diagnostics.add(Code::kUndefined, variable.span, {variable.name}).hint =
+        "write `" + print_name(variable.name) + " as true` if so";
   }
   if (rule.core->can_be_empty) diagnostics.add(Code::kEmpty, rule.decl->pattern->span);
   ShapeLints(rule, diagnostics).run();

@@ -37,7 +37,7 @@ Times times_of(const std::optional<Gap>& gap) {
   return {gap->at_least ? gap->at_least->us : 0, gap->less_than.us};
 }
 
-constexpr size_t kDraftEdgesMax = size_t{kStatesMax} * kRoadsMax;   // before equal ones are folded
+constexpr size_t kDraftEdgesMax = size_t{kStatesMax} * kRoadsMax;  // before equal ones are folded
 constexpr uint64_t kManyStates = 1'000'000'000;
 
 uint64_t copies_of(const Item& item) {
@@ -50,9 +50,9 @@ uint64_t count_positions(const Alternation& alternation) {
   uint64_t total = 0;
   for (const Sequence& branch : alternation.branches) {
     for (const Item& item : branch.items) {
-      const uint64_t body = item.kind == ItemKind::kVariable                ? 1
+      const uint64_t body = item.kind == ItemKind::kVariable              ? 1
                             : item.kind == ItemKind::kGroup && item.group ? count_positions(*item.group)
-                                                                            : 0;
+                                                                          : 0;
       total = std::min(kManyStates, total + std::min(kManyStates, body * copies_of(item)));
     }
   }
@@ -92,7 +92,7 @@ class Lowering {
   Fragment sequence(const Sequence& tree) {
     Fragment whole;
     whole.skips.push_back({});
-    std::vector<Round> rounds;   // of the loop that stands directly before
+    std::vector<Round> rounds;  // of the loop that stands directly before
     for (const Item& item : tree.items) {
       if (refused_) break;
       if (item.kind == ItemKind::kNot) {
@@ -222,7 +222,7 @@ class Lowering {
   // Parentheses without a quantifier are only parentheses; what can be skipped inside can be skipped.
   Fragment plain(const Item& item) {
     Fragment one = round(item);
-    if (item.kind == ItemKind::kGroup) one.rounds.clear();   // R19: behind a group between its rounds, not inside one
+    if (item.kind == ItemKind::kGroup) one.rounds.clear();  // R19: behind a group between its rounds, not inside one
     return one;
   }
 
@@ -326,8 +326,9 @@ class Lowering {
     if (named > kVariablesMax) {
       diagnostics_.add(Code::kTooManyVariables, pattern_.span, {std::to_string(named), std::to_string(kVariablesMax)});
     } else if (variables.size() > kConditionsMax) {
-      diagnostics_.add(Code::kTooManyVariables, pattern_.span,
-                       {std::to_string(variables.size()), std::to_string(kConditionsMax)})
+      diagnostics_
+          .add(Code::kTooManyVariables, pattern_.span,
+               {std::to_string(variables.size()), std::to_string(kConditionsMax)})
           .hint = "each `until` counts as one";
     }
   }

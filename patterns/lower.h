@@ -16,17 +16,17 @@
 namespace patterns {
 
 inline constexpr uint32_t kStatesMax = 2'000;
-inline constexpr uint32_t kRoadsMax = 63;         // edges + untils of a state; the 64th bit is the matcher's
-inline constexpr uint32_t kVariablesMax = 32;     // with a name
-inline constexpr uint32_t kConditionsMax = 64;    // named variables and untils
+inline constexpr uint32_t kRoadsMax = 63;       // edges + untils of a state; the 64th bit is the matcher's
+inline constexpr uint32_t kVariablesMax = 32;   // with a name
+inline constexpr uint32_t kConditionsMax = 64;  // named variables and untils
 inline constexpr uint32_t kGroupClocksMax = 16;
 
 struct CoreVariable {
-  std::string name;                // of an until: "until#1", which no rule can write
-  Span span;                       // where it first stands
-  bool bound = false;              // stands outside NOT somewhere
-  bool negated = false;            // stands under NOT somewhere
-  const Expr* until = nullptr;     // the condition of an `until`
+  std::string name;             // of an until: "until#1", which no rule can write
+  Span span;                    // where it first stands
+  bool bound = false;           // stands outside NOT somewhere
+  bool negated = false;         // stands under NOT somewhere
+  const Expr* until = nullptr;  // the condition of an `until`
 };
 
 struct CorePattern {
@@ -35,7 +35,7 @@ struct CorePattern {
   std::vector<cep::HeadNot> head_nots;
   std::vector<cep::GroupClock> clocks;
   bool can_be_empty = false;
-  bool completes_at_event = false;      // some match completes when an event is bound
+  bool completes_at_event = false;  // some match completes when an event is bound
   bool completes_at_deadline = false;
 
   // Number of the variable of that name, or kNoVariable.

@@ -14,13 +14,13 @@ namespace patterns {
 
 struct ScopeInput {
   std::string name;
-  cep::SchemaPtr schema;           // null: the stream is unknown and has its diagnostic
+  cep::SchemaPtr schema;  // null: the stream is unknown and has its diagnostic
 };
 
 struct ScopeVariable {
   std::string name;
-  bool bound = false;              // stands outside NOT somewhere
-  std::vector<uint16_t> inputs;    // whose events it can bind
+  bool bound = false;            // stands outside NOT somewhere
+  std::vector<uint16_t> inputs;  // whose events it can bind
 };
 
 struct ScopeKey {
@@ -31,17 +31,17 @@ struct ScopeKey {
 // The names of a rule: the same for all its expressions.
 struct RuleNames {
   std::vector<ScopeInput> inputs;
-  std::vector<ScopeVariable> variables;   // numbered as in the core pattern
+  std::vector<ScopeVariable> variables;  // numbered as in the core pattern
   std::vector<ScopeKey> key;
   const Catalog* catalog = nullptr;
-  bool variables_unsure = false;          // the pattern could not be read: do not speak of unknown variables
-  bool key_unsure = false;                // the key could not be read: do not speak of unknown names that may be in it
+  bool variables_unsure = false;  // the pattern could not be read: do not speak of unknown variables
+  bool key_unsure = false;        // the key could not be read: do not speak of unknown names that may be in it
   bool is_when = false;
 
   uint16_t find_variable(const std::string& name) const;
   int find_input(const std::string& name) const;
   std::vector<std::string> input_names() const;
-  std::vector<std::string> variable_names() const;   // without untils
+  std::vector<std::string> variable_names() const;  // without untils
 };
 
 enum class Place : uint8_t { kFilter, kKey, kDefine, kUntil, kWhen, kMatch, kWindow, kAggregate };

@@ -1,8 +1,7 @@
-// Checked expressions: names resolved, types known, every construct in one of the engine's operations. What the checker makes
-// and the compiler turns into cep::Expr, once for each input whose event may be under test.
-// Invariant: fields are names here, since a column has another number in another input. A tree may share nodes (`between`
-// asks its operand twice); `weight` counts a node as often as it will be written.
-// Threads: immutable once built.
+// Checked expressions: names resolved, types known, every construct in one of the engine's operations. What the checker
+// makes and the compiler turns into cep::Expr, once for each input whose event may be under test. Invariant: fields are
+// names here, since a column has another number in another input. A tree may share nodes (`between` asks its operand
+// twice); `weight` counts a node as often as it will be written. Threads: immutable once built.
 #pragma once
 
 #include <memory>
@@ -27,9 +26,9 @@ struct TypedWindow {
 };
 
 struct Typed {
-  // kField: name. kBoundField: variable, name, offset, flag kFromFirst. kBoundAggregate: aggregate, variable, args[0] if any,
-  // in which the variable's fields are plain fields. kWindow: aggregate, args[0] if any, window. kKeyPart: offset.
-  // kInList: name, args. kMatches: args[0], name = the pattern. kFunction: function, args. kConstant: constant.
+  // kField: name. kBoundField: variable, name, offset, flag kFromFirst. kBoundAggregate: aggregate, variable, args[0]
+  // if any, in which the variable's fields are plain fields. kWindow: aggregate, args[0] if any, window. kKeyPart:
+  // offset. kInList: name, args. kMatches: args[0], name = the pattern. kFunction: function, args. kConstant: constant.
   cep::ExprOp op = cep::ExprOp::kConstant;
   uint8_t flags = 0;
   ExprType type;
@@ -42,7 +41,7 @@ struct Typed {
   cep::FunctionId function{};
   cep::AggregateKind aggregate{};
   TypedWindow window;
-  bool not_null = false;           // kField: the column is
+  bool not_null = false;  // kField: the column is
   uint32_t weight = 1;
 
   bool is_error() const { return type.is_error(); }

@@ -36,12 +36,15 @@ std::optional<ExprType> number_type(Op op, const cep::Type& a, const cep::Type& 
 std::optional<ExprType> time_type(Op op, TypeKind a, TypeKind b) {
   const bool sum = op == Op::kAdd || op == Op::kSub;
   const auto number = [](TypeKind kind) { return is_number(kind); };
-  if (a == TypeKind::kTimestamp && b == TypeKind::kTimestamp && op == Op::kSub) return ExprType::of(TypeKind::kDuration);
+  if (a == TypeKind::kTimestamp && b == TypeKind::kTimestamp && op == Op::kSub)
+    return ExprType::of(TypeKind::kDuration);
   if (a == TypeKind::kTimestamp && b == TypeKind::kDuration && sum) return ExprType::of(TypeKind::kTimestamp);
-  if (a == TypeKind::kDuration && b == TypeKind::kTimestamp && op == Op::kAdd) return ExprType::of(TypeKind::kTimestamp);
+  if (a == TypeKind::kDuration && b == TypeKind::kTimestamp && op == Op::kAdd)
+    return ExprType::of(TypeKind::kTimestamp);
   if (a == TypeKind::kDuration && b == TypeKind::kDuration && sum) return ExprType::of(TypeKind::kDuration);
   if (a == TypeKind::kDuration && b == TypeKind::kDuration && op == Op::kDiv) return ExprType::of(TypeKind::kFloat);
-  if (a == TypeKind::kDuration && number(b) && (op == Op::kMul || op == Op::kDiv)) return ExprType::of(TypeKind::kDuration);
+  if (a == TypeKind::kDuration && number(b) && (op == Op::kMul || op == Op::kDiv))
+    return ExprType::of(TypeKind::kDuration);
   if (number(a) && b == TypeKind::kDuration && op == Op::kMul) return ExprType::of(TypeKind::kDuration);
   return std::nullopt;
 }
@@ -93,7 +96,8 @@ std::optional<ExprType> common_type(const ExprType& a, const ExprType& b) {
 std::optional<ExprType> arithmetic_type(Op op, const ExprType& a, const ExprType& b) {
   if (a.is_error() || b.is_error()) return ExprType::error();
   const auto computes = [](const ExprType& t) {
-    return t.is_null() || is_number(t.type) || t.type.kind == TypeKind::kTimestamp || t.type.kind == TypeKind::kDuration;
+    return t.is_null() || is_number(t.type) || t.type.kind == TypeKind::kTimestamp ||
+           t.type.kind == TypeKind::kDuration;
   };
   if (!computes(a) || !computes(b)) return std::nullopt;
   if (a.is_null() || b.is_null()) return ExprType::null();
@@ -102,8 +106,8 @@ std::optional<ExprType> arithmetic_type(Op op, const ExprType& a, const ExprType
 }
 
 std::string_view symbol(Op op) {
-  static constexpr std::string_view kSymbols[] = {"or", "and", "not", "=", "<>", "<", "<=", ">", ">=",
-                                                  "||", "+",   "-",   "*", "/",  "%", "-",  "+"};
+  static constexpr std::string_view kSymbols[] = {
+      "or", "and", "not", "=", "<>", "<", "<=", ">", ">=", "||", "+", "-", "*", "/", "%", "-", "+"};
   return kSymbols[static_cast<size_t>(op)];
 }
 

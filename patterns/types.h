@@ -1,6 +1,6 @@
 // The type rules of expressions (R53, R58): what goes with what, and what comes out.
-// Invariant: kError is the type of what already has its diagnostic; it goes with everything, so one mistake is said once.
-// Threads: pure functions.
+// Invariant: kError is the type of what already has its diagnostic; it goes with everything, so one mistake is said
+// once. Threads: pure functions.
 #pragma once
 
 #include <optional>

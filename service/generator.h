@@ -45,6 +45,8 @@ class Generator {
   // {"rule": R, "key": {...}, "time": T, "ids": [...]}: T is the time of the alert to expect.
   std::string take_truth();
   uint64_t planted() const { return planted_; }
+  // Lines that wait for their time: at most PendingLines::kPendingLinesMax.
+  size_t waiting() const { return world_.pending.size(); }
 
  private:
   Generator(const GeneratorOptions& options, GenStreams streams);

@@ -123,8 +123,11 @@ void Background::order(std::string& out, const Stamp& stamp) {
 
 void Background::connection(std::string& out, const Stamp& stamp) {
   constexpr std::array<int64_t, 5> kPorts = {443, 443, 443, 22, 8443};
+  // One draw a statement: the order in which arguments are evaluated is the compiler's choice.
+  const uint32_t source = address_of(somebody());
   const int64_t port = kPorts[random_.below(kPorts.size())];
-  world_.text.connection(out, stamp, address_of(somebody()), port, !random_.per_mille(50));
+  const bool accepted = !random_.per_mille(50);
+  world_.text.connection(out, stamp, source, port, accepted);
 }
 
 void Background::other(std::string& out, const Stamp& stamp, GenStream stream) {

@@ -77,11 +77,13 @@ cep::Alert make_alert(bool is_when) {
 const std::string kEvent = R"({"at":"2026-01-05T00:00:00.000Z","card":"c\"1","amount":"12.50","n":null,"f":0.1})";
 
 TEST(AlertJson, WritesAnAlert) {
-  EXPECT_EQ(api::alert_json(make_alert(false)),
-            R"({"id":"019aa800000000000000000000000000","type":"alert","rule":"card_testing","version":3,)"
-            R"("time":"2026-01-05T00:00:00.120Z","key":{"card":"c\"1"},"severity":"high","score":80,"decision":"block",)"
-            R"("tags":["a","b"],"message":"card c\"1: 3 probes","measures":{"probes":3,"sum":"912.00"},)"
-            R"("events":[{"var":"probe","event":)" + kEvent + R"(}],"suppressed":2,"mode":"live","truncated":[]})");
+  EXPECT_EQ(
+      api::alert_json(make_alert(false)),
+      R"({"id":"019aa800000000000000000000000000","type":"alert","rule":"card_testing","version":3,)"
+      R"("time":"2026-01-05T00:00:00.120Z","key":{"card":"c\"1"},"severity":"high","score":80,"decision":"block",)"
+      R"("tags":["a","b"],"message":"card c\"1: 3 probes","measures":{"probes":3,"sum":"912.00"},)"
+      R"("events":[{"var":"probe","event":)" +
+          kEvent + R"(}],"suppressed":2,"mode":"live","truncated":[]})");
 }
 
 TEST(AlertJson, LeavesOutWhatARuleDoesNotSay) {
@@ -99,10 +101,12 @@ TEST(AlertJson, LeavesOutWhatARuleDoesNotSay) {
 
 TEST(AlertJson, WritesEvidenceOfWhenRules) {
   cep::Alert alert = make_alert(true);
-  alert.evidence = {{"count(*) over (last 1 hour)", cep::OwnedValue(cep::Value::integer(2)), {{kTime, {}}, {kTime + 1, {}}}}};
-  EXPECT_NE(api::alert_json(alert).find(
-                R"("events":[{"var":"event","event":)" + kEvent + R"j(}],"evidence":[{"text":"count(*) over (last 1 hour)","value":2,)j"
-                R"("rows":[{"time":"2026-01-05T00:00:00.000Z","value":null},{"time":"2026-01-05T00:00:00.000001Z","value":null}]}],)"),
+  alert.evidence = {
+      {"count(*) over (last 1 hour)", cep::OwnedValue(cep::Value::integer(2)), {{kTime, {}}, {kTime + 1, {}}}}};
+  EXPECT_NE(api::alert_json(alert).find(R"("events":[{"var":"event","event":)" + kEvent +
+                                        R"j(}],"evidence":[{"text":"count(*) over (last 1 hour)","value":2,)j"
+                                        R"("rows":[{"time":"2026-01-05T00:00:00.000Z","value":null},)"
+                                        R"({"time":"2026-01-05T00:00:00.000001Z","value":null}]}],)"),
             std::string::npos);
 }
 
@@ -125,15 +129,17 @@ TEST(AlertJson, WritesValues) {
 }
 
 TEST(AlertJson, WrapsAnAlertForAWebhook) {
-  EXPECT_EQ(api::webhook_body("{\"id\":1}", kTime), R"({"type":"alert.fired","timestamp":"2026-01-05T00:00:00.000Z","data":{"id":1}})");
+  EXPECT_EQ(api::webhook_body("{\"id\":1}", kTime),
+            R"({"type":"alert.fired","timestamp":"2026-01-05T00:00:00.000Z","data":{"id":1}})");
 }
 
 TEST(AlertJson, WritesMatchState) {
   cep::MatchState state;
   state.key = {cep::OwnedValue(cep::Value::string("c1"))};
-  EXPECT_EQ(api::match_state_json(*make_program(false), 2, cep::RuleMode::kLive, state),
-            R"({"rule":"card_testing","version":2,"mode":"live","key":{"card":"c1"},"watermark":null,"runs":[],"windows":[],)"
-            R"("suppress":{"until":null,"folded":0},"truncated":[]})");
+  EXPECT_EQ(
+      api::match_state_json(*make_program(false), 2, cep::RuleMode::kLive, state),
+      R"({"rule":"card_testing","version":2,"mode":"live","key":{"card":"c1"},"watermark":null,"runs":[],"windows":[],)"
+      R"("suppress":{"until":null,"folded":0},"truncated":[]})");
   state.watermark = kTime;
   cep::MatchState::Run run;
   run.state = 2;
@@ -145,11 +151,16 @@ TEST(AlertJson, WritesMatchState) {
   state.more = true;
   state.windows = {{"sum(amount) over (last 1 hour)", cep::OwnedValue(cep::Value::decimal(100, 2)), kTime}};
   EXPECT_EQ(api::match_state_json(*make_program(false), 2, cep::RuleMode::kPaused, state),
-            R"({"rule":"card_testing","version":2,"mode":"paused","key":{"card":"c1"},"watermark":"2026-01-05T00:00:00.000Z",)"
-            R"("runs":[{"state":2,"started":"2026-01-05T00:00:00.000Z","expires":null,"bound":[{"var":"probe","count":3,"events":[)" +
-                kEvent + R"(]}],"awaits":[{"var":"cashout","link":"skip","from":null,"until":"2026-01-05T00:01:00.000Z"}],)"
-            R"j("guards":["not confirm"],"deadline":null}],"more":true,"windows":[{"text":"sum(amount) over (last 1 hour)",)j"
-            R"("value":"1.00","partial_since":"2026-01-05T00:00:00.000Z"}],"suppress":{"until":null,"folded":0},"truncated":[]})");
+            R"({"rule":"card_testing","version":2,"mode":"paused","key":{"card":"c1"},)"
+            R"("watermark":"2026-01-05T00:00:00.000Z",)"
+            R"("runs":[{"state":2,"started":"2026-01-05T00:00:00.000Z","expires":null,)"
+            R"("bound":[{"var":"probe","count":3,"events":[)" +
+                kEvent +
+                R"(]}],"awaits":[{"var":"cashout","link":"skip","from":null,"until":"2026-01-05T00:01:00.000Z"}],)"
+                R"("guards":["not confirm"],"deadline":null}],"more":true,)"
+                R"j("windows":[{"text":"sum(amount) over (last 1 hour)",)j"
+                R"("value":"1.00","partial_since":"2026-01-05T00:00:00.000Z"}],)"
+                R"("suppress":{"until":null,"folded":0},"truncated":[]})");
   cep::MatchSummary summary;
   summary.states = {{1, 5, 3}};
   summary.hottest = {{{cep::OwnedValue(cep::Value::string("c1"))}, 4, 900}};
@@ -176,8 +187,9 @@ TEST(Problem, HasTheShapeOfRfc9457) {
   const api::Answer answer = api::problem_answer(problem);
   EXPECT_EQ(answer.status, 422);
   EXPECT_EQ(answer.content_type, "application/problem+json");
-  EXPECT_EQ(answer.body, R"({"type":"/problems/invalid","title":"The content is wrong","status":422,"detail":"Two errors.",)"
-                         R"("code":"bad_rule","instance":"/v1/rules/r","diagnostics":[]})");
+  EXPECT_EQ(answer.body,
+            R"({"type":"/problems/invalid","title":"The content is wrong","status":422,"detail":"Two errors.",)"
+            R"("code":"bad_rule","instance":"/v1/rules/r","diagnostics":[]})");
   EXPECT_EQ(api::not_there("X").status, 501);
   EXPECT_NE(api::problem_answer("not-found", "").body.find(R"("code":"not_found")"), std::string::npos);
 }
@@ -190,7 +202,8 @@ TEST(Sse, FormatsEventsAndCursors) {
   EXPECT_EQ(out, "id: 0:1\nevent: alert\ndata: a\ndata: b\ndata: c\n\nevent: gap\ndata: \n\n: x\n\n");
   EXPECT_EQ(api::format_cursor({3, 18446744073709551615u}), "3:18446744073709551615");
   EXPECT_EQ(api::parse_cursor("3:42")->sequence, 42u);
-  for (const char* bad : {"", ":", "1:", ":1", "1", "1:2:3", "1:x", "-1:2", "1:18446744073709551616", " 1:2", "4294967296:1"}) {
+  for (const char* bad :
+       {"", ":", "1:", ":1", "1", "1:2:3", "1:x", "-1:2", "1:18446744073709551616", " 1:2", "4294967296:1"}) {
     EXPECT_FALSE(api::parse_cursor(bad)) << bad;
   }
 }

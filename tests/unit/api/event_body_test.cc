@@ -33,18 +33,21 @@ cep::SchemaPtr make_schema() {
 class EventBodyTest : public testing::Test {
  protected:
   // Every record in order: "stream:row", "watermark stream time", "refused code field"; or the error of the whole body.
-  std::vector<std::string> cut(std::string body, std::string stream = {}, std::string type = {}, EventBodyHead head = {}) {
+  std::vector<std::string> cut(std::string body, std::string stream = {}, std::string type = {},
+                               EventBodyHead head = {}) {
     head.content_type = std::move(type);
     head.stream = std::move(stream);
     request_ = api::SubmitRequest();
     request_.body = std::move(body);
-    const auto status = api::split_body(head, [&](std::string_view name) { return name == "tx" ? schema_ : nullptr; }, request_);
+    const auto status =
+        api::split_body(head, [&](std::string_view name) { return name == "tx" ? schema_ : nullptr; }, request_);
     if (!status.ok()) return {status.error().code};
     std::vector<std::string> out(request_.items.size() + request_.rejected.size());
     for (const SubmitItem& item : request_.items) {
       const std::string name = item.stream == SubmitItem::kAllStreams ? "*" : request_.streams[item.stream];
-      out.at(item.index) = item.kind == SubmitItem::Kind::kEvent ? name + ":" + std::string(item.row)
-                                                                 : "watermark " + name + " " + cep::format_time(item.watermark_us);
+      out.at(item.index) = item.kind == SubmitItem::Kind::kEvent
+                               ? name + ":" + std::string(item.row)
+                               : "watermark " + name + " " + cep::format_time(item.watermark_us);
     }
     for (const auto& row : request_.rejected) {
       out.at(row.index) = "refused " + std::string(api::event_code_name(row.error.code)) + " " + row.error.field;
@@ -58,7 +61,8 @@ class EventBodyTest : public testing::Test {
 };
 
 TEST_F(EventBodyTest, LinesOfOneStream) {
-  EXPECT_EQ(cut("{\"a\":1}\r\n\n  {\"a\":2}  \nnonsense", "tx"), (Lines{"tx:{\"a\":1}", "tx:{\"a\":2}", "tx:nonsense"}));
+  EXPECT_EQ(cut("{\"a\":1}\r\n\n  {\"a\":2}  \nnonsense", "tx"),
+            (Lines{"tx:{\"a\":1}", "tx:{\"a\":2}", "tx:nonsense"}));
   EXPECT_EQ(cut("", "tx"), Lines{});
   EXPECT_EQ(cut("\xef\xbb\xbf{}\n", "tx"), Lines{"tx:{}"});
   EXPECT_EQ(cut("{\"a\":\n1}", "tx", "application/json"), Lines{"tx:{\"a\":\n1}"});
@@ -91,38 +95,41 @@ TEST_F(EventBodyTest, Envelopes) {
 {"$watermark": "noon"}
 {"$watermark": 1, "$watermark": 2}
 {"stream":"tx","event":{"c":3}})");
-  EXPECT_EQ(lines, (Lines{"tx:{\"a\": 1}", "login:{\"b\":\"}\"}", "refused bad_json event", "refused bad_json stream",
-                          "refused bad_json stream", "refused bad_json stream", "refused bad_json ", "refused bad_json ",
-                          "watermark * 2026-01-05T00:00:00.000Z", "watermark tx 2026-01-05T00:00:00.000Z",
-                          "refused bad_time $watermark", "refused bad_time $watermark", "tx:{\"c\":3}"}));
+  EXPECT_EQ(lines,
+            (Lines{"tx:{\"a\": 1}", "login:{\"b\":\"}\"}", "refused bad_json event", "refused bad_json stream",
+                   "refused bad_json stream", "refused bad_json stream", "refused bad_json ", "refused bad_json ",
+                   "watermark * 2026-01-05T00:00:00.000Z", "watermark tx 2026-01-05T00:00:00.000Z",
+                   "refused bad_time $watermark", "refused bad_time $watermark", "tx:{\"c\":3}"}));
   EXPECT_EQ(request_.streams, (Lines{"tx", "login"}));
   EXPECT_EQ(request_.rejected[0].raw, R"({"stream":"tx"})");
 }
 
 TEST_F(EventBodyTest, NamesTooManyStreams) {
   std::string body;
-  for (size_t i = 0; i < api::kRequestStreamsMax + 2; ++i) body += R"({"stream":"s)" + std::to_string(i) + "\",\"event\":{}}\n";
+  for (size_t i = 0; i < api::kRequestStreamsMax + 2; ++i)
+    body += R"({"stream":"s)" + std::to_string(i) + "\",\"event\":{}}\n";
   const auto lines = cut(body);
   EXPECT_EQ(lines[api::kRequestStreamsMax - 1], "s9999:{}");
   EXPECT_EQ(lines[api::kRequestStreamsMax], "refused unknown_stream stream");
 }
 
 TEST_F(EventBodyTest, Csv) {
-  const auto lines = cut(
-      "at,id,amount,ok,city,other\r\n"
-      "1767571200000,a1,12.50,true,Oslo,x\r\n"
-      "2026-01-05T00:00:00Z,\"a,\"\"2\"\"\",,,\"\",y\n"
-      "\n"
-      "now,007,1e2,yes,\"two\nlines\",\n"
-      "1,2\n"
-      "1,b\"ad,3,,,\n"
-      "1,\xff,3,,,\n"
-      "1,last,3,,,",
-      "tx", "text/csv");
+  const auto lines =
+      cut("at,id,amount,ok,city,other\r\n"
+          "1767571200000,a1,12.50,true,Oslo,x\r\n"
+          "2026-01-05T00:00:00Z,\"a,\"\"2\"\"\",,,\"\",y\n"
+          "\n"
+          "now,007,1e2,yes,\"two\nlines\",\n"
+          "1,2\n"
+          "1,b\"ad,3,,,\n"
+          "1,\xff,3,,,\n"
+          "1,last,3,,,",
+          "tx", "text/csv");
   EXPECT_EQ(lines, (Lines{R"(tx:{"at":1767571200000,"id":"a1","amount":12.50,"ok":true,"address":{"city":"Oslo"}})",
                           R"(tx:{"at":"2026-01-05T00:00:00Z","id":"a,\"2\"","address":{"city":""}})",
                           R"(tx:{"at":"now","id":"007","amount":1e2,"ok":"yes","address":{"city":"two\nlines"}})",
-                          "refused bad_json ", "refused bad_json ", "refused bad_utf8 ", R"(tx:{"at":1,"id":"last","amount":3})"}));
+                          "refused bad_json ", "refused bad_json ", "refused bad_utf8 ",
+                          R"(tx:{"at":1,"id":"last","amount":3})"}));
   EXPECT_EQ(cut("at,at\n", "tx", "text/csv"), Lines{"duplicate_key"});
   EXPECT_EQ(cut("\"at\n", "tx", "text/csv"), Lines{"bad_csv"});
   EXPECT_EQ(cut("at\n", "other", "text/csv"), Lines{"unknown_stream"});
@@ -159,7 +166,8 @@ TEST_F(EventBodyTest, CloudEvents) {
   binary.is_cloud_event = true;
   binary.ce_type = "tx";
   binary.ce_id = "b1";
-  EXPECT_EQ(cut(R"( {"at":1,"amount":2} )", {}, "application/json", binary), Lines{R"(tx:{"id":"b1","at":1,"amount":2})"});
+  EXPECT_EQ(cut(R"( {"at":1,"amount":2} )", {}, "application/json", binary),
+            Lines{R"(tx:{"id":"b1","at":1,"amount":2})"});
 }
 
 TEST_F(EventBodyTest, UnknownMediaTypes) {

@@ -1,4 +1,5 @@
-// A backend for the tests of the HTTP layer: remembers what it was asked, answers from a thread of its own or when told to.
+// A backend for the tests of the HTTP layer: remembers what it was asked, answers from a thread of its own or when told
+// to.
 #pragma once
 
 #include <condition_variable>
@@ -15,34 +16,23 @@ class FakeBackend : public Backend {
  public:
   FakeBackend() : worker_([this] { work(); }) {}
   ~FakeBackend() override {
-    {
-      const std::lock_guard lock(mutex_);
-      stopping_ = true;
-    }
-    changed_.notify_all();
+    locked([&] { stopping_ = true; });
     worker_.join();
   }
 
   // --- What tests look at and set.
   std::vector<std::string> calls() {
-    const std::lock_guard lock(mutex_);
-    return calls_;
+    return locked([&] { return calls_; });
   }
   std::vector<std::string> observed() {
-    const std::lock_guard lock(mutex_);
-    return observed_;
+    return locked([&] { return observed_; });
   }
   // Replies wait until release().
   void hold() {
-    const std::lock_guard lock(mutex_);
-    held_ = true;
+    locked([&] { held_ = true; });
   }
   void release() {
-    {
-      const std::lock_guard lock(mutex_);
-      held_ = false;
-    }
-    changed_.notify_all();
+    locked([&] { held_ = false; });
   }
   void wait_for_calls(size_t count) {
     std::unique_lock lock(mutex_);
@@ -50,18 +40,12 @@ class FakeBackend : public Backend {
   }
   void add_schema(cep::SchemaPtr schema) { schemas_[schema->name] = std::move(schema); }
   void add_alert(std::string json) {
-    std::function<void()> hook;
-    {
-      const std::lock_guard lock(mutex_);
-      feed_.push_back(std::move(json));
-      hook = hook_;
-    }
-    if (hook) hook();
+    locked([&] { feed_.push_back(std::move(json)); });
+    if (const auto hook = locked([&] { return hook_; })) hook();
   }
   // Alerts up to this sequence are expired.
   void expire_alerts(uint64_t sequence) {
-    const std::lock_guard lock(mutex_);
-    expired_ = sequence;
+    locked([&] { expired_ = sequence; });
   }
   SubmitAnswer submit_result;
   std::shared_ptr<SubmitRequest> last_submit;
@@ -81,7 +65,9 @@ class FakeBackend : public Backend {
     return found != schemas_.end() ? found->second : nullptr;
   }
   void check(std::string text, Reply reply) override { done("check " + text, reply); }
-  void deploy(std::string text, bool dry_run, Reply reply) override { done("deploy " + text + (dry_run ? " dry" : ""), reply); }
+  void deploy(std::string text, bool dry_run, Reply reply) override {
+    done("deploy " + text + (dry_run ? " dry" : ""), reply);
+  }
   void reload(Reply reply) override { done("reload", reply); }
   void rules(PageQuery page, Reply reply) override { done("rules " + shown(page), reply); }
   void rule(std::string name, Reply reply) override { done("rule " + name, reply); }
@@ -89,11 +75,21 @@ class FakeBackend : public Backend {
     last_put = put;
     done("put_rule " + put.name, reply);
   }
-  void delete_rule(std::string name, std::string if_match, Reply reply) override { done("delete_rule " + name + if_match, reply); }
-  void rule_versions(std::string name, PageQuery page, Reply reply) override { done("versions " + name + shown(page), reply); }
-  void rule_version(std::string name, uint32_t v, Reply reply) override { done("version " + name + std::to_string(v), reply); }
-  void activate_rule_version(std::string name, uint32_t v, Reply reply) override { done("activate " + name + std::to_string(v), reply); }
-  void set_rule_mode(std::string name, std::string mode, Reply reply) override { done("mode " + name + " " + mode, reply); }
+  void delete_rule(std::string name, std::string if_match, Reply reply) override {
+    done("delete_rule " + name + if_match, reply);
+  }
+  void rule_versions(std::string name, PageQuery page, Reply reply) override {
+    done("versions " + name + shown(page), reply);
+  }
+  void rule_version(std::string name, uint32_t v, Reply reply) override {
+    done("version " + name + std::to_string(v), reply);
+  }
+  void activate_rule_version(std::string name, uint32_t v, Reply reply) override {
+    done("activate " + name + std::to_string(v), reply);
+  }
+  void set_rule_mode(std::string name, std::string mode, Reply reply) override {
+    done("mode " + name + " " + mode, reply);
+  }
   void alerts(AlertsQuery query, Reply reply) override {
     last_alerts = query;
     done("alerts", reply);
@@ -105,24 +101,22 @@ class FakeBackend : public Backend {
     uint64_t next = query.after ? query.after->sequence : feed_.size();
     page.gap = next < expired_ || next > feed_.size();
     next = next > feed_.size() ? feed_.size() : std::max(next, expired_);
-    for (; next < feed_.size() && page.items.size() < query.items_max; ++next) page.items.push_back({{0, next + 1}, feed_[next]});
+    for (; next < feed_.size() && page.items.size() < query.items_max; ++next)
+      page.items.push_back({{0, next + 1}, feed_[next]});
     page.next = {0, next};
     jobs_.push_back([reply, page] { reply(page); });
     changed_.notify_all();
   }
   void set_feed_hook(std::function<void()> hook) override {
-    const std::lock_guard lock(mutex_);
-    hook_ = std::move(hook);
+    locked([&] { hook_ = std::move(hook); });
   }
-  void matches(MatchesQuery query, Reply reply) override {
-    std::string text = "matches " + query.rule;
-    for (const std::string& part : query.key) text += "|" + part;
-    done(text, reply);
-  }
+  void matches(MatchesQuery query, Reply reply) override { done("matches " + query.rule + joined(query.key), reply); }
   void rejected(RejectedQuery query, Reply reply) override { done("rejected " + query.stream.value_or("-"), reply); }
   void lists(PageQuery page, Reply reply) override { done("lists " + shown(page), reply); }
   void list(std::string name, PageQuery, Reply reply) override { done("list " + name, reply); }
-  void list_entry(std::string name, std::vector<std::string> value, Reply reply) override { done("entry " + name + joined(value), reply); }
+  void list_entry(std::string name, std::vector<std::string> value, Reply reply) override {
+    done("entry " + name + joined(value), reply);
+  }
   void put_list_entry(ListEntryPut put, Reply reply) override {
     last_entry = put;
     done("put_entry " + put.list + joined(put.value), reply);
@@ -137,7 +131,9 @@ class FakeBackend : public Backend {
   void test_sink(std::string name, Reply reply) override { done("test_sink " + name, reply); }
   void sink_attempts(std::string name, PageQuery, Reply reply) override { done("attempts " + name, reply); }
   void sink_parked(std::string name, PageQuery, Reply reply) override { done("parked " + name, reply); }
-  void replay_sink(SinkReplay replay, Reply reply) override { done("replay " + replay.sink + " " + replay.alert, reply); }
+  void replay_sink(SinkReplay replay, Reply reply) override {
+    done("replay " + replay.sink + " " + replay.alert, reply);
+  }
   void streams(PageQuery page, Reply reply) override { done("streams " + shown(page), reply); }
   void stream(std::string name, Reply reply) override { done("stream " + name, reply); }
   void limits(Reply reply) override { done("limits", reply); }
@@ -152,6 +148,12 @@ class FakeBackend : public Backend {
   }
 
  private:
+  template <class Action>
+  auto locked(Action action) {
+    const std::lock_guard lock(mutex_);
+    changed_.notify_all();
+    return action();
+  }
   static std::string shown(const PageQuery& page) { return std::to_string(page.limit) + "," + page.cursor; }
   static std::string joined(const std::vector<std::string>& parts) {
     std::string all;
@@ -159,18 +161,14 @@ class FakeBackend : public Backend {
     return all;
   }
   void note(std::string call) {
-    const std::lock_guard lock(mutex_);
-    calls_.push_back(std::move(call));
-    changed_.notify_all();
+    locked([&] { calls_.push_back(std::move(call)); });
   }
   void done(std::string call, const Reply& reply) {
     note(std::move(call));
     later([reply, answer = next_answer] { reply(answer); });
   }
   void later(std::function<void()> job) {
-    const std::lock_guard lock(mutex_);
-    jobs_.push_back(std::move(job));
-    changed_.notify_all();
+    locked([&] { jobs_.push_back(std::move(job)); });
   }
   void work() {
     std::unique_lock lock(mutex_);

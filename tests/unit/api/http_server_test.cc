@@ -15,7 +15,7 @@ using api::FakeBackend;
 using api::HttpServer;
 using api::HttpServerOptions;
 
-constexpr int kPatienceMs = 10'000;     // a test that waits this long has failed
+constexpr int kPatienceMs = 10'000;  // a test that waits this long has failed
 
 class Client {
  public:
@@ -81,7 +81,8 @@ std::string get(const std::string& target, const std::string& extra = {}) {
   return "GET " + target + " HTTP/1.1\r\nHost: x\r\n" + extra + "\r\n";
 }
 std::string post(const std::string& target, const std::string& body, const std::string& extra = {}) {
-  return "POST " + target + " HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" + extra + "\r\n" + body;
+  return "POST " + target + " HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" + extra +
+         "\r\n" + body;
 }
 bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 std::string status(const std::string& answer) { return answer.size() > 12 ? answer.substr(9, 3) : "none"; }
@@ -103,8 +104,16 @@ class HttpServerTest : public testing::Test {
     auto started = HttpServer::start(options_, backend_);
     EXPECT_TRUE(started.ok());
     server_ = std::move(started.value());
+    for (int i = 0; i < threads_max_; ++i) threads_.emplace_back([this] { server_->run(); });
     return server_->port();
   }
+  // Until every thread has left.
+  void drain() {
+    if (server_) server_->drain();
+    for (std::thread& thread : threads_) thread.join();
+    threads_.clear();
+  }
+  ~HttpServerTest() override { drain(); }
   // The whole answer to one request on a connection of its own, which must be closed behind it if `must_close`.
   std::string ask(const std::string& request, bool must_close = false) {
     if (!server_) start();
@@ -119,6 +128,8 @@ class HttpServerTest : public testing::Test {
   HttpServerOptions options_;
   FakeBackend backend_;
   std::unique_ptr<HttpServer> server_;
+  std::vector<std::thread> threads_;
+  int threads_max_ = 1;
 };
 
 TEST_F(HttpServerTest, AnswersAndKeepsAlive) {
@@ -157,7 +168,8 @@ TEST_F(HttpServerTest, SubmitsEventsAndSaysWhatBecameOfThem) {
   const std::string body = "{\"at\":1}\n{}\n\n{\"$watermark\":\"2026-01-05T00:00:00Z\"}\n";
   const std::string answer = ask(post("/v1/streams/tx/events", body, "Idempotency-Key: k1\r\n"));
   EXPECT_EQ(status(answer), "202");
-  EXPECT_TRUE(has(answer, R"({"accepted":2,"duplicates":1,"rejected":[{"index":1,"code":"not_null","field":"at","message":"is missing"}]})"));
+  EXPECT_TRUE(has(answer, R"({"accepted":2,"duplicates":1,"rejected":)"
+                          R"([{"index":1,"code":"not_null","field":"at","message":"is missing"}]})"));
   const auto& submit = *backend_.last_submit;
   EXPECT_EQ(submit.idempotency_key, "k1");
   ASSERT_EQ(submit.items.size(), 3u);
@@ -171,7 +183,8 @@ TEST_F(HttpServerTest, SubmitsEventsAndSaysWhatBecameOfThem) {
 TEST_F(HttpServerTest, SaysWhyEventsWereNotTaken) {
   using Outcome = api::SubmitAnswer::Outcome;
   backend_.submit_result.retry_after_s = 7;
-  for (const auto& [outcome, code] : {std::pair{Outcome::kBusy, "429"}, {Outcome::kUnavailable, "503"}, {Outcome::kKeyConflict, "409"}}) {
+  for (const auto& [outcome, code] :
+       {std::pair{Outcome::kBusy, "429"}, {Outcome::kUnavailable, "503"}, {Outcome::kKeyConflict, "409"}}) {
     backend_.submit_result.outcome = outcome;
     const std::string answer = ask(post("/v1/events", ""));
     EXPECT_EQ(status(answer), code);
@@ -189,7 +202,8 @@ TEST_F(HttpServerTest, RefusesMalformedRequestsAndCloses) {
       {"400", "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"},
       {"400", "GET / HTTP/1.1\r\nHost: a\r\nX: 1\r\n folded\r\n\r\n"},
       {"400", "POST /v1/events HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx"},
-      {"400", "POST /v1/events HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
+      {"400",
+       "POST /v1/events HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
       {"400", "POST /v1/events HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n"},
       {"400", "POST /v1/events HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: identity\r\n\r\n"},
       {"400", "POST /v1/events HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"},
@@ -335,7 +349,7 @@ TEST_F(HttpServerTest, CutsAStreamNobodyReads) {
   EXPECT_EQ(status(ask(get("/livez"))), "200");
   const auto begun = std::chrono::steady_clock::now();
   options_.drain_ms = 5'000;
-  server_->drain();
+  drain();
   EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(4));
 }
 
@@ -349,7 +363,7 @@ TEST_F(HttpServerTest, DrainFinishesRequestsAndEndsTheRest) {
   backend_.hold();
   ASSERT_TRUE(busy.send(get("/v1/rules/slow")));
   backend_.wait_for_calls(1);
-  std::thread drainer([&] { server_->drain(); });
+  std::thread drainer([&] { drain(); });
   idle.read_to_end();
   stream.read_to_end();
   EXPECT_TRUE(idle.closed());
@@ -369,14 +383,14 @@ TEST_F(HttpServerTest, DrainCutsWhatDoesNotEnd) {
   Client client(server_->port());
   ASSERT_TRUE(client.send(get("/v1/rules/never")));
   backend_.wait_for_calls(1);
-  server_->drain();
+  drain();
   client.read_to_end();
   EXPECT_TRUE(client.closed());
-  backend_.release();     // the reply comes when the connection is gone: nothing happens
+  backend_.release();  // the reply comes when the connection is gone: nothing happens
 }
 
 TEST_F(HttpServerTest, ServesManyConnectionsOnSeveralThreads) {
-  options_.io_threads = 3;
+  threads_max_ = 3;
   start();
   std::vector<std::thread> threads;
   std::atomic<int> good = 0;
@@ -391,6 +405,15 @@ TEST_F(HttpServerTest, ServesManyConnectionsOnSeveralThreads) {
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(good, 1600);
+}
+
+TEST_F(HttpServerTest, EndsWithoutHavingServed) {
+  auto started = HttpServer::start(options_, backend_);
+  ASSERT_TRUE(started.ok());
+  Client client(started.value()->port());  // waits in the queue of the listening socket
+  started.value().reset();
+  client.read_to_end();
+  EXPECT_TRUE(client.closed());
 }
 
 TEST_F(HttpServerTest, CannotListenTwice) {

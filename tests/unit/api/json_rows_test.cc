@@ -25,10 +25,14 @@ cep::Column column(std::string name, cep::TypeKind kind, bool not_null = false, 
 cep::SchemaPtr schema() {
   auto s = std::make_shared<cep::StreamSchema>();
   s->name = "t";
-  s->columns = {column("at", cep::TypeKind::kTimestamp, true), column("card", cep::TypeKind::kText, true),
-                column("amount", cep::TypeKind::kDecimal),     column("n", cep::TypeKind::kInt),
-                column("f", cep::TypeKind::kFloat),            column("b", cep::TypeKind::kBool),
-                column("ip", cep::TypeKind::kIp),              column("d", cep::TypeKind::kDuration),
+  s->columns = {column("at", cep::TypeKind::kTimestamp, true),
+                column("card", cep::TypeKind::kText, true),
+                column("amount", cep::TypeKind::kDecimal),
+                column("n", cep::TypeKind::kInt),
+                column("f", cep::TypeKind::kFloat),
+                column("b", cep::TypeKind::kBool),
+                column("ip", cep::TypeKind::kIp),
+                column("d", cep::TypeKind::kDuration),
                 column("city", cep::TypeKind::kText, false, "/merchant/address/city"),
                 column("first", cep::TypeKind::kInt, false, "/items/0")};
   return s;
@@ -63,11 +67,14 @@ class JsonRowsTest : public testing::Test {
 
 TEST_F(JsonRowsTest, ReadsEveryType) {
   ASSERT_TRUE(append(R"({"at":"2026-01-05T00:00:01.5+01:00","card":"4929","amount":12.5,"n":5e2,"f":0.1,"b":true,)"
-                     R"("ip":"::ffff:10.0.0.1","d":"PT1H30M","merchant":{"x":1,"address":{"city":"Oslo"}},"items":[7,8],"other":null})"));
+                     R"("ip":"::ffff:10.0.0.1","d":"PT1H30M","merchant":{"x":1,"address":{"city":"Oslo"}},)"
+                     R"("items":[7,8],"other":null})"));
   const auto batch = builder_.finish();
   ASSERT_EQ(batch->rows(), 1u);
-  const char* expected[] = {"2026-01-04T23:00:01.500Z", "4929", "12.50", "500", "0.1", "true", "10.0.0.1", "PT1H30M", "Oslo", "7"};
-  for (uint16_t c = 0; c < 10; ++c) EXPECT_EQ(cep::to_display(batch->value(0, c)), expected[c]) << schema_->columns[c].name;
+  const char* expected[] = {
+      "2026-01-04T23:00:01.500Z", "4929", "12.50", "500", "0.1", "true", "10.0.0.1", "PT1H30M", "Oslo", "7"};
+  for (uint16_t c = 0; c < 10; ++c)
+    EXPECT_EQ(cep::to_display(batch->value(0, c)), expected[c]) << schema_->columns[c].name;
   EXPECT_EQ(batch->time[0], batch->columns[0].fixed[0]);
 }
 
@@ -99,14 +106,24 @@ TEST_F(JsonRowsTest, ReadsNumbersFromTheirDigits) {
 
 TEST_F(JsonRowsTest, RefusesWrongTypes) {
   const std::pair<const char*, const char*> cases[] = {
-      {R"("card": 1)", "duplicate_key card"},   {R"("n": "5")", "wrong_type n"},       {R"("n": true)", "wrong_type n"},
-      {R"("b": 1)", "wrong_type b"},            {R"("b": "true")", "wrong_type b"},    {R"("f": "0.1")", "wrong_type f"},
-      {R"("ip": "10.0.0")", "wrong_type ip"},   {R"("ip": 1)", "wrong_type ip"},       {R"("d": 5)", "wrong_type d"},
-      {R"("d": "1 hour")", "wrong_type d"},     {R"("amount": {})", "wrong_type amount"}, {R"("amount": [1])", "wrong_type amount"},
-      {R"("amount": false)", "wrong_type amount"}, {R"("items": [1.5])", "wrong_type first"},
+      {R"("card": 1)", "duplicate_key card"},
+      {R"("n": "5")", "wrong_type n"},
+      {R"("n": true)", "wrong_type n"},
+      {R"("b": 1)", "wrong_type b"},
+      {R"("b": "true")", "wrong_type b"},
+      {R"("f": "0.1")", "wrong_type f"},
+      {R"("ip": "10.0.0")", "wrong_type ip"},
+      {R"("ip": 1)", "wrong_type ip"},
+      {R"("d": 5)", "wrong_type d"},
+      {R"("d": "1 hour")", "wrong_type d"},
+      {R"("amount": {})", "wrong_type amount"},
+      {R"("amount": [1])", "wrong_type amount"},
+      {R"("amount": false)", "wrong_type amount"},
+      {R"("items": [1.5])", "wrong_type first"},
       {R"("merchant": {"address": {"city": 1}})", "wrong_type city"},
   };
-  for (const auto& [member, expected] : cases) EXPECT_EQ(value(member, 1), "refused " + std::string(expected)) << member;
+  for (const auto& [member, expected] : cases)
+    EXPECT_EQ(value(member, 1), "refused " + std::string(expected)) << member;
   EXPECT_EQ(refusal(R"({"at": 1, "card": 17})"), "wrong_type card");
   EXPECT_EQ(builder_.rows(), 0u);
 }
@@ -145,9 +162,11 @@ TEST_F(JsonRowsTest, DuplicateKeys) {
 }
 
 TEST_F(JsonRowsTest, Strings) {
-  EXPECT_EQ(value(R"("merchant":{"address":{"city":"a\n\"\\\/\u00e9\ud83d\ude00"}})", 8), "a\n\"\\/\xc3\xa9\xf0\x9f\x98\x80");
+  EXPECT_EQ(value(R"("merchant":{"address":{"city":"a\n\"\\\/\u00e9\ud83d\ude00"}})", 8),
+            "a\n\"\\/\xc3\xa9\xf0\x9f\x98\x80");
   EXPECT_EQ(value(R"("merchant":{"address":{"city":""}})", 8), "");
-  for (const char* bad : {R"("\x")", R"("\u12")", R"("\ud800")", R"("\ude00")", R"("\ud800\u0041")", R"("\)", R"("open)"}) {
+  for (const char* bad :
+       {R"("\x")", R"("\u12")", R"("\ud800")", R"("\ude00")", R"("\ud800\u0041")", R"("\)", R"("open)"}) {
     EXPECT_EQ(value(R"("card2": )" + std::string(bad), 1), "refused bad_json ") << bad;
     EXPECT_EQ(refusal(R"({"at": 1, "card": )" + std::string(bad) + "}"), "bad_json ") << bad;
   }
@@ -178,10 +197,33 @@ TEST_F(JsonRowsTest, Limits) {
 }
 
 TEST_F(JsonRowsTest, NotJson) {
-  for (const char* bad :
-       {"", " ", "null", "[]", "5", "{", "}", "{]", "{}}", "{} {}", "{,}", R"({"a"})", R"({"a":})", R"({"a":1,})", R"({"a" 1})",
-        R"({"a":1 "b":2})", R"({a:1})", R"({"a":tru})", R"({"a":nulll})", R"({"a":[1,]})", R"({"a":[1 2]})", R"({"a":{"b":}})",
-        R"({"a":'x'})", R"({"a":"x"y})", R"({"a":1}x)", R"({"a":[}])", R"({"a":/**/1})"}) {
+  for (const char* bad : {"",
+                          " ",
+                          "null",
+                          "[]",
+                          "5",
+                          "{",
+                          "}",
+                          "{]",
+                          "{}}",
+                          "{} {}",
+                          "{,}",
+                          R"({"a"})",
+                          R"({"a":})",
+                          R"({"a":1,})",
+                          R"({"a" 1})",
+                          R"({"a":1 "b":2})",
+                          R"({a:1})",
+                          R"({"a":tru})",
+                          R"({"a":nulll})",
+                          R"({"a":[1,]})",
+                          R"({"a":[1 2]})",
+                          R"({"a":{"b":}})",
+                          R"({"a":'x'})",
+                          R"({"a":"x"y})",
+                          R"({"a":1}x)",
+                          R"({"a":[}])",
+                          R"({"a":/**/1})"}) {
     EXPECT_EQ(refusal(bad), "bad_json ") << bad;
   }
   EXPECT_EQ(builder_.rows(), 0u);
@@ -225,7 +267,8 @@ class SlowReader {
       if (at_ == text_.size()) return false;
       ++at_;
     } else {
-      while (at_ < text_.size() && (isalnum(static_cast<unsigned char>(text_[at_])) || strchr("+-.", text_[at_]))) ++at_;
+      while (at_ < text_.size() && (isalnum(static_cast<unsigned char>(text_[at_])) || strchr("+-.", text_[at_])))
+        ++at_;
     }
     *out = text_.substr(first, at_ - first);
     return !out->empty();
@@ -252,10 +295,12 @@ std::string expected_row(const cep::StreamSchema& schema, const std::string& tex
     if (token == "null") continue;
     const std::string inner = string ? token.substr(1, token.size() - 2) : token;
     const cep::Type type = schema.columns[i].type;
-    const bool is_text = type.kind == cep::TypeKind::kText || type.kind == cep::TypeKind::kIp || type.kind == cep::TypeKind::kDuration;
+    const bool is_text =
+        type.kind == cep::TypeKind::kText || type.kind == cep::TypeKind::kIp || type.kind == cep::TypeKind::kDuration;
     if (atom != (type.kind == cep::TypeKind::kBool)) return "refused";
     if (is_text && !string) return "refused";
-    if (string && !is_text && type.kind != cep::TypeKind::kDecimal && type.kind != cep::TypeKind::kTimestamp) return "refused";
+    if (string && !is_text && type.kind != cep::TypeKind::kDecimal && type.kind != cep::TypeKind::kTimestamp)
+      return "refused";
     if (type.kind == cep::TypeKind::kTimestamp) {
       const auto time = string ? cep::parse_time(inner, "UTC") : cep::time_from_epoch_ms(inner);
       if (!time.ok()) return "refused";
@@ -280,10 +325,34 @@ TEST_F(JsonRowsTest, AgreesWithASlowReferenceOnRandomEvents) {
   std::mt19937_64 random(seed);
   auto pick = [&](size_t n) { return static_cast<size_t>(random() % n); };
   const std::vector<std::string> names = {"at", "card", "amount", "n", "f", "b", "ip", "d", "zzz", "label"};
-  const std::vector<std::string> values = {
-      "1700000000000", "\"2026-01-05T10:00:00Z\"", "\"c1\"", "12.50", "\"12.50\"", "5", "-7", "5.0", "5.5", "0.125", "1e2", "1E-3",
-      "true", "false", "null", "\"10.1.2.3\"", "\"PT5M\"", "\"\"", "999999999999999999", "99999999999999999999", "0.10", "-0.0",
-      "123456789.12", "12345678901.1", "\"x y\"", "tru", "01", "1."};
+  const std::vector<std::string> values = {"1700000000000",
+                                           "\"2026-01-05T10:00:00Z\"",
+                                           "\"c1\"",
+                                           "12.50",
+                                           "\"12.50\"",
+                                           "5",
+                                           "-7",
+                                           "5.0",
+                                           "5.5",
+                                           "0.125",
+                                           "1e2",
+                                           "1E-3",
+                                           "true",
+                                           "false",
+                                           "null",
+                                           "\"10.1.2.3\"",
+                                           "\"PT5M\"",
+                                           "\"\"",
+                                           "999999999999999999",
+                                           "99999999999999999999",
+                                           "0.10",
+                                           "-0.0",
+                                           "123456789.12",
+                                           "12345678901.1",
+                                           "\"x y\"",
+                                           "tru",
+                                           "01",
+                                           "1."};
   for (int round = 0; round < 20'000; ++round) {
     std::string text = "{";
     std::vector<std::string> order(names.begin(), names.begin() + 2 + static_cast<ptrdiff_t>(pick(8)));
@@ -316,7 +385,8 @@ TEST_F(JsonRowsTest, SurvivesRandomDamage) {
   const uint64_t seed = static_cast<uint64_t>(std::chrono::system_clock::now().time_since_epoch().count());
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937_64 random(seed);
-  const std::string sound = R"({"at":1700000000000,"card":"c\u00e9","amount":1.5,"merchant":{"address":{"city":"x"}},"items":[1,{"a":[]}]})";
+  const std::string sound =
+      R"({"at":1700000000000,"card":"c\u00e9","amount":1.5,"merchant":{"address":{"city":"x"}},"items":[1,{"a":[]}]})";
   for (int round = 0; round < 20'000; ++round) {
     std::string text = sound;
     for (size_t n = 1 + random() % 3; n > 0; --n) text[random() % text.size()] = static_cast<char>(random());

@@ -63,7 +63,8 @@ TEST_F(RoutesTest, PlannedRoutesSaySo) {
   EXPECT_NE(answer_.body.find("planned"), std::string::npos);
   EXPECT_EQ(ask("GET", "/v1/why?rule=r"), 501);
   EXPECT_EQ(ask("GET", "/v1/tables/t/k"), 501);
-  for (const api::Route& route : api::routes()) EXPECT_EQ(route.handler == nullptr, route.answers == "501") << route.path;
+  for (const api::Route& route : api::routes())
+    EXPECT_EQ(route.handler == nullptr, route.answers == "501") << route.path;
 }
 
 TEST_F(RoutesTest, Rules) {
@@ -86,10 +87,10 @@ TEST_F(RoutesTest, Rules) {
 }
 
 TEST_F(RoutesTest, RefusesBadParameters) {
-  for (const char* target :
-       {"/v1/rules?limit=0", "/v1/rules?limit=1001", "/v1/rules?limit=x", "/v1/rules?nonsense=1", "/v1/rules?limit=1&limit=2",
-        "/v1/alerts?from=never", "/v1/alerts?severity=worst", "/v1/alerts?mode=paused", "/v1/alerts?key=a", "/v1/matches",
-        "/v1/matches?key=a", "/v1/rules/r/versions/x", "/v1/alerts/stream?severity=worst"}) {
+  for (const char* target : {"/v1/rules?limit=0", "/v1/rules?limit=1001", "/v1/rules?limit=x", "/v1/rules?nonsense=1",
+                             "/v1/rules?limit=1&limit=2", "/v1/alerts?from=never", "/v1/alerts?severity=worst",
+                             "/v1/alerts?mode=paused", "/v1/alerts?key=a", "/v1/matches", "/v1/matches?key=a",
+                             "/v1/rules/r/versions/x", "/v1/alerts/stream?severity=worst"}) {
     EXPECT_EQ(ask("GET", target), 400) << target;
   }
   EXPECT_EQ(ask("PUT", "/v1/rules/r?wait=2h"), 400);
@@ -99,7 +100,10 @@ TEST_F(RoutesTest, RefusesBadParameters) {
 }
 
 TEST_F(RoutesTest, AlertsAndMatches) {
-  EXPECT_EQ(ask("GET", "/v1/alerts?rule=r&key=a&key=b&from=2026-01-05T00:00:00Z&to=1767571201000&severity=high&mode=live&limit=5"), 200);
+  EXPECT_EQ(
+      ask("GET",
+          "/v1/alerts?rule=r&key=a&key=b&from=2026-01-05T00:00:00Z&to=1767571201000&severity=high&mode=live&limit=5"),
+      200);
   const api::AlertsQuery& query = backend_.last_alerts;
   EXPECT_EQ(query.rule, "r");
   EXPECT_EQ(query.key, (std::vector<std::string>{"a", "b"}));
@@ -120,7 +124,9 @@ TEST_F(RoutesTest, AlertsAndMatches) {
 }
 
 TEST_F(RoutesTest, ListsAndSinks) {
-  EXPECT_EQ(ask("PUT", "/v1/lists/pairs/a%2Fb/c", R"({"owner": "me", "comment": "caf\u00e9", "expires": "2026-01-05T00:00:00Z"})"), 200);
+  EXPECT_EQ(ask("PUT", "/v1/lists/pairs/a%2Fb/c",
+                R"({"owner": "me", "comment": "caf\u00e9", "expires": "2026-01-05T00:00:00Z"})"),
+            200);
   EXPECT_EQ(last_call(), "put_entry pairs|a/b|c");
   EXPECT_EQ(backend_.last_entry.owner, "me");
   EXPECT_EQ(backend_.last_entry.comment, "caf\xc3\xa9");
@@ -132,7 +138,8 @@ TEST_F(RoutesTest, ListsAndSinks) {
   EXPECT_EQ(ask("DELETE", "/v1/lists/pairs/a"), 200);
   EXPECT_EQ(ask("POST", "/v1/sinks/s/replay", R"({"alert": "019aa8000000000000000000000000ff"})"), 200);
   EXPECT_EQ(last_call(), "replay s 019aa8000000000000000000000000ff");
-  EXPECT_EQ(ask("POST", "/v1/sinks/s/replay", R"({"from": "2026-01-05T00:00:00Z", "to": "2026-01-06T00:00:00Z"})"), 200);
+  EXPECT_EQ(ask("POST", "/v1/sinks/s/replay", R"({"from": "2026-01-05T00:00:00Z", "to": "2026-01-06T00:00:00Z"})"),
+            200);
   EXPECT_EQ(ask("POST", "/v1/sinks/s/replay", R"({"from": "2026-01-05T00:00:00Z"})"), 400);
   EXPECT_EQ(ask("POST", "/v1/sinks/s/replay"), 400);
 }
@@ -162,7 +169,8 @@ TEST_F(RoutesTest, OpenApiDescribesEveryRoute) {
     EXPECT_TRUE(ids.insert(member(operation, "operationId")).second) << member(operation, "operationId");
     const std::string answers = member(operation, "responses");
     for (const char* status : {"200", "201", "202", "204", "404", "409", "412", "413", "422", "429", "501", "503"}) {
-      EXPECT_EQ(!member(answers, status).empty(), std::string(route.answers).find(status) != std::string::npos) << route.path;
+      EXPECT_EQ(!member(answers, status).empty(), std::string(route.answers).find(status) != std::string::npos)
+          << route.path;
     }
     EXPECT_EQ(member(operation, "requestBody").empty(), route.body == api::BodyKind::kNone) << route.path;
     EXPECT_EQ(route.body != api::BodyKind::kNone, route.body_bytes_max > 0) << route.path;
