@@ -42,7 +42,7 @@ bool read_short_number(std::string_view token, uint8_t scale, int64_t* out) {
   if (token.size() > 19) return false;
   size_t i = token[0] == '-' ? 1 : 0;
   if (i == token.size() || (token[i] == '0' && i + 1 < token.size() && token[i + 1] != '.')) return false;
-  int64_t number = 0;
+  uint64_t number = 0;  // the 19 digits a token of that size can have fit
   int digits = 0, fraction = -1;
   for (; i < token.size(); ++i) {
     const unsigned digit = static_cast<unsigned>(token[i] - '0');
@@ -62,7 +62,7 @@ bool read_short_number(std::string_view token, uint8_t scale, int64_t* out) {
     number *= 10;
   }
   if (digits > 18) return false;
-  *out = token[0] == '-' ? -number : number;
+  *out = token[0] == '-' ? -static_cast<int64_t>(number) : static_cast<int64_t>(number);
   return true;
 }
 

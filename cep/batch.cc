@@ -2,6 +2,8 @@
 
 #include <xxhash.h>
 
+#include <algorithm>
+
 #include "cep/result.h"
 
 namespace cep {
@@ -73,32 +75,32 @@ Value Batch::value(uint32_t row, uint16_t column) const {
   return {};
 }
 
-BatchBuilder::BatchBuilder(SchemaPtr schema, SourceId source, TimeUs received_us) : batch_(std::make_shared<Batch>()) {
-  batch_->schema = std::move(schema);
-  batch_->source = source;
-  batch_->received_us = received_us;
-  reset();
-}
+BatchBuilder::BatchBuilder(SchemaPtr schema, SourceId source, TimeUs received_us)
+    : schema_(std::move(schema)), source_(source), received_us_(received_us), set_(schema_->columns.size(), 0) {}
 
-// An empty batch of the same stream; the last one's size is the best guess for the next.
-void BatchBuilder::reset() {
+void BatchBuilder::open_batch() {
+  batch_ = std::make_shared<Batch>();
   Batch& batch = *batch_;
-  batch.time.reserve(rows_);
-  batch.position.reserve(rows_);
-  for (const Column& declared : batch.schema->columns) {
-    BatchColumn& column = batch.columns.emplace_back();
+  batch.schema = schema_;
+  batch.source = source_;
+  batch.received_us = received_us_;
+  size_t rows = std::max<size_t>(last_rows_, 2);
+  batch.time.reserve(rows);
+  batch.position.reserve(rows);
+  batch.columns.reserve(schema_->columns.size());
+  for (const Column& declared : schema_->columns) {
+    BatchColumn& column = batch.add_column();
     column.kind = declared.type.kind;
     column.scale = declared.type.scale;
-    reserve(column, rows_);
+    reserve(column, rows);
   }
-  set_.assign(batch.columns.size(), 0);
   rows_ = 0;
   arena_mark_ = 0;
-  open_ = false;
 }
 
 void BatchBuilder::begin_row() {
   WEIR_CHECK(!open_, "begin_row inside a row");
+  if (batch_ == nullptr) open_batch();
   open_ = true;
   arena_mark_ = batch_->arena.size();
 }
@@ -118,7 +120,7 @@ void BatchBuilder::set_ip(uint16_t column, const IpBytes& value) { slot(column).
 
 void BatchBuilder::set_text(uint16_t column, std::string_view value) {
   BatchColumn& c = slot(column);
-  std::string& arena = batch_->arena;
+  std::pmr::string& arena = batch_->arena;
   WEIR_CHECK(arena.size() + value.size() <= kArenaBytesMax, "the texts of a batch exceed 4 GiB");
   c.offset.push_back(static_cast<uint32_t>(arena.size()));
   c.length.push_back(static_cast<uint32_t>(value.size()));
@@ -129,7 +131,7 @@ void BatchBuilder::set_text(uint16_t column, std::string_view value) {
 bool BatchBuilder::is_set(uint16_t column) const { return set_[column] != 0; }
 
 int BatchBuilder::missing_column() const {
-  const std::vector<Column>& columns = batch_->schema->columns;
+  const std::vector<Column>& columns = schema_->columns;
   for (size_t i = 0; i < columns.size(); ++i) {
     if (columns[i].not_null && !set_[i]) return static_cast<int>(i);
   }
@@ -144,7 +146,6 @@ void BatchBuilder::commit_row(uint64_t position) {
     if (!set_[i]) push_null(batch.columns[i]);
     set_[i] = 0;
   }
-  if (rows_ == 0) batch.first_position = position;
   batch.time.push_back(batch.columns[time_column].fixed.back());
   batch.position.push_back(position);
   ++rows_;
@@ -162,14 +163,11 @@ void BatchBuilder::abandon_row() {
 
 std::shared_ptr<Batch> BatchBuilder::finish() {
   WEIR_CHECK(!open_, "finish inside a row");
+  if (batch_ == nullptr) open_batch();
   batch_->arena.append(kArenaSpareBytes, '\0');
-  std::shared_ptr<Batch> done = std::move(batch_);
-  batch_ = std::make_shared<Batch>();
-  batch_->schema = done->schema;
-  batch_->source = done->source;
-  batch_->received_us = done->received_us;
-  reset();
-  return done;
+  last_rows_ = rows_;
+  rows_ = 0;
+  return std::move(batch_);
 }
 
 }  // namespace cep

@@ -3,7 +3,9 @@
 // own arena; a text's hash is computed once, here. Built by one thread with BatchBuilder, where a bad row costs nothing to undo.
 #pragma once
 
+#include <cstddef>
 #include <memory>
+#include <memory_resource>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,27 +21,38 @@ inline constexpr uint32_t kBatchRowsMax = 1024;
 uint64_t hash_bytes(const void* data, size_t size);
 
 struct BatchColumn {
+  explicit BatchColumn(std::pmr::memory_resource* memory)
+      : fixed(memory), real(memory), ip(memory), offset(memory), length(memory), is_null(memory) {}
+
   TypeKind kind = TypeKind::kText;
   uint8_t scale = 0;
-  std::vector<int64_t> fixed;      // bool 0/1, int, decimal scaled, timestamp and duration us; text: its hash (as int64)
-  std::vector<double> real;        // float
-  std::vector<IpBytes> ip;
-  std::vector<uint32_t> offset;    // text: into the arena
-  std::vector<uint32_t> length;
-  std::vector<uint8_t> is_null;    // one byte a row; always sized to rows
+  std::pmr::vector<int64_t> fixed;      // bool 0/1, int, decimal scaled, timestamp and duration us; text: its hash (as int64)
+  std::pmr::vector<double> real;        // float
+  std::pmr::vector<IpBytes> ip;
+  std::pmr::vector<uint32_t> offset;    // text: into the arena
+  std::pmr::vector<uint32_t> length;
+  std::pmr::vector<uint8_t> is_null;    // one byte a row; always sized to rows
 };
 
 struct Batch {
+ private:
+  // Small batches are many when streams alternate: everything of one is in the same piece of memory, got at once.
+  alignas(16) std::byte inline_memory_[2048];
+  std::pmr::monotonic_buffer_resource memory_{inline_memory_, sizeof inline_memory_};
+
+ public:
+  Batch() : time(&memory_), position(&memory_), columns(&memory_), arena(&memory_) {}
+  Batch(const Batch&) = delete;
+  Batch& operator=(const Batch&) = delete;
+  BatchColumn& add_column() { return columns.emplace_back(&memory_); }
+
   SchemaPtr schema;
   SourceId source = 0;
   TimeUs received_us = 0;                 // wall clock of arrival, as data from the log; 0 in run and test
-  uint64_t first_position = 0;            // log offset (or file record number) of row 0 when consecutive: see position
-  std::vector<TimeUs> time;               // event time of each row
-  std::vector<uint64_t> position;         // of each row: order in its source; also its identity when the stream has no `unique`
-  std::vector<BatchColumn> columns;       // by schema column
-  std::string arena;                      // text bytes, 64 spare bytes at the end
-  std::vector<std::string_view> raw;      // empty, or each row's bytes as received, in `raw_bytes`
-  std::string raw_bytes;
+  std::pmr::vector<TimeUs> time;          // event time of each row
+  std::pmr::vector<uint64_t> position;    // of each row: order in its source; also its identity when the stream has no `unique`
+  std::pmr::vector<BatchColumn> columns;  // by schema column
+  std::pmr::string arena;                 // text bytes, 64 spare bytes at the end
 
   uint32_t rows() const { return static_cast<uint32_t>(time.size()); }
   Value value(uint32_t row, uint16_t column) const;     // null if the column is null or beyond this batch's columns
@@ -68,17 +81,21 @@ class BatchBuilder {
   void abandon_row();
 
   uint32_t rows() const { return rows_; }
-  const StreamSchema& schema() const { return *batch_->schema; }
-  // The finished batch; the builder is empty afterwards and ready for the next one.
+  const StreamSchema& schema() const { return *schema_; }
+  // The finished batch (of no rows if none was committed); the builder is empty afterwards and ready for the next one.
   std::shared_ptr<Batch> finish();
 
  private:
-  void reset();
+  void open_batch();
   BatchColumn& slot(uint16_t column);
 
-  std::shared_ptr<Batch> batch_;
+  SchemaPtr schema_;
+  SourceId source_;
+  TimeUs received_us_;
+  std::shared_ptr<Batch> batch_;      // null until the first row: nothing is allocated for rows that never come
   std::vector<uint8_t> set_;
   uint32_t rows_ = 0;
+  uint32_t last_rows_ = 0;            // of the batch before: the best guess for the next
   size_t arena_mark_ = 0;
   bool open_ = false;
 };

@@ -27,6 +27,9 @@ void Engine::apply_rules(RuleSetPtr rules) {
       timelines_.push_back(std::make_unique<TimelineEngine>(*this, t));
     }
   }
+  for (const std::unique_ptr<TimelineEngine>& timeline : old) {
+    if (timeline != nullptr) timeline->end(ended_);
+  }
 }
 
 namespace {
@@ -45,8 +48,7 @@ void sort_alerts(std::vector<Alert>& alerts, size_t first) {
 void Engine::on_batch(const BatchPtr& batch, std::span<const Admission> admissions, std::vector<Alert>& alerts) {
   size_t first = alerts.size();
   for (const Admission& admission : admissions) {
-    timelines_[admission.timeline]->buffer(batch, admission);
-    timelines_[admission.timeline]->release(admission.frontier, alerts);
+    timelines_[admission.timeline]->on_batch(batch, admission, alerts);
   }
   sort_alerts(alerts, first);
 }
@@ -66,6 +68,8 @@ void Engine::adopt(const Engine& warmed, std::span<const ProgramId> programs) {
 }
 
 void Engine::collect_dirty(uint32_t segment, std::span<const uint32_t> victims, std::vector<KeyImage>& images) {
+  std::move(ended_.begin(), ended_.end(), std::back_inserter(images));
+  ended_.clear();
   for (const auto& timeline : timelines_) timeline->collect_dirty(segment, victims, images);
 }
 
@@ -100,6 +104,10 @@ uint64_t Engine::runs(ProgramId program) const {
   uint64_t sum = 0;
   for (const auto& timeline : timelines_) sum += timeline->runs(program);
   return sum;
+}
+
+void Engine::count_runs(std::map<ProgramId, uint64_t>& runs) const {
+  for (const auto& timeline : timelines_) timeline->count_runs(runs);
 }
 
 uint64_t Engine::state_bytes() const {

@@ -3,6 +3,7 @@
 // not on how rows were cut into batches (R61, R62).
 #pragma once
 
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -68,6 +69,8 @@ class Engine {
   const RuleSet& rules() const { return *rules_; }
   uint64_t keys() const;
   uint64_t runs(ProgramId program) const;
+  // Adds the live runs of every program; one walk over all keys.
+  void count_runs(std::map<ProgramId, uint64_t>& runs) const;
   uint64_t state_bytes() const;
   uint64_t reorder_rows() const;
   const EngineCounters& counters() const { return counters_; }
@@ -80,6 +83,7 @@ class Engine {
   Limits limits_;
   RuleSetPtr rules_;
   std::vector<std::unique_ptr<TimelineEngine>> timelines_;   // by timeline of rules_
+  std::vector<KeyImage> ended_;                              // gone with their timelines since the last collect_dirty
   EngineCounters counters_;
   EvalCounters eval_counters_;
 };

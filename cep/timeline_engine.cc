@@ -71,6 +71,19 @@ TimelineEngine::TimelineEngine(Engine& engine, uint32_t timeline) : engine_(engi
   rebind(timeline);
 }
 
+TimelineEngine::~TimelineEngine() {
+  for (Space& space : spaces_) drop_space(space);
+}
+
+void TimelineEngine::drop_space(Space& space) {
+  space.table.for_each([&](const Slot& slot) {
+    uint32_t segment = BlockView(slot.block).header().segment;
+    if (segment != 0) gone_.push_back({space.id, slot.hash, segment});
+    memory_.release(slot.block);
+  });
+  space.table = KeyTable();
+}
+
 const Timeline& TimelineEngine::timeline() const { return engine_.rules_->timelines()[index_]; }
 
 void TimelineEngine::rebind(uint32_t index) {
@@ -86,13 +99,7 @@ void TimelineEngine::rebind(uint32_t index) {
       spaces_.push_back({wanted.id, {}});
     }
   }
-  for (Space& space : old) {         // no rule uses these keys any more
-    space.table.for_each([&](const Slot& slot) {
-      uint32_t segment = BlockView(slot.block).header().segment;
-      if (segment != 0) gone_.push_back({space.id, slot.hash, segment});
-      memory_.release(slot.block);
-    });
-  }
+  for (Space& space : old) drop_space(space);          // no rule uses these keys any more
   for (Space& space : spaces_) {     // bits have new numbers
     space.table.for_each([&](Slot& slot) { slot.awaits = awaits_of(BlockView(slot.block)); });
   }
@@ -115,6 +122,28 @@ bool TimelineEngine::is_owned_by_shard(const Batch& batch, uint32_t row) {
   return false;
 }
 
+void TimelineEngine::on_batch(const BatchPtr& batch, const Admission& admission, std::vector<Alert>& alerts) {
+  if (!pass_through(*batch, admission, alerts)) buffer(batch, admission);
+  release(admission.frontier, alerts);
+}
+
+// Rows that come in order into an empty buffer and are due at once need no buffer: the usual case without a delay.
+bool TimelineEngine::pass_through(const Batch& batch, const Admission& admission, std::vector<Alert>& alerts) {
+  bool in_order = reorder_.empty() && admission.late.empty() && batch.rows() > 0 && batch.time.back() <= admission.frontier &&
+                  std::is_sorted(batch.time.begin(), batch.time.end());
+  if (!in_order) return false;
+  is_new_ = false;
+  const TimelineStream& stream = *timeline().find(batch.schema->id);
+  stream.predicates.evaluate(batch, engine_.rules_->lists(), engine_.eval_counters_, words_);
+  size_t per_row = stream.predicates.words_per_row();
+  for (uint32_t row = 0; row < batch.rows(); ++row) {
+    if (!is_owned_by_shard(batch, row)) continue;
+    ++engine_.counters_.events;
+    process(stream, batch, row, words_.data() + row * per_row, alerts);
+  }
+  return true;
+}
+
 void TimelineEngine::buffer(const BatchPtr& batch, const Admission& admission) {
   is_new_ = false;
   texts_.clear();
@@ -131,8 +160,8 @@ void TimelineEngine::release(TimeUs frontier, std::vector<Alert>& alerts) {
   while (reorder_.pop(frontier, &item)) {
     ++engine_.counters_.events;
     const std::vector<uint64_t>& words = words_of(*item.batch);
-    size_t per_row = timeline().find(item.batch->batch->schema->id)->predicates.words_per_row();
-    process(*item.batch->batch, item.row, words.data() + item.row * per_row, alerts);
+    const TimelineStream& stream = *timeline().find(item.batch->batch->schema->id);
+    process(stream, *item.batch->batch, item.row, words.data() + item.row * stream.predicates.words_per_row(), alerts);
   }
   frontier_ = std::max(frontier_, frontier);
   while (!timers_.empty() && timers_.top().time <= frontier_) {
@@ -165,8 +194,8 @@ bool TimelineEngine::encode_row_key(const Batch& batch, uint32_t row, const Role
   return encode_key(parts, key_values_, key_);
 }
 
-void TimelineEngine::process(const Batch& batch, uint32_t row, const uint64_t* words, std::vector<Alert>& alerts) {
-  const TimelineStream& stream = *timeline().find(batch.schema->id);
+void TimelineEngine::process(const TimelineStream& stream, const Batch& batch, uint32_t row, const uint64_t* words,
+                             std::vector<Alert>& alerts) {
   uint64_t fold = fold_words(words, stream.predicates.words_per_row());
   Touch touch;
   touch.time = batch.time[row];
@@ -174,17 +203,20 @@ void TimelineEngine::process(const Batch& batch, uint32_t row, const uint64_t* w
   touch.row = row;
   touch.words = words;
   touch.alerts = &alerts;
-  for (const Role& role : stream.roles) process_role(stream, role, fold, touch);
+  touch.fold = fold;
+  for (const Role& role : stream.roles) process_role(role, touch);
 }
 
-void TimelineEngine::process_role(const TimelineStream&, const Role& role, uint64_t fold, Touch& touch) {
+void TimelineEngine::process_role(const Role& role, Touch& touch) {
   Space& space = spaces_[role.space];
+  const uint64_t fold = touch.fold;
   bool starts = (role.awaits & fold) != 0;
   bool wakes = (role.run_awaits & fold) != 0 && space.table.size() > 0;
   if (!starts && !wakes) return;
   texts_.clear();
   if (!encode_row_key(*touch.batch, touch.row, role)) {
-    ++engine_.counters_.null_key;
+    bool seen = std::any_of(role.inputs.begin(), role.inputs.end(), [&](const RuleInput& input) { return passes_filter(input, touch); });
+    if (seen) ++engine_.counters_.null_key;      // R69: an event that only the missing key keeps from a rule
     return;
   }
   touch.space = &space;
@@ -229,11 +261,14 @@ void TimelineEngine::feed_rings(const Role& role, const Touch& touch) {
 void TimelineEngine::run_inputs(const Role& role, const Touch& touch) {
   for (const RuleInput& input : role.inputs) {
     const BoundRule& rule = engine_.rules_->rules()[input.rule];
-    if (rule.entry.mode == RuleMode::kPaused) continue;
-    const Input& source = rule.entry.program->inputs[input.input];
-    int32_t filter = source.filter < 0 ? source.filter : static_cast<int32_t>(rule.predicate_bit[source.filter]);
-    if (passes(touch.words, filter)) run_rule(rule, input.input, touch);
+    if (rule.entry.mode != RuleMode::kPaused && passes_filter(input, touch)) run_rule(rule, input.input, touch);
   }
+}
+
+bool TimelineEngine::passes_filter(const RuleInput& input, const Touch& touch) const {
+  const BoundRule& rule = engine_.rules_->rules()[input.rule];
+  int32_t filter = rule.entry.program->inputs[input.input].filter;
+  return passes(touch.words, filter < 0 ? filter : static_cast<int32_t>(rule.predicate_bit[static_cast<size_t>(filter)]));
 }
 
 MatchScope TimelineEngine::match_scope(const BoundRule& rule) {
@@ -268,12 +303,8 @@ void TimelineEngine::run_rule(const BoundRule& rule, uint16_t input, const Touch
     return;
   }
   const std::vector<Run>& runs = editor_.runs();
-  uint64_t fold = 0;
   bool has_runs = std::any_of(runs.begin(), runs.end(), [&](const Run& run) { return run.program == rule.entry.id; });
-  if (!has_runs) {
-    fold = fold_words(touch.words, timeline().find(touch.batch->schema->id)->predicates.words_per_row());
-    if ((rule.start_awaits[input] & fold) == 0) return;
-  }
+  if (!has_runs && (rule.start_awaits[input] & touch.fold) == 0) return;
   matches_.clear();
   matcher_.on_event(editor_, scope, event, matches_);
   for (const Match& match : matches_) emit_match(editor_, output_scope(scope, touch), match, touch.time);

@@ -47,15 +47,21 @@ class BlockWindows : public WindowReader {
 class TimelineEngine {
  public:
   TimelineEngine(Engine& engine, uint32_t timeline);
+  ~TimelineEngine();
+  TimelineEngine(const TimelineEngine&) = delete;
+  TimelineEngine& operator=(const TimelineEngine&) = delete;
 
   // Takes over another rule set, in which this timeline has number `timeline`.
   void rebind(uint32_t timeline);
-  void buffer(const BatchPtr& batch, const Admission& admission);
-  // Releases rows up to the frontier in order, then fires the timers that are due.
+  // Rows that are not late and whose key is this shard's, then everything up to the frontier.
+  void on_batch(const BatchPtr& batch, const Admission& admission, std::vector<Alert>& alerts);
+  // Releases waiting rows up to the frontier in order, then fires the timers that are due.
   void release(TimeUs frontier, std::vector<Alert>& alerts);
 
   const std::string& name() const { return name_; }
   void collect_dirty(uint32_t segment, std::span<const uint32_t> victims, std::vector<KeyImage>& images);
+  // The timeline ends with the rules that made it: the news that its stored keys are gone.
+  void end(std::vector<KeyImage>& images);
   bool restore_key(uint64_t space, uint64_t hash, uint32_t segment, std::span<const uint8_t> bytes, bool* known);
   void restore_buffered(const BatchPtr& batch, std::span<const uint32_t> rows);
   BufferedRows buffered() const;
@@ -70,6 +76,7 @@ class TimelineEngine {
   TimeUs frontier() const { return frontier_; }
   uint64_t keys() const;
   uint64_t runs(ProgramId program) const;
+  void count_runs(std::map<ProgramId, uint64_t>& runs) const;
   uint64_t state_bytes() const;
   uint64_t reorder_rows() const { return reorder_.size(); }
 
@@ -97,16 +104,21 @@ class TimelineEngine {
     const Batch* batch = nullptr;
     uint32_t row = 0;
     const uint64_t* words = nullptr;
+    uint64_t fold = 0;                     // of the words
     std::vector<Alert>* alerts = nullptr;
   };
 
   const Timeline& timeline() const;
+  void drop_space(Space& space);
   bool is_owned_by_shard(const Batch& batch, uint32_t row);
   bool encode_row_key(const Batch& batch, uint32_t row, const Role& role);
-  void process(const Batch& batch, uint32_t row, const uint64_t* words, std::vector<Alert>& alerts);
-  void process_role(const TimelineStream& stream, const Role& role, uint64_t fold, Touch& touch);
+  bool pass_through(const Batch& batch, const Admission& admission, std::vector<Alert>& alerts);
+  void buffer(const BatchPtr& batch, const Admission& admission);
+  void process(const TimelineStream& stream, const Batch& batch, uint32_t row, const uint64_t* words, std::vector<Alert>& alerts);
+  void process_role(const Role& role, Touch& touch);
   void feed_rings(const Role& role, const Touch& touch);
   void run_inputs(const Role& role, const Touch& touch);
+  bool passes_filter(const RuleInput& input, const Touch& touch) const;
   void run_rule(const BoundRule& rule, uint16_t input, const Touch& touch);
   void fire_deadlines(const Touch& touch, TimeUs until);
   void service_key(Space& space, uint64_t hash, TimeUs now, std::vector<Alert>& alerts);
@@ -138,6 +150,7 @@ class TimelineEngine {
   std::string key_;                        // encoded key under work
   std::vector<Value> key_values_;          // decoded when an output needs it
   std::vector<Match> matches_;
+  std::vector<uint64_t> words_;            // predicate bits of a batch that passes through
   std::vector<uint32_t> appended_;
 };
 

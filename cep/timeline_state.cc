@@ -175,6 +175,11 @@ void TimelineEngine::schedule(Space& space, Slot& slot) {
   timers_.push({next, space.id, slot.hash});
 }
 
+void TimelineEngine::end(std::vector<KeyImage>& images) {
+  for (Space& space : spaces_) drop_space(space);
+  for (const Gone& gone : gone_) images.push_back({gone.space, gone.hash, kTimeMax, gone.segment, {}});
+}
+
 void TimelineEngine::collect_dirty(uint32_t segment, std::span<const uint32_t> victims, std::vector<KeyImage>& images) {
   for (const Gone& gone : gone_) images.push_back({gone.space, gone.hash, kTimeMax, gone.segment, {}});
   gone_.clear();
@@ -332,6 +337,14 @@ uint64_t TimelineEngine::runs(ProgramId program) const {
     });
   }
   return runs;
+}
+
+void TimelineEngine::count_runs(std::map<ProgramId, uint64_t>& runs) const {
+  for (const Space& space : spaces_) {
+    space.table.for_each([&](const Slot& slot) {
+      for (const Run& run : BlockView(slot.block).runs()) ++runs[run.program];
+    });
+  }
 }
 
 uint64_t TimelineEngine::state_bytes() const {

@@ -46,8 +46,8 @@ class Deployer {
     const auto* decl = std::get_if<RuleDecl>(&statement.body);
     if (!decl || !first_of_name("rule", decl->name)) return;
     const CheckedRule checked = check_rule(*decl, catalog_, sources_, diagnostics_);
-    // Lints of a rule that is wrong would be guesses; so would be those of a rule that could not be read. Once diagnostics
-    // were dropped nobody knows whose they were.
+    // Lints of a rule that is wrong would be guesses; so would be those of a rule that could not be read. Once
+    // diagnostics were dropped nobody knows whose they were.
     const bool whole = !checked.names.inputs.empty() && (checked.core || checked.names.is_when);
     if (!whole || errors_in(statement.span) != 0 || diagnostics_.dropped() != 0) return;
     CompiledRule made;

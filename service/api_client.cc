@@ -9,7 +9,7 @@ namespace service {
 namespace {
 
 constexpr long kConnectTimeoutMs = 5'000;
-constexpr long kTimeoutMs = 90'000;           // longer than any wait the server offers
+constexpr long kTimeoutMs = 90'000;  // longer than any wait the server offers
 constexpr size_t kBodyBytesMax = 256 << 20;
 
 // What libcurl's callbacks see of one exchange.
@@ -18,7 +18,7 @@ struct Exchange {
   ApiResponse response;
   const ApiClient::Take* take = nullptr;
   const std::function<bool()>* idle = nullptr;
-  bool ended = false;                         // by our side, on purpose
+  bool ended = false;  // by our side, on purpose
 };
 
 size_t on_body(char* data, size_t size, size_t count, void* user) {
@@ -41,7 +41,8 @@ size_t on_header(char* data, size_t size, size_t count, void* user) {
   const size_t colon = line.find(':');
   if (colon == line.npos) return size * count;
   std::string name(line.substr(0, colon));
-  std::transform(name.begin(), name.end(), name.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  std::transform(name.begin(), name.end(), name.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
   line.remove_prefix(colon + 1);
   while (!line.empty() && line.front() == ' ') line.remove_prefix(1);
   while (!line.empty() && (line.back() == '\r' || line.back() == '\n')) line.remove_suffix(1);
@@ -79,8 +80,9 @@ class ApiClient::Handle {
     curl_easy_reset(curl_);
     const std::string url = server + request.path;
     set_basics(url, exchange, take != nullptr);
-    curl_slist* headers = curl_slist_append(nullptr, "Expect:");      // a batch is sent at once
-    for (const auto& [name, value] : request.headers) headers = curl_slist_append(headers, (name + ": " + value).c_str());
+    curl_slist* headers = curl_slist_append(nullptr, "Expect:");  // a batch is sent at once
+    for (const auto& [name, value] : request.headers)
+      headers = curl_slist_append(headers, (name + ": " + value).c_str());
     curl_easy_setopt(curl_, CURLOPT_HTTPHEADER, headers);
     if (request.method == "POST" || request.method == "PUT") {
       curl_easy_setopt(curl_, CURLOPT_POST, 1L);
@@ -119,7 +121,8 @@ class ApiClient::Handle {
   CURL* curl_ = nullptr;
 };
 
-ApiClient::ApiClient(std::string server, std::unique_ptr<Handle> handle) : server_(std::move(server)), handle_(std::move(handle)) {}
+ApiClient::ApiClient(std::string server, std::unique_ptr<Handle> handle)
+    : server_(std::move(server)), handle_(std::move(handle)) {}
 ApiClient::~ApiClient() = default;
 
 cep::Result<std::unique_ptr<ApiClient>> ApiClient::create(const std::string& server) {
@@ -133,9 +136,12 @@ cep::Result<std::unique_ptr<ApiClient>> ApiClient::create(const std::string& ser
   return std::unique_ptr<ApiClient>(new ApiClient(std::move(base), std::move(handle)));
 }
 
-cep::Result<ApiResponse> ApiClient::send(const ApiRequest& request) { return handle_->exchange(server_, request, nullptr, nullptr); }
+cep::Result<ApiResponse> ApiClient::send(const ApiRequest& request) {
+  return handle_->exchange(server_, request, nullptr, nullptr);
+}
 
-cep::Result<ApiResponse> ApiClient::stream(const ApiRequest& request, const Take& take, const std::function<bool()>& idle) {
+cep::Result<ApiResponse> ApiClient::stream(const ApiRequest& request, const Take& take,
+                                           const std::function<bool()>& idle) {
   return handle_->exchange(server_, request, &take, &idle);
 }
 
@@ -143,8 +149,8 @@ std::string url_encode(std::string_view text) {
   static constexpr char kHex[] = "0123456789ABCDEF";
   std::string encoded;
   for (const char c : text) {
-    const bool safe = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
-                      c == '.' || c == '~';
+    const bool safe = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+                      c == '_' || c == '.' || c == '~';
     if (safe) {
       encoded += c;
     } else {

@@ -18,7 +18,7 @@ inline constexpr std::string_view kDefaultServer = "http://127.0.0.1:8484";
 
 struct ApiRequest {
   std::string method = "GET";
-  std::string path;                                             // with its query, encoded: see url_encode
+  std::string path;  // with its query, encoded: see url_encode
   std::string body;
   std::vector<std::pair<std::string, std::string>> headers;
 };
@@ -27,7 +27,7 @@ struct ApiResponse {
   int status = 0;
   std::string body;
   std::string etag;
-  int retry_after_s = 0;                                        // 0: the answer names none
+  int retry_after_s = 0;  // 0: the answer names none
   bool ok() const { return status >= 200 && status < 300; }
 };
 
@@ -41,8 +41,9 @@ class ApiClient {
   cep::Result<ApiResponse> send(const ApiRequest& request);
   cep::Result<ApiResponse> get(const std::string& path) { return send({"GET", path, "", {}}); }
 
-  // Reads an answer that does not end. `take` gets pieces of a 2xx body as they come and ends it by false; other bodies are in the
-  // response. Returns when the server, or `take`, ended it. `idle` is asked about once a second; false ends it too.
+  // Reads an answer that does not end. `take` gets pieces of a 2xx body as they come and ends it by false; other bodies
+  // are in the response. Returns when the server, or `take`, ended it. `idle` is asked about once a second; false ends
+  // it too.
   using Take = std::function<bool(std::string_view)>;
   cep::Result<ApiResponse> stream(const ApiRequest& request, const Take& take, const std::function<bool()>& idle = {});
 

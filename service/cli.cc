@@ -3,7 +3,11 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "service/cmd_bench.h"
+#include "service/cmd_client.h"
 #include "service/cmd_gen.h"
+#include "service/cmd_log.h"
+#include "service/cmd_serve.h"
 #include "service/commands.h"
 
 namespace service {
@@ -17,12 +21,16 @@ int run_cli(int argc, const char* const* argv, const Console& console) {
   });
 
   Action action;
+  add_serve(app, action);
   add_run(app, action);
   add_test(app, action);
   add_check(app, action);
   add_fmt(app, action);
   add_explain(app, action);
   add_gen(app, action);
+  add_log(app, action);
+  add_bench(app, action);
+  add_client(app, action);
 
   try {
     app.parse(argc, argv);

@@ -1,10 +1,11 @@
 // `weir check`: what is wrong, or dubious, in rule files.
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <memory>
 
 #include "service/commands.h"
+#include "service/options.h"
 #include "service/rule_files.h"
 
 namespace service {
@@ -12,11 +13,33 @@ namespace {
 
 struct CheckOptions {
   std::vector<std::string> paths;
+  std::string config;
   std::string fail_on = "error";
   std::string output = "table";
 };
 
+// A configuration as `weir serve` would read it, secrets included.
+int check_config(const std::string& path, const Console& console) {
+  ServeFlags flags;
+  flags.config = path;
+  const cep::Result<ServeOptions> options = load_serve_options(flags, process_environment());
+  if (!options) {
+    console.complain("weir check: " + options.error().message + "\n");
+    return kExitBadUse;
+  }
+  console.print(fmt::format("{}: nothing to complain about, {} sink(s)\n", path, options->sinks.size()));
+  return kExitFine;
+}
+
 int cmd_check(const CheckOptions& options, const Console& console) {
+  if (options.paths.empty() && options.config.empty()) {
+    console.complain("weir check: name rule files, or a configuration with --config\n");
+    return kExitBadUse;
+  }
+  if (!options.config.empty()) {
+    const int status = check_config(options.config, console);
+    if (status != kExitFine || options.paths.empty()) return status;
+  }
   const auto texts = read_rule_files(options.paths);
   if (!texts) {
     console.complain(texts.error().message + "\n");
@@ -34,7 +57,8 @@ int cmd_check(const CheckOptions& options, const Console& console) {
   } else if (!diagnostics.empty()) {
     console.print(patterns::to_text(compilation.sources, diagnostics));
   } else {
-    console.print(fmt::format("{} file(s), {} rule(s), nothing to complain about\n", texts->size(), compilation.book.rules().size()));
+    console.print(fmt::format("{} file(s), {} rule(s), nothing to complain about\n", texts->size(),
+                              compilation.book.rules().size()));
   }
   if (!compilation.ok) return kExitBadInput;
   return options.fail_on == "warning" && diagnostics.warnings() > 0 ? kExitFindings : kExitFine;
@@ -45,14 +69,17 @@ int cmd_check(const CheckOptions& options, const Console& console) {
 void add_check(CLI::App& app, Action& action) {
   auto options = std::make_shared<CheckOptions>();
   CLI::App* const verb = app.add_subcommand("check", "Check rule files");
-  verb->add_option("paths", options->paths, "Rule files, or directories with .weir files; - is the standard input")->required();
+  verb->add_option("paths", options->paths, "Rule files, or directories with .weir files; - is the standard input");
+  verb->add_option("--config", options->config, "A configuration file of weir serve, checked with its secrets");
   verb->add_option("--fail-on", options->fail_on, "Exit with 1 when there are warnings")
       ->check(CLI::IsMember({"error", "warning"}));
-  verb->add_option("--output", options->output, "Form of the diagnostics")->check(CLI::IsMember({"table", "json", "ndjson"}));
-  verb->footer("Example:\n  weir check rules\n  weir check --fail-on warning --output json rules/cards/card_testing.weir");
-  verb->callback([options, &action] {
-    action = [options](const Console& console) { return cmd_check(*options, console); };
-  });
+  verb->add_option("--output", options->output, "Form of the diagnostics")
+      ->check(CLI::IsMember({"table", "json", "ndjson"}));
+  verb->footer(
+      "Example:\n  weir check rules\n  weir check --config weir.toml\n  weir check --fail-on warning --output json "
+      "rules/cards/card_testing.weir");
+  verb->callback(
+      [options, &action] { action = [options](const Console& console) { return cmd_check(*options, console); }; });
 }
 
 }  // namespace service

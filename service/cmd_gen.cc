@@ -142,8 +142,9 @@ void add_gen(CLI::App& app, Action& action) {
   auto options = std::make_shared<GenOptions>();
   GeneratorOptions& generator = options->generator;
   CLI::App* gen = app.add_subcommand("gen", "Write generated traffic with fraud planted in it");
-  gen->footer("Example:\n  weir gen --seed 7 --events 1000000 --truth truth.ndjson > events.ndjson\n"
-              "  weir run rules --events events.ndjson");
+  gen->footer(
+      "Example:\n  weir gen --seed 7 --events 1000000 --truth truth.ndjson > events.ndjson\n"
+      "  weir run rules --events events.ndjson");
   gen->add_option("--seed", generator.seed, "The same seed and --from give the same lines")->capture_default_str();
   gen->add_option("--events", generator.events, "How many lines")->capture_default_str();
   gen->add_option("--rate", generator.rate_per_s, "Events per second of event time")->capture_default_str();
@@ -154,9 +155,8 @@ void add_gen(CLI::App& app, Action& action) {
   gen->add_option("--streams", generator.streams, "Only events of these streams")->delimiter(',');
   gen->add_option("--truth", options->truth_path, "Write what was planted to this file, a JSON line each");
   gen->add_flag("--pace", options->pace, "Write each line when its time has come instead of at once");
-  gen->callback([options, &action] {
-    action = [options](const Console& console) { return run_gen(*options, console); };
-  });
+  gen->callback(
+      [options, &action] { action = [options](const Console& console) { return run_gen(*options, console); }; });
 }
 
 }  // namespace service

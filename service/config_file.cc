@@ -59,8 +59,9 @@ cep::Status add_section(const std::string& name, const toml::table& table, bool 
     const int line = static_cast<int>(key.source().begin.line);
     std::optional<ConfigValue> value = value_of(node);
     if (!value) {
-      return error_at(file.path, line, "`" + std::string(key.str()) +
-                                           "` must be a whole number, true or false, a text, an array of texts or a table of texts");
+      return error_at(file.path, line,
+                      "`" + std::string(key.str()) +
+                          "` must be a whole number, true or false, a text, an array of texts or a table of texts");
     }
     section.entries.push_back({std::string(key.str()), std::move(*value), line});
   }

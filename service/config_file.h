@@ -1,5 +1,6 @@
-// A configuration file as plain sections of named values: the one place that knows TOML. What names mean is options.h's business.
-// Invariant: every value keeps the line it stands on, so that whatever is wrong with it can be found. Threads: plain values.
+// A configuration file as plain sections of named values: the one place that knows TOML. What names mean is options.h's
+// business. Invariant: every value keeps the line it stands on, so that whatever is wrong with it can be found.
+// Threads: plain values.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +14,7 @@
 namespace service {
 
 using ConfigTexts = std::vector<std::string>;
-using ConfigPairs = std::vector<std::pair<std::string, std::string>>;    // a table of texts, as in headers = { a = "b" }
+using ConfigPairs = std::vector<std::pair<std::string, std::string>>;  // a table of texts, as in headers = { a = "b" }
 using ConfigValue = std::variant<int64_t, bool, std::string, ConfigTexts, ConfigPairs>;
 
 struct ConfigEntry {
@@ -27,7 +28,7 @@ struct ConfigSection {
   std::string name;
   bool repeated = false;
   int line = 0;
-  std::vector<ConfigEntry> entries;      // as in the file
+  std::vector<ConfigEntry> entries;  // as in the file
 };
 
 struct ConfigFile {

@@ -45,7 +45,8 @@ cep::Status check(const GeneratorOptions& options) {
   const double span_ms = static_cast<double>(options.events) * 1000 / options.rate_per_s;
   if (options.from_ms < cep::kEventTimeMin / 1000 ||
       static_cast<double>(options.from_ms) + span_ms >= static_cast<double>(cep::kEventTimeEnd) / 1000)
-    return cep::Error{"bad_option", "the events would not lie in the years 1900 to 2199: fewer events or a higher rate"};
+    return cep::Error{"bad_option",
+                      "the events would not lie in the years 1900 to 2199: fewer events or a higher rate"};
   return cep::ok_status();
 }
 

@@ -20,11 +20,11 @@ namespace service {
 struct GeneratorOptions {
   uint64_t seed = 1;
   uint64_t events = 1'000'000;
-  double rate_per_s = 3;                // of event time: a million events span almost four days
-  int64_t from_ms = 0;                  // since 1970
-  uint64_t keys = 10'000;               // cards, users, devices of the ordinary traffic
-  double fraud = 0.001;                 // planted instances by event
-  std::vector<std::string> streams;     // empty: all
+  double rate_per_s = 3;             // of event time: a million events span almost four days
+  int64_t from_ms = 0;               // since 1970
+  uint64_t keys = 10'000;            // cards, users, devices of the ordinary traffic
+  double fraud = 0.001;              // planted instances by event
+  std::vector<std::string> streams;  // empty: all
 };
 
 class Generator {

@@ -18,10 +18,10 @@ struct Share {
 };
 // Payments of orders come with the orders; alone they are drawn only where orders are not wanted.
 constexpr Share kShares[] = {
-    {GenStream::kTransactions, 4200}, {GenStream::kLoads, 50},       {GenStream::kMfa, 600},
+    {GenStream::kTransactions, 4200}, {GenStream::kLoads, 50},          {GenStream::kMfa, 600},
     {GenStream::kLogins, 1750},       {GenStream::kProfileChanges, 60}, {GenStream::kSimSwaps, 2},
-    {GenStream::kTransfers, 900},     {GenStream::kSignups, 60},     {GenStream::kOrders, 350},
-    {GenStream::kRefunds, 10},        {GenStream::kPageViews, 1200}, {GenStream::kConnections, 500},
+    {GenStream::kTransfers, 900},     {GenStream::kSignups, 60},        {GenStream::kOrders, 350},
+    {GenStream::kRefunds, 10},        {GenStream::kPageViews, 1200},    {GenStream::kConnections, 500},
     {GenStream::kReadings, 300},      {GenStream::kMachineEvents, 18}};
 
 }  // namespace
@@ -61,8 +61,11 @@ void Background::append(std::string& out, int64_t at_ms) {
 void Background::transaction(std::string& out, const Stamp& stamp) {
   const uint64_t card = somebody();
   const uint64_t draw = random_.below(100);
-  CardPayment payment{.card = card, .cents = price_cents(), .merchant = random_.below(kMerchants),
-                      .country = kCities[home_of(card)].country, .channel = "pos"};
+  CardPayment payment{.card = card,
+                      .cents = price_cents(),
+                      .merchant = random_.below(kMerchants),
+                      .country = kCities[home_of(card)].country,
+                      .channel = "pos"};
   if (draw < 5) {
     payment.channel = "atm";
     payment.cents = random_.between(1, 7) * 2000;

@@ -12,8 +12,21 @@
 namespace service {
 
 enum class GenStream : uint8_t {
-  kTransactions, kLoads, kMfa, kLogins, kProfileChanges, kSimSwaps, kTransfers, kSignups,
-  kOrders, kPayments, kRefunds, kPageViews, kConnections, kReadings, kMachineEvents,
+  kTransactions,
+  kLoads,
+  kMfa,
+  kLogins,
+  kProfileChanges,
+  kSimSwaps,
+  kTransfers,
+  kSignups,
+  kOrders,
+  kPayments,
+  kRefunds,
+  kPageViews,
+  kConnections,
+  kReadings,
+  kMachineEvents,
 };
 inline constexpr std::array<std::string_view, 15> kGenStreamNames = {
     "transactions", "loads",    "mfa",     "logins",     "profile_changes", "sim_swaps", "transfers",     "signups",
@@ -26,21 +39,27 @@ struct City {
   int32_t lat_e4;  // degrees * 10,000
   int32_t lon_e4;
 };
-inline constexpr std::array<City, 12> kCities = {{{"US", 407128, -740060}, {"US", 418781, -876298},
-                                                  {"US", 340522, -1182437}, {"US", 327767, -967970},
-                                                  {"GB", 515074, -1278}, {"FR", 488566, 23522},
-                                                  {"DE", 525200, 134050}, {"ES", 404168, -37038},
-                                                  {"BR", -235505, -466333}, {"AU", -338688, 1512093},
-                                                  {"RO", 444268, 261025}, {"JP", 356762, 1396503}}};
+inline constexpr std::array<City, 12> kCities = {{{"US", 407128, -740060},
+                                                  {"US", 418781, -876298},
+                                                  {"US", 340522, -1182437},
+                                                  {"US", 327767, -967970},
+                                                  {"GB", 515074, -1278},
+                                                  {"FR", 488566, 23522},
+                                                  {"DE", 525200, 134050},
+                                                  {"ES", 404168, -37038},
+                                                  {"BR", -235505, -466333},
+                                                  {"AU", -338688, 1512093},
+                                                  {"RO", 444268, 261025},
+                                                  {"JP", 356762, 1396503}}};
 inline constexpr size_t kBucharest = 10;
 inline constexpr size_t kTokyo = 11;
 
 constexpr uint64_t kNobody = UINT64_MAX;  // leaves the field out
 constexpr uint32_t kNoAddress = 0;        // leaves the field out
 
-size_t home_of(uint64_t user);         // index into kCities; every second user lives in the United States
-uint32_t address_of(uint64_t user);    // IPv4 in 10.0.0.0/8
-uint64_t device_of(uint64_t user);     // shared by two at most
+size_t home_of(uint64_t user);       // index into kCities; every second user lives in the United States
+uint32_t address_of(uint64_t user);  // IPv4 in 10.0.0.0/8
+uint64_t device_of(uint64_t user);   // shared by two at most
 
 struct CardPayment {
   uint64_t card;
@@ -58,8 +77,18 @@ struct LoginTry {
   size_t city = kCities.size();  // kCities.size(): no coordinates and no country
   bool new_device = false;
 };
-struct Transfer { uint64_t debtor; uint64_t creditor; int64_t cents; };
-struct Order { uint64_t user; uint64_t item; int64_t cents; bool promo; uint64_t device; };
+struct Transfer {
+  uint64_t debtor;
+  uint64_t creditor;
+  int64_t cents;
+};
+struct Order {
+  uint64_t user;
+  uint64_t item;
+  int64_t cents;
+  bool promo;
+  uint64_t device;
+};
 
 // When and under which number: the event's id is the run's tag and the number.
 struct Stamp {

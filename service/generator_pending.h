@@ -41,9 +41,7 @@ class PendingLines {
   }
 
  private:
-  static bool later(const Line& a, const Line& b) {
-    return a.at_ms != b.at_ms ? a.at_ms > b.at_ms : a.order > b.order;
-  }
+  static bool later(const Line& a, const Line& b) { return a.at_ms != b.at_ms ? a.at_ms > b.at_ms : a.order > b.order; }
 
   std::vector<Line> lines_;  // a heap with the earliest in front
   uint64_t added_ = 0;

@@ -10,7 +10,10 @@ void Plot::pay(const CardPayment& payment) {
 }
 
 void Plot::spend(int64_t cents_lo, int64_t cents_hi) {
-  pay({.card = actor(), .cents = between(cents_lo, cents_hi), .merchant = world_.random.below(500), .country = "US",
+  pay({.card = actor(),
+       .cents = between(cents_lo, cents_hi),
+       .merchant = world_.random.below(500),
+       .country = "US",
        .channel = "online"});
 }
 

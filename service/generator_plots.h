@@ -95,8 +95,8 @@ struct Scenario {
 };
 
 std::span<const Scenario> card_scenarios();
-std::span<const Scenario> access_scenarios();   // logins, second factors, accounts, connections
+std::span<const Scenario> access_scenarios();  // logins, second factors, accounts, connections
 std::span<const Scenario> payment_scenarios();
-std::span<const Scenario> trade_scenarios();    // orders, page views, machines
+std::span<const Scenario> trade_scenarios();  // orders, page views, machines
 
 }  // namespace service

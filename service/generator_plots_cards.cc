@@ -9,8 +9,8 @@ void card_testing(Plot& plot) {
     plot.spend(50, 449);
     plot.wait_s(15, 60);
   }
-  plot.pay({.card = plot.actor(), .cents = plot.between(60000, 95000), .merchant = 7, .country = "RO",
-            .channel = "online"});
+  plot.pay(
+      {.card = plot.actor(), .cents = plot.between(60000, 95000), .merchant = 7, .country = "RO", .channel = "online"});
   plot.done_card();
 }
 
@@ -26,7 +26,10 @@ void card_probing(Plot& plot) {
 void card_velocity(Plot& plot) {
   for (int payment = 0; payment < 11; ++payment) {
     plot.wait_min(2, 5);
-    plot.pay({.card = plot.actor(), .cents = plot.between(46000, 49000), .merchant = 11, .country = "BR",
+    plot.pay({.card = plot.actor(),
+              .cents = plot.between(46000, 49000),
+              .merchant = 11,
+              .country = "BR",
               .channel = "online"});
   }
   plot.done_card();
@@ -36,7 +39,11 @@ void ip_velocity(Plot& plot) {
   for (int payment = 0; payment < 20; ++payment) {
     plot.wait_s(5, 25);
     const uint64_t card = payment < 5 ? plot.actor() * 8 + static_cast<uint64_t>(payment) : plot.actor() * 8;
-    plot.pay({.card = card, .cents = plot.between(1000, 9000), .merchant = 13, .country = "US", .channel = "online",
+    plot.pay({.card = card,
+              .cents = plot.between(1000, 9000),
+              .merchant = 13,
+              .country = "US",
+              .channel = "online",
               .ip = plot.hideout()});
   }
   plot.done({{"ip", Plot::named(append_address, plot.hideout())}});
@@ -45,8 +52,12 @@ void ip_velocity(Plot& plot) {
 void cards_per_device(Plot& plot) {
   for (uint64_t card = 0; card < 5; ++card) {
     plot.wait_min(1, 12);
-    plot.pay({.card = plot.actor() * 8 + card, .cents = plot.between(1000, 9000), .merchant = 17, .country = "US",
-              .channel = "online", .device = plot.actor()});
+    plot.pay({.card = plot.actor() * 8 + card,
+              .cents = plot.between(1000, 9000),
+              .merchant = 17,
+              .country = "US",
+              .channel = "online",
+              .device = plot.actor()});
   }
   plot.done({{"device", Plot::named(append_device, plot.actor())}});
 }
@@ -62,11 +73,13 @@ void amount_spike(Plot& plot) {
 
 void prepaid_load_cash_out(Plot& plot) {
   const int64_t loaded = plot.between(20000, 48000);
-  plot.event([&](EventText& text, std::string& line, const Stamp& stamp) {
-    text.load(line, stamp, plot.actor(), loaded);
-  });
+  plot.event(
+      [&](EventText& text, std::string& line, const Stamp& stamp) { text.load(line, stamp, plot.actor(), loaded); });
   plot.wait_min(5, 100);
-  plot.pay({.card = plot.actor(), .cents = loaded - plot.between(0, loaded / 10), .merchant = 19, .country = "US",
+  plot.pay({.card = plot.actor(),
+            .cents = loaded - plot.between(0, loaded / 10),
+            .merchant = 19,
+            .country = "US",
             .channel = "atm"});
   plot.done_card();
 }

@@ -47,8 +47,7 @@ void viewed_not_bought(Plot& plot) {
       text.page_view(line, stamp, plot.actor(), kItem);
     });
   }
-  plot.done({{"user", Plot::named(append_user, plot.actor())}, {"item", Plot::named(append_item, kItem)}},
-            6 * kHourMs);
+  plot.done({{"user", Plot::named(append_user, plot.actor())}, {"item", Plot::named(append_item, kItem)}}, 6 * kHourMs);
 }
 
 void sensor_drift_then_failure(Plot& plot) {

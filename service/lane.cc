@@ -6,7 +6,6 @@
 namespace service {
 namespace {
 
-constexpr size_t kWorkWaitingMax = 1024;
 constexpr uint64_t kCatchUpRows = 2'000;      // a warm start this close to the end is finished with intake held
 
 // An event further ahead of the clock than its stream allows would make every later one late (R55).
@@ -74,11 +73,16 @@ class SubmissionBuilder {
 }  // namespace
 
 Lane::Lane(LaneOptions options, Sequencer::WallClock clock)
-    : options_(std::move(options)), clock_(std::move(clock)), files_(state::make_real_file_system()), work_(kWorkWaitingMax) {}
+    : options_(std::move(options)), clock_(std::move(clock)), files_(options_.files), work_(kWorkWaitingMax) {
+  if (files_ == nullptr) files_ = state::make_real_file_system();
+}
 
 Lane::~Lane() { close(); }
 
-void Lane::on_alerts_stored(std::function<void()> hook) { alerts_hook_ = std::move(hook); }
+void Lane::on_alerts_stored(std::function<void()> hook) {
+  std::lock_guard lock(hook_mutex_);
+  alerts_hook_ = std::move(hook);
+}
 
 void Lane::submit(std::shared_ptr<api::SubmitRequest> request, std::function<void(api::SubmitAnswer)> reply) {
   RegistryPtr registry = this->registry();
@@ -162,10 +166,12 @@ void Lane::apply_plan(DeployResult& result) {
   if (!result.status.ok()) return;
   auto outcome = std::make_shared<std::promise<cep::Status>>();
   std::future<cep::Status> done = outcome->get_future();
+  auto warm_from_us = std::make_shared<cep::TimeUs>(cep::kTimeMax);
   auto shared = std::make_shared<std::unique_ptr<WarmStart>>(std::move(*warm));
   RulesChange change = result.plan.change;
-  bool posted = sequencer_->post([shared, change, outcome](Sequencer& sequencer) {
+  bool posted = sequencer_->post([shared, change, outcome, warm_from_us](Sequencer& sequencer) {
     cep::Status status = (*shared)->feed_until(sequencer.log_end());
+    *warm_from_us = (*shared)->began_us();
 #ifndef WEIR_MUTANT_ACTIVATION_NOT_LOGGED
     if (status.ok()) sequencer.log_control(state::FrameKind::kRules, encode(change));
 #endif
@@ -177,6 +183,7 @@ void Lane::apply_plan(DeployResult& result) {
     return;
   }
   result.status = done.get();
+  result.warm_from_us = *warm_from_us;
   result.applied = result.status.ok();
 }
 

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -19,6 +20,7 @@ struct LaneOptions {
   uint32_t shards = 1;
   SequencerOptions sequencer;            // log_dir is set by open
   RetentionOptions retention;
+  std::shared_ptr<state::FileSystem> files;    // null: the real one; a test gives a twin that fails
 };
 
 // What a deployment came to. `warm_from_us`: arrival of the oldest log record the new programs were warmed with (kTimeMax: none).
@@ -32,12 +34,14 @@ struct DeployResult {
 
 class Lane {
  public:
+  static constexpr size_t kWorkWaitingMax = 1024;
+
   // Opens the data directory and recovers: last sealed checkpoint, then the log up to its end. `notes` get what an operator should read.
   // Errors: locked, foreign_data, newer_data, damaged, state_missing, log_disagrees, disk_full, io_error, ...
   static cep::Result<std::unique_ptr<Lane>> open(LaneOptions options, Sequencer::WallClock clock, std::vector<std::string>& notes);
   ~Lane();
 
-  // Called on the store thread when alerts became visible. Set once, right after open.
+  // Called on the store thread when alerts became visible. An empty one: no more calls once this returned.
   void on_alerts_stored(std::function<void()> hook);
 
   // Decodes on the caller's thread, replies after the flush. Unknown streams and bad rows are rejected one by one.
@@ -62,10 +66,13 @@ class Lane {
 
   RegistryPtr registry() const { return sequencer_->registry(); }
   Store& store() { return *store_; }
+  const Store& store() const { return *store_; }
   const Sequencer& sequencer() const { return *sequencer_; }
   const std::vector<std::unique_ptr<Shard>>& shards() const { return shards_; }
   cep::DurationUs recovery_us() const { return recovery_us_; }
   const std::string& data_dir() const { return options_.data_dir; }
+  const LaneOptions& options() const { return options_; }
+  size_t work_waiting() const { return work_.weight(); }
   state::FileSystem& files() { return *files_; }
 
   // Finishes what was submitted, seals a checkpoint, stops all threads. Once.
@@ -83,7 +90,7 @@ class Lane {
 
   LaneOptions options_;
   Sequencer::WallClock clock_;
-  std::unique_ptr<state::FileSystem> files_;
+  std::shared_ptr<state::FileSystem> files_;
   state::DataDir dir_;
   std::unique_ptr<state::Env> env_;
   std::unique_ptr<Store> store_;
@@ -91,6 +98,7 @@ class Lane {
   std::unique_ptr<Sequencer> sequencer_;
   Queue<std::function<void()>> work_;
   std::thread work_thread_;
+  std::mutex hook_mutex_;                // guards the next, held while it is called
   std::function<void()> alerts_hook_;
   cep::DurationUs recovery_us_ = 0;
   bool closed_ = false;

@@ -74,6 +74,7 @@ cep::Status Lane::recover(std::vector<std::string>& notes) {
 
   store_ = std::make_unique<Store>(*env_, std::move(restored->history), options_.retention, clock_);
   store_->on_alerts_stored([this] {
+    std::lock_guard lock(hook_mutex_);
     if (alerts_hook_) alerts_hook_();
   });
   cep::RuleSetPtr rules = registry.rule_set();

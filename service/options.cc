@@ -34,7 +34,8 @@ class ConfigReader {
   cep::Error at(int line, const std::string& what) const {
     return {"bad_config", fmt::format("{}:{}: {}", file_.path, line, what)};
   }
-  cep::Error unknown(int line, const std::string& what, const std::string& word, const std::vector<std::string>& known) const {
+  cep::Error unknown(int line, const std::string& what, const std::string& word,
+                     const std::vector<std::string>& known) const {
     const std::string hint = patterns::did_you_mean(word, known);
     return at(line, fmt::format("unknown {} `{}`{}{}", what, word, hint.empty() ? "" : "; ", hint));
   }
@@ -46,14 +47,16 @@ class ConfigReader {
       names.emplace_back(setting.section);
       if (section.name == setting.section) keys.emplace_back(setting.key);
     }
-    if (section.name == "kafka") return at(section.line, "[[kafka]] is not part of this version; events come in over HTTP");
+    if (section.name == "kafka")
+      return at(section.line, "[[kafka]] is not part of this version; events come in over HTTP");
     if (keys.empty()) return unknown(section.line, "section", section.name, names);
     if (section.repeated) return at(section.line, fmt::format("write [{}], there is only one", section.name));
     for (const ConfigEntry& entry : section.entries) {
       const auto setting = std::find_if(settings().begin(), settings().end(), [&](const Setting& one) {
         return section.name == one.section && entry.key == one.key;
       });
-      if (setting == settings().end()) return unknown(entry.line, fmt::format("key of [{}]", section.name), entry.key, keys);
+      if (setting == settings().end())
+        return unknown(entry.line, fmt::format("key of [{}]", section.name), entry.key, keys);
       const cep::Status status = apply_setting(*setting, entry.value, options_);
       if (!status) return at(entry.line, status.error().message);
     }
@@ -77,10 +80,12 @@ class ConfigReader {
   }
 
   cep::Status read_sink_key(const ConfigEntry& entry, SinkSpec& spec) {
-    static const std::vector<std::string> kKeys = {"name",       "type",    "url",   "secret_file", "secret_env",
-                                                   "headers",    "rules",   "severity_min", "disabled"};
+    static const std::vector<std::string> kKeys = {"name",    "type",  "url",          "secret_file", "secret_env",
+                                                   "headers", "rules", "severity_min", "disabled"};
     if (entry.key == "secret" || entry.key == "secrets") {
-      return at(entry.line, "a secret does not stand in the configuration; name a file with secret_file or a variable with secret_env");
+      return at(
+          entry.line,
+          "a secret does not stand in the configuration; name a file with secret_file or a variable with secret_env");
     }
     if (std::find(kKeys.begin(), kKeys.end(), entry.key) == kKeys.end()) {
       return unknown(entry.line, "key of [[sinks]]", entry.key, kKeys);
@@ -114,7 +119,8 @@ class ConfigReader {
       for (std::string& secret : split_secrets(*value)) spec.secrets.push_back(std::move(secret));
     }
     if (entry.key == "secret_file") {
-      const std::filesystem::path beside = std::filesystem::path(file_.path).parent_path() / text;    // an absolute path stays
+      const std::filesystem::path beside =
+          std::filesystem::path(file_.path).parent_path() / text;  // an absolute path stays
       const cep::Result<std::string> value = read_whole_file(beside.string());
       if (!value) return at(entry.line, "secret_file: " + value.error().message);
       for (std::string& secret : split_secrets(*value)) spec.secrets.push_back(std::move(secret));
@@ -137,7 +143,8 @@ cep::Status apply_environment(const Environment& environment, ServeOptions& opti
   return cep::ok_status();
 }
 
-cep::Status apply_flag(const char* section, const char* key, const std::optional<std::string>& value, ServeOptions& options) {
+cep::Status apply_flag(const char* section, const char* key, const std::optional<std::string>& value,
+                       ServeOptions& options) {
   if (!value) return cep::ok_status();
   for (const Setting& setting : settings()) {
     if (std::string_view(setting.section) == section && std::string_view(setting.key) == key) {
@@ -150,8 +157,9 @@ cep::Status apply_flag(const char* section, const char* key, const std::optional
 cep::Status apply_flags(const ServeFlags& flags, ServeOptions& options) {
   const std::optional<std::string> shards = flags.shards ? std::optional(std::to_string(*flags.shards)) : std::nullopt;
   const std::pair<const char*, const std::optional<std::string>*> given[] = {
-      {"listen", &flags.listen},       {"data", &flags.data},           {"log_dir", &flags.log_dir},
-      {"log_level", &flags.log_level}, {"log_format", &flags.log_format}, {"shards", &shards}};
+      {"listen", &flags.listen},         {"data", &flags.data},
+      {"log_dir", &flags.log_dir},       {"log_level", &flags.log_level},
+      {"log_format", &flags.log_format}, {"shards", &shards}};
   for (const auto& [key, value] : given) {
     if (cep::Status status = apply_flag("server", key, *value, options); !status) return status;
   }
@@ -168,9 +176,10 @@ cep::Status finish(ServeOptions& options) {
   const cep::Result<ListenAddress> address = parse_listen(options.listen);
   if (!address) return address.error();
   if (!address->is_loopback && !options.insecure) {
-    return refuse(fmt::format("--listen {} can be reached from other machines, and this version has neither authentication nor TLS: "
-                              "listen on 127.0.0.1 behind a proxy that has both, or add --insecure if the network is yours alone",
-                              options.listen));
+    return refuse(fmt::format(
+        "--listen {} can be reached from other machines, and this version has neither authentication nor TLS: "
+        "listen on 127.0.0.1 behind a proxy that has both, or add --insecure if the network is yours alone",
+        options.listen));
   }
   options.http.address = address->host;
   options.http.port = address->port;

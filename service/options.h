@@ -1,7 +1,7 @@
-// What `weir serve` is told: flags, environment, configuration file, defaults, in this order of precedence, in one struct with every
-// limit. One table of settings (options_table.cc) names each, so that the file, WEIR_<SECTION>_<KEY> and did-you-mean agree.
-// Secrets come from files or the environment, never from the configuration itself, and no error repeats one.
-// Threads: plain values.
+// What `weir serve` is told: flags, environment, configuration file, defaults, in this order of precedence, in one
+// struct with every limit. One table of settings (options_table.cc) names each, so that the file, WEIR_<SECTION>_<KEY>
+// and did-you-mean agree. Secrets come from files or the environment, never from the configuration itself, and no error
+// repeats one. Threads: plain values.
 #pragma once
 
 #include <cstdint>
@@ -27,19 +27,20 @@ inline constexpr uint32_t kShardsMax = 64;
 struct ServeOptions {
   std::string listen = "127.0.0.1:8484";
   std::string data = "./weir-data";
-  std::string log_dir;                    // empty: inside `data`
-  uint32_t shards = 0;                    // load_serve_options: cores - 1, at least 1
+  std::string log_dir;      // empty: inside `data`
+  uint32_t shards = 0;      // load_serve_options: cores - 1, at least 1
+  uint32_t io_threads = 1;  // that read and answer HTTP
   bool insecure = false;
-  std::string log_level = "info";         // debug info warning error
+  std::string log_level = "info";  // debug info warning error
   bool log_json = false;
-  std::vector<std::string> rules;         // directories and files
-  SequencerOptions sequencer;             // with cep::Limits
+  std::vector<std::string> rules;  // directories and files
+  SequencerOptions sequencer;      // with cep::Limits
   RetentionOptions retention;
-  api::HttpServerOptions http;            // address and port come from `listen`
+  api::HttpServerOptions http;  // address and port come from `listen`
   DeliveryOptions delivery;
   cep::DurationUs delivery_timeout_us = 15 * cep::kSecond;
   std::vector<Cidr> allow_cidrs;
-  std::vector<SinkSpec> sinks;            // checked: make_sink takes each
+  std::vector<SinkSpec> sinks;  // checked: make_sink takes each
 };
 
 // What the command line said; unset: not said.
@@ -55,12 +56,12 @@ struct ServeFlags {
 using Environment = std::function<std::optional<std::string>(const std::string& name)>;
 Environment process_environment();
 
-// Everything checked, addresses and secrets included. Errors: bad_config, bad_option, not_found, io_error, those of make_sink and
-// check_delivery_options; each is exit status 3.
+// Everything checked, addresses and secrets included. Errors: bad_config, bad_option, not_found, io_error, those of
+// make_sink and check_delivery_options; each is exit status 3.
 cep::Result<ServeOptions> load_serve_options(const ServeFlags& flags, const Environment& environment);
 
 struct ListenAddress {
-  std::string host;                       // an address, IPv6 without brackets
+  std::string host;  // an address, IPv6 without brackets
   uint16_t port = 0;
   bool is_loopback = false;
 };
@@ -77,7 +78,7 @@ struct Setting {
   const char* section;
   const char* key;
   Kind kind;
-  int64_t least = 0, most = 0;            // kInteger, kSpan (microseconds)
+  int64_t least = 0, most = 0;  // kInteger, kSpan (microseconds)
   // One of the two is set: numbers and flags (0, 1) and spans, or texts.
   void (*set_number)(ServeOptions&, int64_t) = nullptr;
   cep::Status (*set_texts)(ServeOptions&, const std::vector<std::string>&) = nullptr;

@@ -24,7 +24,8 @@ Setting span(const char* section, const char* key, int64_t least, int64_t most, 
 Setting text(const char* section, const char* key, cep::Status (*set)(ServeOptions&, const std::vector<std::string>&)) {
   return {section, key, Kind::kText, 0, 0, nullptr, set};
 }
-Setting texts(const char* section, const char* key, cep::Status (*set)(ServeOptions&, const std::vector<std::string>&)) {
+Setting texts(const char* section, const char* key,
+              cep::Status (*set)(ServeOptions&, const std::vector<std::string>&)) {
   return {section, key, Kind::kTexts, 0, 0, nullptr, set};
 }
 
@@ -70,19 +71,35 @@ cep::Status set_cidrs(ServeOptions& options, Texts values) {
 }
 
 void add_server(std::vector<Setting>& all) {
-  all.push_back(text("server", "listen", [](ServeOptions& o, Texts v) { o.listen = v[0]; return cep::ok_status(); }));
-  all.push_back(text("server", "data", [](ServeOptions& o, Texts v) { o.data = v[0]; return cep::ok_status(); }));
-  all.push_back(text("server", "log_dir", [](ServeOptions& o, Texts v) { o.log_dir = v[0]; return cep::ok_status(); }));
-  all.push_back(number("server", "shards", 1, kShardsMax, [](ServeOptions& o, int64_t v) { o.shards = static_cast<uint32_t>(v); }));
-  all.push_back({"server", "insecure", Kind::kFlag, 0, 1, [](ServeOptions& o, int64_t v) { o.insecure = v != 0; }, nullptr});
-  all.push_back(number("server", "io_threads", 1, 16, [](ServeOptions& o, int64_t v) { o.http.io_threads = static_cast<int>(v); }));
+  all.push_back(text("server", "listen", [](ServeOptions& o, Texts v) {
+    o.listen = v[0];
+    return cep::ok_status();
+  }));
+  all.push_back(text("server", "data", [](ServeOptions& o, Texts v) {
+    o.data = v[0];
+    return cep::ok_status();
+  }));
+  all.push_back(text("server", "log_dir", [](ServeOptions& o, Texts v) {
+    o.log_dir = v[0];
+    return cep::ok_status();
+  }));
+  all.push_back(number("server", "shards", 1, kShardsMax,
+                       [](ServeOptions& o, int64_t v) { o.shards = static_cast<uint32_t>(v); }));
+  all.push_back(
+      {"server", "insecure", Kind::kFlag, 0, 1, [](ServeOptions& o, int64_t v) { o.insecure = v != 0; }, nullptr});
+  all.push_back(number("server", "io_threads", 1, 16,
+                       [](ServeOptions& o, int64_t v) { o.io_threads = static_cast<uint32_t>(v); }));
   all.push_back(text("server", "log_level", set_log_level));
   all.push_back(text("server", "log_format", set_log_format));
-  all.push_back(texts("rules", "dirs", [](ServeOptions& o, Texts v) { o.rules = v; return cep::ok_status(); }));
+  all.push_back(texts("rules", "dirs", [](ServeOptions& o, Texts v) {
+    o.rules = v;
+    return cep::ok_status();
+  }));
 }
 
 void add_log_and_delivery(std::vector<Setting>& all) {
-  all.push_back(span("log", "keep", cep::kMinute, kSpanMax, [](ServeOptions& o, int64_t v) { o.sequencer.log_keep_us = v; }));
+  all.push_back(
+      span("log", "keep", cep::kMinute, kSpanMax, [](ServeOptions& o, int64_t v) { o.sequencer.log_keep_us = v; }));
   all.push_back(number("log", "keep_bytes", 1 << 20, kBytesMax,
                        [](ServeOptions& o, int64_t v) { o.sequencer.log_keep_bytes = static_cast<uint64_t>(v); }));
   all.push_back(span("log", "linger", 0, cep::kSecond, [](ServeOptions& o, int64_t v) { o.sequencer.linger_us = v; }));
@@ -93,10 +110,9 @@ void add_log_and_delivery(std::vector<Setting>& all) {
 }
 
 void add_engine_limits(std::vector<Setting>& all) {
-#define WEIR_ENGINE_LIMIT(name, least, most)                                          \
-  all.push_back(number("limits", #name, least, most, [](ServeOptions& o, int64_t v) { \
-    o.sequencer.limits.name = static_cast<uint32_t>(v);                               \
-  }))
+#define WEIR_ENGINE_LIMIT(name, least, most)         \
+  all.push_back(number("limits", #name, least, most, \
+                       [](ServeOptions& o, int64_t v) { o.sequencer.limits.name = static_cast<uint32_t>(v); }))
   WEIR_ENGINE_LIMIT(runs_per_key_max, 1, 1'000'000);
   WEIR_ENGINE_LIMIT(matches_per_event_max, 1, 1'000'000);
   WEIR_ENGINE_LIMIT(window_entries_max, 1, 10'000'000);
@@ -119,22 +135,31 @@ void add_service_limits(std::vector<Setting>& all) {
   };
   bytes("log_credit_bytes", 1, [](ServeOptions& o, int64_t v) { o.sequencer.credit_bytes = static_cast<size_t>(v); });
   bytes("linger_bytes", 1, [](ServeOptions& o, int64_t v) { o.sequencer.linger_bytes = static_cast<size_t>(v); });
-  count("dedupe_ids_max", kCountMax, [](ServeOptions& o, int64_t v) { o.sequencer.dedupe_ids_max = static_cast<size_t>(v); });
-  count("request_ids_max", kCountMax, [](ServeOptions& o, int64_t v) { o.sequencer.request_ids_max = static_cast<size_t>(v); });
-  count("connections_max", 60'000, [](ServeOptions& o, int64_t v) { o.http.connections_max = static_cast<uint32_t>(v); });
-  count("connections_per_ip_max", 60'000, [](ServeOptions& o, int64_t v) { o.http.connections_per_ip_max = static_cast<uint32_t>(v); });
-  bytes("bodies_bytes_max", 8 << 20, [](ServeOptions& o, int64_t v) { o.http.bodies_bytes_max = static_cast<uint64_t>(v); });
-  bytes("alerts_keep_bytes", 1 << 20, [](ServeOptions& o, int64_t v) { o.retention.alerts_keep_bytes = static_cast<uint64_t>(v); });
-  all.push_back(span("limits", "alerts_keep", cep::kMinute, kSpanMax, [](ServeOptions& o, int64_t v) { o.retention.alerts_keep_us = v; }));
+  count("dedupe_ids_max", kCountMax,
+        [](ServeOptions& o, int64_t v) { o.sequencer.dedupe_ids_max = static_cast<size_t>(v); });
+  count("request_ids_max", kCountMax,
+        [](ServeOptions& o, int64_t v) { o.sequencer.request_ids_max = static_cast<size_t>(v); });
+  count("connections_max", 60'000,
+        [](ServeOptions& o, int64_t v) { o.http.connections_max = static_cast<uint32_t>(v); });
+  count("connections_per_ip_max", 60'000,
+        [](ServeOptions& o, int64_t v) { o.http.connections_per_ip_max = static_cast<uint32_t>(v); });
+  bytes("bodies_bytes_max", 8 << 20,
+        [](ServeOptions& o, int64_t v) { o.http.bodies_bytes_max = static_cast<uint64_t>(v); });
+  bytes("alerts_keep_bytes", 1 << 20,
+        [](ServeOptions& o, int64_t v) { o.retention.alerts_keep_bytes = static_cast<uint64_t>(v); });
+  all.push_back(span("limits", "alerts_keep", cep::kMinute, kSpanMax,
+                     [](ServeOptions& o, int64_t v) { o.retention.alerts_keep_us = v; }));
   all.push_back(span("limits", "attempts_keep", cep::kMinute, kSpanMax,
                      [](ServeOptions& o, int64_t v) { o.retention.attempts_keep_us = v; }));
-  count("sink_in_flight_max", 1'024, [](ServeOptions& o, int64_t v) { o.delivery.in_flight_max = static_cast<uint32_t>(v); });
+  count("sink_in_flight_max", 1'024,
+        [](ServeOptions& o, int64_t v) { o.delivery.in_flight_max = static_cast<uint32_t>(v); });
 }
 
 std::string name_of(const Setting& setting) { return std::string(setting.section) + "." + setting.key; }
 
 std::string span_text(int64_t us) {
-  return us % cep::kDay == 0 && us != 0 ? fmt::format("{} days", us / cep::kDay) : fmt::format("{} ms", us / cep::kMillisecond);
+  return us % cep::kDay == 0 && us != 0 ? fmt::format("{} days", us / cep::kDay)
+                                        : fmt::format("{} ms", us / cep::kMillisecond);
 }
 
 cep::Status set_in_range(const Setting& setting, int64_t value, ServeOptions& options) {
@@ -163,10 +188,10 @@ cep::Error wrong_kind(const Setting& setting) {
 
 bool parse_span(std::string_view text, cep::DurationUs* out) {
   static constexpr std::pair<std::string_view, cep::DurationUs> kUnits[] = {
-      {"ms", cep::kMillisecond}, {"s", cep::kSecond},     {"second", cep::kSecond}, {"seconds", cep::kSecond},
-      {"m", cep::kMinute},       {"min", cep::kMinute},   {"minute", cep::kMinute}, {"minutes", cep::kMinute},
-      {"h", cep::kHour},         {"hour", cep::kHour},    {"hours", cep::kHour},    {"d", cep::kDay},
-      {"day", cep::kDay},        {"days", cep::kDay},     {"week", 7 * cep::kDay},  {"weeks", 7 * cep::kDay}};
+      {"ms", cep::kMillisecond}, {"s", cep::kSecond},   {"second", cep::kSecond}, {"seconds", cep::kSecond},
+      {"m", cep::kMinute},       {"min", cep::kMinute}, {"minute", cep::kMinute}, {"minutes", cep::kMinute},
+      {"h", cep::kHour},         {"hour", cep::kHour},  {"hours", cep::kHour},    {"d", cep::kDay},
+      {"day", cep::kDay},        {"days", cep::kDay},   {"week", 7 * cep::kDay},  {"weeks", 7 * cep::kDay}};
   int64_t count = 0;
   const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), count);
   if (problem != std::errc() || count < 0) return false;
@@ -182,7 +207,8 @@ bool parse_span(std::string_view text, cep::DurationUs* out) {
 
 std::string Setting::environment_name() const {
   std::string name = std::string("WEIR_") + section + "_" + key;
-  std::transform(name.begin(), name.end(), name.begin(), [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
+  std::transform(name.begin(), name.end(), name.begin(),
+                 [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
   return name;
 }
 
@@ -206,7 +232,8 @@ cep::Status apply_setting(const Setting& setting, const ConfigValue& value, Serv
   cep::DurationUs span = 0;
   if (setting.kind == Kind::kInteger && integer != nullptr) return set_in_range(setting, *integer, options);
   if (setting.kind == Kind::kFlag && flag != nullptr) return set_in_range(setting, *flag ? 1 : 0, options);
-  if (setting.kind == Kind::kSpan && text != nullptr && parse_span(*text, &span)) return set_in_range(setting, span, options);
+  if (setting.kind == Kind::kSpan && text != nullptr && parse_span(*text, &span))
+    return set_in_range(setting, span, options);
   if (setting.kind == Kind::kText && text != nullptr) return set_all(setting, {*text}, options);
   if (setting.kind == Kind::kTexts && texts != nullptr) return set_all(setting, *texts, options);
   return wrong_kind(setting);

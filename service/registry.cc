@@ -315,8 +315,12 @@ cep::Result<Registry> Registry::restore(std::string_view bytes) {
       rule.versions.push_back(std::move(version));
     }
     if (!in.ok() || rule.versions.empty()) return disagreement("the checkpoint's rules do not decode");
-    if (!rule.dropped) {
-      cep::Result<cep::ProgramPtr> program = registry.compile_rule(rule.versions.back().text);
+    patterns::Catalog before = registry.catalog_;
+    cep::Result<cep::ProgramPtr> program = registry.compile_rule(rule.versions.back().text);
+    if (rule.dropped) {                  // it counts for nothing, and the streams it read may be gone
+      registry.catalog_ = std::move(before);
+      if (program.ok()) rule.program = *program;
+    } else {
       if (!program.ok()) return program.error();
       rule.program = *program;
       if (rule.program->matching_fingerprint != rule.versions.back().matching_fingerprint) registry.recompiled_.push_back(rule.name);

@@ -31,7 +31,8 @@ struct RuleRecord {
   uint32_t number = 0;                  // for ever, dropped or not
   bool dropped = false;
   cep::RuleMode mode = cep::RuleMode::kLive;
-  cep::ProgramPtr program;              // of the newest version; stays when dropped, for the alerts that name it
+  // Of the newest version; stays when dropped, for the alerts that name it. Null only for a dropped rule that does not compile any more.
+  cep::ProgramPtr program;
   std::vector<RuleVersion> versions;    // ascending; the last one is in force
 };
 

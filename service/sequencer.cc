@@ -239,6 +239,7 @@ void Sequencer::flush_patiently() {
   numbers_.intake_paused = false;
   ++numbers_.flushes;
   numbers_.flush_us = clock_now_() - began;
+  numbers_.flush.observe(numbers_.flush_us);
   numbers_.failed_flushes = log_->failed_flushes();
   numbers_.log_end = log_->next_offset();
 }
@@ -309,7 +310,9 @@ void Sequencer::keep_rejected(const Submission& submission, cep::TimeUs now) {
   for (const api::RejectedRow& row : submission.rejected) {
     {
       std::lock_guard lock(published_mutex_);
-      ++stream_numbers_[row.stream].rejected;
+      StreamNumbers& numbers = stream_numbers_[registry_->streams().contains(row.stream) ? row.stream : ""];
+      ++numbers.rejected;
+      ++numbers.rejected_by_code[std::string(api::event_code_name(row.error.code))];
     }
     state::RejectedEvent event;
     event.at_us = now;

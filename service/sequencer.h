@@ -15,6 +15,7 @@
 #include "api/backend.h"
 #include "cep/clock.h"
 #include "service/dedupe.h"
+#include "service/latency.h"
 #include "service/log_rows.h"
 #include "service/registry.h"
 #include "service/shard.h"
@@ -57,11 +58,13 @@ struct SequencerNumbers {
   std::atomic<uint64_t> ids_evicted{0}, flushes{0};
   std::atomic<int64_t> flush_us{0};            // of the last flush
   std::atomic<bool> intake_paused{false};      // the disk is full or failing
+  LatencyHistogram flush;
 };
 
-// Counts by stream name, for metrics.
+// Counts by stream name, for metrics; what named a stream that nobody declared counts under the empty name.
 struct StreamNumbers {
   uint64_t accepted = 0, duplicates = 0, late = 0, rejected = 0;
+  std::map<std::string, uint64_t> rejected_by_code;
 };
 
 class Sequencer {
@@ -87,6 +90,7 @@ class Sequencer {
   bool post(Command command);
 
   RegistryPtr registry() const;
+  size_t waiting_bytes() const { return queue_.weight(); }
   const SequencerNumbers& numbers() const { return numbers_; }
   std::map<std::string, StreamNumbers> stream_numbers() const;
   std::vector<std::pair<std::string, cep::TimeUs>> watermarks() const;

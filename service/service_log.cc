@@ -12,16 +12,16 @@ namespace {
 
 // Without quotes only what can be neither mistaken for a separator nor act on a terminal.
 bool is_plain(std::string_view value) {
-  return !value.empty() && std::all_of(value.begin(), value.end(), [](char c) {
-    return c > ' ' && c < 0x7f && c != '"' && c != '=' && c != '\\';
-  });
+  return !value.empty() && std::all_of(value.begin(), value.end(),
+                                       [](char c) { return c > ' ' && c < 0x7f && c != '"' && c != '=' && c != '\\'; });
 }
 
 }  // namespace
 
 ServiceLog::ServiceLog(std::string_view level, bool json) : json_(json) {
   logger_ = std::make_unique<spdlog::logger>("weir", std::make_shared<spdlog::sinks::stderr_sink_mt>());
-  const std::string pattern = json ? R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l",%v})" : "%Y-%m-%dT%H:%M:%S.%eZ %-7l %v";
+  const std::string pattern =
+      json ? R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l",%v})" : "%Y-%m-%dT%H:%M:%S.%eZ %-7l %v";
   logger_->set_pattern(pattern, spdlog::pattern_time_type::utc);
   logger_->set_level(spdlog::level::from_str(std::string(level)));
   logger_->flush_on(spdlog::level::trace);

@@ -1,6 +1,5 @@
-// The log of the process: one line an event on the standard error, as text or JSON. Values are escaped, so that nothing that came from
-// outside can start a line of its own; bodies of events and secrets are never given to it.
-// Threads: any.
+// The log of the process: one line an event on the standard error, as text or JSON. Values are escaped, so that nothing
+// that came from outside can start a line of its own; bodies of events and secrets are never given to it. Threads: any.
 #pragma once
 
 #include <initializer_list>

@@ -1,6 +1,7 @@
 // See shard.h.
 #include "service/shard.h"
 
+#include <chrono>
 #include <future>
 
 #include "api/alert_json.h"
@@ -75,12 +76,15 @@ void Shard::apply(BatchMessage& message) {
     engine_.on_time(message.admissions, alerts_);
   }
   if (alerts_.empty()) return;
+#ifdef WEIR_MUTANT_CLOCK_IN_ID
+  for (cep::Alert& alert : alerts_) alert.id[15] ^= static_cast<uint8_t>(std::chrono::steady_clock::now().time_since_epoch().count() >> 10);
+#endif
   std::vector<state::Alert> stored;
   for (const cep::Alert& alert : alerts_) {
     stored.push_back(stored_alert(alert, static_cast<uint32_t>(engine_.rules().find(alert.program->rule)->entry.number)));
   }
   alerts_.clear();
-  store_.put_alerts(std::move(stored));
+  store_.put_alerts(std::move(stored), message.batch != nullptr ? message.batch->received_us : cep::kTimeMin);
 }
 
 void Shard::apply(BarrierMessage& message) {

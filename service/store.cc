@@ -56,9 +56,9 @@ void Store::stop() {
   if (thread_.joinable()) thread_.join();
 }
 
-void Store::put_alerts(std::vector<state::Alert> alerts) {
+void Store::put_alerts(std::vector<state::Alert> alerts, cep::TimeUs received_us) {
   size_t weight = alerts.size();
-  queue_.push(std::move(alerts), weight);
+  queue_.push(Alerts{std::move(alerts), received_us}, weight);
 }
 
 void Store::put_rejected(std::vector<state::RejectedEvent> events) {
@@ -124,8 +124,9 @@ void Store::run() {
 }
 
 void Store::gather(Item item) {
-  if (auto* alerts = std::get_if<std::vector<state::Alert>>(&item)) {
-    std::move(alerts->begin(), alerts->end(), std::back_inserter(pending_alerts_));
+  if (auto* put = std::get_if<Alerts>(&item)) {
+    pending_arrivals_.emplace_back(put->received_us, put->alerts.size());
+    std::move(put->alerts.begin(), put->alerts.end(), std::back_inserter(pending_alerts_));
   } else if (auto* events = std::get_if<std::vector<state::RejectedEvent>>(&item)) {
     std::move(events->begin(), events->end(), std::back_inserter(pending_rejected_));
   } else if (auto* task = std::get_if<Task>(&item)) {
@@ -151,14 +152,13 @@ cep::Status Store::write_patiently(const state::Env::WriteBody& body) {
 // T1: alerts, rejected events and tasks in one transaction; a failing task is repeated alone, so that it harms nobody.
 void Store::commit_outputs() {
   if (pending_alerts_.empty() && pending_rejected_.empty() && pending_tasks_.empty()) return;
-  uint64_t stored = 0;
+  std::vector<state::Appended> stored;
   cep::TimeUs now = clock_();
   for (state::Alert& alert : pending_alerts_) alert.stored_us = now;
   auto outputs = [&](state::WriteTxn& txn) -> cep::Status {
-    stored = 0;
     cep::Result<std::vector<state::Appended>> appended = alerts_.append(txn, pending_alerts_);
     if (!appended.ok()) return appended.error();
-    for (const state::Appended& one : *appended) stored += one.is_new ? 1 : 0;
+    stored = std::move(*appended);
     return rejected_.append(txn, pending_rejected_);
   };
   bool all_tasks = true;
@@ -177,13 +177,39 @@ void Store::commit_outputs() {
     for (Task& task : pending_tasks_) task.done(status);
   }
   WEIR_CHECK(status.ok(), status.ok() ? "" : status.error().message.c_str());
-  counters_.alerts_stored += stored;
-  counters_.alerts_repeated += pending_alerts_.size() - stored;
+  count_alerts(stored, clock_());
   bool visible = !pending_alerts_.empty();
   pending_alerts_.clear();
+  pending_arrivals_.clear();
   pending_rejected_.clear();
   pending_tasks_.clear();
   if (visible && alerts_hook_) alerts_hook_();
+}
+
+void Store::count_alerts(const std::vector<state::Appended>& appended, cep::TimeUs now) {
+  std::lock_guard lock(counts_mutex_);
+  size_t at = 0;
+  for (const auto& [received_us, alerts] : pending_arrivals_) {
+    uint64_t fresh = 0;
+    for (const size_t end = at + alerts; at < end; ++at) {
+      if (!appended[at].is_new) continue;
+      const state::Alert& alert = pending_alerts_[at];
+      ++alert_counts_[{alert.rule, alert.severity, alert.mode}];
+      ++fresh;
+    }
+    counters_.alerts_stored += fresh;
+    counters_.alerts_repeated += alerts - fresh;
+    if (received_us != cep::kTimeMin && fresh > 0) counters_.event_to_alert.observe(now - received_us, fresh);
+  }
+}
+
+std::vector<AlertCount> Store::alert_counts() const {
+  std::lock_guard lock(counts_mutex_);
+  std::vector<AlertCount> counts;
+  for (const auto& [what, alerts] : alert_counts_) {
+    counts.push_back({std::get<0>(what), std::get<1>(what), std::get<2>(what), alerts});
+  }
+  return counts;
 }
 
 // T2. The alerts that came before this slice are committed first: alerts up to L stored, then L sealed.
@@ -252,6 +278,7 @@ void Store::seal_if_complete() {
   }
   counters_.log_floor_offset = checkpoint_.log_floor_offset();
   counters_.checkpoint_us = now - checkpoint_began_us_;
+  counters_.checkpoint.observe(now - checkpoint_began_us_);
   counters_.sealed_at_us = now;
   ++counters_.checkpoints;
   checkpoint_running_ = false;

@@ -12,10 +12,12 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <tuple>
 #include <variant>
 #include <vector>
 
 #include "cep/engine.h"
+#include "service/latency.h"
 #include "service/queue.h"
 #include "state/alert_log.h"
 #include "state/checkpoint.h"
@@ -54,6 +56,15 @@ struct StoreCounters {
   std::atomic<int64_t> checkpoint_us{0};         // duration of the last one, from barrier to seal
   std::atomic<int64_t> sealed_at_us{0};          // wall clock
   std::atomic<uint64_t> log_floor_offset{0};     // the log may be trimmed below it
+  LatencyHistogram event_to_alert;               // from the arrival of the records that caused an alert to its visibility
+  LatencyHistogram checkpoint;
+};
+
+// Alerts newly stored since the start, by what metrics tell apart.
+struct AlertCount {
+  uint32_t rule = 0;                             // number
+  uint8_t severity = 0, mode = 0;                // cep::Severity, cep::RuleMode
+  uint64_t alerts = 0;
 };
 
 class Store {
@@ -67,8 +78,8 @@ class Store {
   void start();
   void stop();                                   // drains the queue, then ends the thread
 
-  // From shards: waits while too much is queued.
-  void put_alerts(std::vector<state::Alert> alerts);
+  // From shards: waits while too much is queued. `received_us`: arrival of what caused them, kTimeMin: not to be measured.
+  void put_alerts(std::vector<state::Alert> alerts, cep::TimeUs received_us = cep::kTimeMin);
   void put_rejected(std::vector<state::RejectedEvent> events);
   // A delivery change; returns when it is durable.
   cep::Status commit_delivery(const state::DeliveryChange& change);
@@ -91,17 +102,24 @@ class Store {
   state::Env& env() { return env_; }
   const StoreCounters& counters() const { return counters_; }
   std::vector<state::KeptSeal> seals() const;
+  std::vector<AlertCount> alert_counts() const;
+  size_t waiting() const { return queue_.weight(); }      // alerts, rejected events and tasks not stored yet
 
  private:
   struct Task {
     state::Env::WriteBody body;
     std::function<void(cep::Status)> done;
   };
-  using Item = std::variant<std::vector<state::Alert>, std::vector<state::RejectedEvent>, Task, ShardSlice, Barrier>;
+  struct Alerts {
+    std::vector<state::Alert> alerts;
+    cep::TimeUs received_us;
+  };
+  using Item = std::variant<Alerts, std::vector<state::RejectedEvent>, Task, ShardSlice, Barrier>;
 
   void run();
   void gather(Item item);
   void commit_outputs();
+  void count_alerts(const std::vector<state::Appended>& appended, cep::TimeUs now);
   cep::Status write_patiently(const state::Env::WriteBody& body);
   void add_slice(ShardSlice slice);
   void seal_if_complete();
@@ -118,6 +136,7 @@ class Store {
   std::thread thread_;
 
   std::vector<state::Alert> pending_alerts_;
+  std::vector<std::pair<cep::TimeUs, size_t>> pending_arrivals_;      // when what caused so many of them arrived, in order
   std::vector<state::RejectedEvent> pending_rejected_;
   std::vector<Task> pending_tasks_;
   cep::TimeUs next_expiry_us_ = 0;
@@ -130,6 +149,8 @@ class Store {
   uint32_t slices_in_ = 0;
   std::vector<cep::BufferedRows> buffered_;
   StoreCounters counters_;
+  mutable std::mutex counts_mutex_;               // guards the one below
+  std::map<std::tuple<uint32_t, uint8_t, uint8_t>, uint64_t> alert_counts_;    // by rule, severity, mode
 };
 
 }  // namespace service

@@ -1,7 +1,7 @@
 // What people configure over the API and what was applied from disk: sinks and the digests of rule files, in the environment admin/.
 // It decides nothing about matching, so it is not in the log. A sink's id is given once and never again, deleted or not.
-// Invariant: what a write answered with success is durable. The spec of a sink holds secrets: nothing here prints it, and the directory
-// is readable by its owner only. Threads: any; writes take turns. Byte tables: FORMAT.md. Opened under the lock of the data directory.
+// Invariant: what a write answered with success is durable. The spec of a sink holds secrets: nothing here prints it.
+// Threads: any; writes take turns. Byte tables: FORMAT.md. Opened under the lock of the data directory.
 #pragma once
 
 #include <memory>

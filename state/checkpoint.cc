@@ -3,6 +3,7 @@
 #include "state/checkpoint.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "state/try.h"
 #include "state/values.h"
@@ -11,6 +12,22 @@ namespace state {
 namespace {
 
 constexpr size_t kTombstonesPerSlice = 1'000;
+
+#ifdef WEIR_MUTANT_STATE_AND_POSITION_APART
+// The seal as it goes in with the records: still at the position of the seal before it, if there is one.
+SealRecord under_previous_position(const Env& env, uint16_t lane, SealRecord seal) {
+  static_cast<void>(env.read([&](ReadTxn& txn) -> cep::Status {
+    auto payload = get_pieces(txn, env.table("ckpt"), Key().u16(lane).u32(seal.checkpoint.sequence - 1), "the seal");
+    if (!payload.ok() || !payload->has_value()) return cep::ok_status();
+    auto before = decode_seal(**payload);
+    if (!before.ok()) return cep::ok_status();
+    before->checkpoint.sequence = seal.checkpoint.sequence;
+    seal.checkpoint = before->checkpoint;
+    return cep::ok_status();
+  }));
+  return seal;
+}
+#endif
 
 }  // namespace
 
@@ -89,6 +106,9 @@ void CheckpointWriter::put_index_piece(WriteTxn& txn, uint32_t number, Shard& sh
 // after all slices are in: a key that came back in this checkpoint has made its tombstone void.
 cep::Status CheckpointWriter::carry_tombstones() {
   auto tombstones = history_.segments.tombstones_in(victims_, kTombstonesCarriedMax);
+#ifdef WEIR_MUTANT_TOMBSTONE_LEFT_BEHIND   // caught by CheckpointTest.RandomChangesWithRestartsAndShardCounts
+  tombstones.clear();
+#endif
   for (size_t from = 0; from < tombstones.size(); from += kTombstonesPerSlice) {
     size_t count = std::min(kTombstonesPerSlice, tombstones.size() - from);
     std::vector<KeyRecord> records(count);
@@ -133,6 +153,9 @@ cep::Status CheckpointWriter::seal(const SealedCheckpoint& checkpoint) {
                   .previous_digest = history_.seals.empty() ? Id16{} : history_.seals.back().digest,
                   .live_keys = history_.segments.live_keys()};
   std::string payload = encode_seal(seal);
+#ifdef WEIR_MUTANT_STATE_AND_POSITION_APART
+  const std::string position = std::exchange(payload, encode_seal(under_previous_position(env_, lane_, seal)));
+#endif
   STATE_TRY(env_.write([&](WriteTxn& txn) -> cep::Status {
     SegmentFooter footer = put_index_tails(txn);
     Key key = Key().u16(lane_).u32(running_);
@@ -140,6 +163,14 @@ cep::Status CheckpointWriter::seal(const SealedCheckpoint& checkpoint) {
     drop_old_seals(txn);
     return put_pieces(txn, env_.table("ckpt"), key, payload);
   }));
+#ifdef WEIR_MUTANT_STATE_AND_POSITION_APART
+  payload = position;
+  STATE_TRY(env_.write([&](WriteTxn& txn) -> cep::Status {
+    Key key = Key().u16(lane_).u32(running_);
+    erase_pieces(txn, env_.table("ckpt"), key);
+    return put_pieces(txn, env_.table("ckpt"), key, payload);
+  }));
+#endif
   history_.seals.push_back(
       {running_, checkpoint.applied_through, checkpoint.reread_offset, digest_of(payload)});
   if (history_.seals.size() > kSealsKept) history_.seals.erase(history_.seals.begin());

@@ -78,7 +78,11 @@ cep::Result<uint64_t> LogWriter::append(std::span<const FrameInput> group) {
   for (size_t i = 0; i < group.size(); ++i) {
     FrameInput frame = group[i];
     frame.header.first_offset = offset;
-    frame.header.flags = i + 1 < group.size() ? frame.header.flags | kFrameMore : frame.header.flags & ~kFrameMore;
+    bool more = i + 1 < group.size();
+#ifdef WEIR_MUTANT_GROUP_IN_PARTS      // caught by LogTest.TornTailIsCutAtEveryByte
+    more = false;
+#endif
+    frame.header.flags = more ? frame.header.flags | kFrameMore : frame.header.flags & ~kFrameMore;
     if (auto encoded = encode_frame(frame, pending_); !encoded.ok()) {
       pending_.resize(before);
       return encoded.error();

@@ -131,7 +131,7 @@ const std::vector<Library> kLibraries = {
     {"boost/", kAnyNumber, {"api", "service"}},
     {"fmt/", kAnyNumber, {"api", "service"}},
     {"librdkafka/", 2, {"service"}},
-    {"curl/", 1, {"service"}},
+    {"curl/", 2, {"service"}},
     {"toml++/", 1, {"service"}},
     {"CLI/", kAnyNumber, {"service"}},
     {"prometheus/", 2, {"service"}},

@@ -138,8 +138,9 @@ if [[ -z $hold ]]; then
 fi
 
 [[ -x $weir ]] || fail "there is no $weir: run make build"
-: >"$work/served.ids"
-"$weir" serve --data "$work/data" --rules "$root/rules" --listen 127.0.0.1:0 >"$work/serve.out" 2>"$work/serve.err" &
+touch "$work/served.ids" "$work/serve.out" "$work/serve.err"
+"$weir" serve --data "$work/data" --rules "$root/rules" --listen 127.0.0.1:0 \
+  >>"$work/serve.out" 2>>"$work/serve.err" &
 server=$!
 await_server
 ready=$SECONDS

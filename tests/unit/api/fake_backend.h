@@ -7,6 +7,7 @@
 #include <map>
 #include <mutex>
 #include <thread>
+#include <type_traits>
 
 #include "api/backend.h"
 
@@ -149,7 +150,7 @@ class FakeBackend : public Backend {
 
  private:
   template <class Action>
-  auto locked(Action action) {
+  std::invoke_result_t<Action&> locked(Action action) {
     const std::lock_guard lock(mutex_);
     changed_.notify_all();
     return action();

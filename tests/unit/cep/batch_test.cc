@@ -35,7 +35,6 @@ TEST(BatchBuilder, EveryTypeReadsBack) {
   ASSERT_EQ(batch->rows(), 2u);
   EXPECT_EQ(batch->source, 4);
   EXPECT_EQ(batch->received_us, 99);
-  EXPECT_EQ(batch->first_position, 17u);
   EXPECT_EQ(batch->position[1], 18u);
   EXPECT_EQ(batch->time[1], 2000);
   const char* shown[] = {"1970-01-01T00:00:00.001Z", "true", "-7", "0.5", "12.50", "anna", "PT1M", "::1"};

@@ -84,7 +84,8 @@ TEST(Generator, SameSeedSameLines) {
   EXPECT_NE(one.lines, other.lines);
 }
 
-// Guards against library calls that differ from machine to machine. Whoever changes what is generated changes the number.
+// Guards against library calls that differ from machine to machine. Whoever changes what is generated changes the
+// number.
 TEST(Generator, TheBytesOfSeedSevenArePinned) {
   uint64_t fnv = 0xcbf29ce484222325;
   for (const std::string& line : make(options_of(7, 50'000)).lines)
@@ -168,8 +169,7 @@ TEST(Generator, WritesOnlyTheWantedStreams) {
   for (const std::string& line : made.lines) streams.insert(field(line, "stream"));
   EXPECT_EQ(made.lines.size(), 50'000u);
   EXPECT_EQ(streams, (std::set<std::string>{"mfa", "orders"}));
-  for (const std::string& truth : split(made.truth))
-    EXPECT_TRUE(field(truth, "rule").starts_with("mfa_")) << truth;
+  for (const std::string& truth : split(made.truth)) EXPECT_TRUE(field(truth, "rule").starts_with("mfa_")) << truth;
   EXPECT_FALSE(made.truth.empty());
 }
 

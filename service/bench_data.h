@@ -1,0 +1,50 @@
+// What `weir bench` feeds the engine: made events as finished batches, and the rules that go with them.
+// Made from a fixed seed: the same on every machine. Threads: pure functions.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cep/batch.h"
+#include "cep/result.h"
+#include "cep/rule_set.h"
+
+namespace service {
+
+using BenchBatches = std::vector<std::shared_ptr<const cep::Batch>>;
+
+struct BenchWorkload {
+  std::string name;
+  std::string what;  // one line for a person
+  cep::RuleSetPtr rules;
+  BenchBatches batches;         // event times never decrease
+  cep::DurationUs span_us = 0;  // of event time: a further pass is moved by it
+  uint64_t events = 0;
+};
+
+inline constexpr uint32_t kBenchBatches = 256;  // of kBatchRowsMax rows: the batches of the built-in workloads
+
+// Rules compiled from text. Error: bad_rules, with the diagnostics.
+cep::Result<cep::RuleSetPtr> compile_bench_rules(const std::string& name, const std::string& text);
+
+// "seq3": three events in order without a key.
+cep::Result<BenchWorkload> bench_sequence();
+// "keyed3_<cards>": the same per card.
+cep::Result<BenchWorkload> bench_keyed(uint32_t cards);
+// "velocity_<cards>": count and sum of the last minute per card, on every event.
+cep::Result<BenchWorkload> bench_velocity(uint32_t cards);
+// "rules_20": the twenty rules below at once.
+cep::Result<BenchWorkload> bench_twenty_rules();
+// The shipped rules (files and directories) on `weir gen` traffic; batches are its runs of one stream, so most are
+// short.
+cep::Result<BenchWorkload> bench_rule_files(const std::vector<std::string>& paths);
+// One run for each of so many cards: what bytes per key and per run are counted on. `starts` more events start a run
+// each.
+cep::Result<BenchWorkload> bench_runs(uint32_t cards, uint32_t starts);
+
+// Declaration of the stream `tx` and twenty rules on it: sequences, windows, an absence, a distinct count.
+std::string twenty_rules_text();
+
+}  // namespace service

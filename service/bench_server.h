@@ -1,0 +1,27 @@
+// `weir bench --end-to-end`: a server of its own in this process, on a temporary directory and a free loopback port,
+// with the twenty rules of bench_data.h. First events as fast as they are acknowledged, then a tenth of that rate while
+// the time from POST to the alert on the event stream is taken. Everything is inside: JSON, HTTP, event log with its
+// flushes, matching, alert log, event stream. Threads: one that sends and one that reads alerts, beside those of the
+// server.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "cep/result.h"
+
+namespace service {
+
+struct EndToEndFigure {
+  double events_per_s = 0;
+  uint64_t events = 0;
+  uint32_t connections = 0;
+  double latency_p50_ms = 0, latency_p99_ms = 0, latency_max_ms = 0;
+  uint64_t latency_samples = 0;
+  double paced_events_per_s = 0;  // while latency was taken
+};
+
+// `directory`: where the data goes; it is made, and removed at the end. `seconds` for each of the two parts.
+cep::Result<EndToEndFigure> measure_end_to_end(const std::string& directory, double seconds);
+
+}  // namespace service

@@ -1,0 +1,148 @@
+// See cmd_bench.h. Threads: the main thread.
+#include "service/cmd_bench.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+#include <CLI/CLI.hpp>
+
+#include <filesystem>
+#include <memory>
+
+#include "api/json_writer.h"
+#include "service/bench_engine.h"
+#include "service/bench_server.h"
+
+namespace service {
+namespace {
+
+struct BenchOptions {
+  std::vector<std::string> rules;
+  double seconds = 2;
+  std::string output = "table";
+  std::string directory;
+  bool end_to_end = false;
+};
+
+int refuse(const Console& console, const cep::Error& error) {
+  console.complain("weir bench: " + error.message + "\n");
+  return kExitBadInput;
+}
+
+class EngineBench {
+ public:
+  EngineBench(const BenchOptions& options, const Console& console)
+      : options_(options), console_(console), is_json_(options.output != "table") {}
+
+  int run() {
+    using Make = std::function<cep::Result<BenchWorkload>()>;
+    std::vector<Make> workloads = {bench_sequence};
+    for (const uint32_t cards : {1'000u, 10'000u, 100'000u})
+      workloads.push_back([cards] { return bench_keyed(cards); });
+    workloads.push_back(bench_twenty_rules);
+    if (!options_.rules.empty()) workloads.push_back([this] { return bench_rule_files(options_.rules); });
+    for (const uint32_t cards : {1'000u, 10'000u, 100'000u})
+      workloads.push_back([cards] { return bench_velocity(cards); });
+
+    const double gauge_before = noise_gauge_ns();
+    json_.begin_object().key("unit").string("ns of thread CPU time an event");
+    json_.key("gauge_before_ns").number(gauge_before).key("workloads").begin_array();
+    say(fmt::format(
+        "noise gauge before: {:.2f} ns an event (a fixed loop by hand)\n\n{:<16} {:>9} {:>9} {:>9} {:>8}  {}\n",
+        gauge_before, "workload", "ns/event", "least", "most", "alerts", "what"));
+    for (const Make& make : workloads) {
+      const cep::Result<BenchWorkload> workload = make();
+      if (!workload) return refuse(console_, workload.error());
+      report(*workload, measure(*workload, options_.seconds));
+    }
+    const double gauge_after = noise_gauge_ns();
+    const cep::Result<BenchMemory> memory = measure_memory();
+    if (!memory) return refuse(console_, memory.error());
+    json_.end_array().key("gauge_after_ns").number(gauge_after);
+    json_.key("bytes_per_key")
+        .number(memory->bytes_per_key)
+        .key("bytes_per_run")
+        .number(memory->bytes_per_run)
+        .end_object();
+    say(
+        fmt::format("\nnoise gauge after: {:.2f} ns an event\nmemory: {:.0f} bytes a key with one live run, {:.0f} "
+                    "more for each run\n",
+                    gauge_after, memory->bytes_per_key, memory->bytes_per_run));
+    if (is_json_) console_.print(text_ + "\n");
+    return kExitFine;
+  }
+
+ private:
+  void say(const std::string& text) const {
+    if (is_json_) return;
+    console_.print(text);
+    std::fflush(console_.out);
+  }
+  void report(const BenchWorkload& workload, const BenchFigure& figure) {
+    json_.begin_object().field("name", workload.name).field("what", workload.what);
+    json_.key("ns_per_event").number(figure.ns_per_event).key("ns_least").number(figure.ns_least);
+    json_.key("ns_most").number(figure.ns_most).key("passes").unsigned_integer(figure.passes);
+    json_.key("events").unsigned_integer(workload.events).key("alerts").unsigned_integer(figure.alerts).end_object();
+    say(fmt::format("{:<16} {:>9.1f} {:>9.1f} {:>9.1f} {:>8}  {}\n", workload.name, figure.ns_per_event,
+                    figure.ns_least, figure.ns_most, figure.alerts, workload.what));
+  }
+
+  const BenchOptions& options_;
+  const Console& console_;
+  const bool is_json_;
+  std::string text_;
+  api::JsonWriter json_{text_};
+};
+
+int end_to_end(const BenchOptions& options, const Console& console) {
+  const std::string parent =
+      options.directory.empty() ? std::filesystem::temp_directory_path().string() : options.directory;
+  const std::string directory = fmt::format("{}/weir-bench-{}", parent, getpid());
+  const cep::Result<EndToEndFigure> figure = measure_end_to_end(directory, options.seconds);
+  if (!figure) return refuse(console, figure.error());
+  if (options.output == "table") {
+    console.print(fmt::format(
+        "{:.0f} events/s acknowledged as durable ({} events, {} connections, posts of 1000 lines, 21 rules)\n"
+        "POST to alert on the event stream at {:.0f} events/s: p50 {:.2f} ms, p99 {:.2f} ms, most {:.2f} ms ({} "
+        "alerts)\n",
+        figure->events_per_s, figure->events, figure->connections, figure->paced_events_per_s, figure->latency_p50_ms,
+        figure->latency_p99_ms, figure->latency_max_ms, figure->latency_samples));
+    return kExitFine;
+  }
+  std::string text;
+  api::JsonWriter json(text);
+  json.begin_object().key("events_per_s").number(figure->events_per_s).key("events").unsigned_integer(figure->events);
+  json.key("connections")
+      .unsigned_integer(figure->connections)
+      .key("paced_events_per_s")
+      .number(figure->paced_events_per_s);
+  json.key("latency_p50_ms").number(figure->latency_p50_ms).key("latency_p99_ms").number(figure->latency_p99_ms);
+  json.key("latency_max_ms")
+      .number(figure->latency_max_ms)
+      .key("latency_samples")
+      .unsigned_integer(figure->latency_samples);
+  json.end_object();
+  console.print(text + "\n");
+  return kExitFine;
+}
+
+}  // namespace
+
+void add_bench(CLI::App& app, Action& action) {
+  auto options = std::make_shared<BenchOptions>();
+  CLI::App* const verb = app.add_subcommand("bench", "Measure what this build does on this machine");
+  verb->add_option("--rules", options->rules, "Measure these rule files or directories too, on generated traffic");
+  verb->add_option("--seconds", options->seconds, "For each workload, or each part of --end-to-end")
+      ->check(CLI::Range(0.0, 3600.0))
+      ->capture_default_str();
+  verb->add_option("--output", options->output, "Form of the figures")->check(CLI::IsMember({"table", "json"}));
+  verb->add_flag("--end-to-end", options->end_to_end, "A whole server over loopback instead of the engine alone");
+  verb->add_option("--directory", options->directory, "Where --end-to-end puts its data for the time being");
+  verb->footer("Example:\n  weir bench --rules rules --output json\n  weir bench --end-to-end --seconds 10");
+  verb->callback([options, &action] {
+    action = [options](const Console& console) {
+      return options->end_to_end ? end_to_end(*options, console) : EngineBench(*options, console).run();
+    };
+  });
+}
+
+}  // namespace service
