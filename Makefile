@@ -1,8 +1,12 @@
 # The short way in: `make help`. Everything is built under build/<preset> by CMake and Ninja.
 JOBS ?= $(shell nproc)
 KILLS ?= 400
+EVENTS ?= 1000000
+SEEDS ?= 7 8
 DEMO := tests/demo/demo.sh
 CHAOS := tests/e2e/chaos.sh
+EQUAL := tests/e2e/equal.sh
+WEBHOOKS := tests/e2e/webhooks.sh
 MUTANTS := tests/e2e/mutants.sh
 
 # The scripts find the binary and the root of the tree here.
@@ -10,6 +14,8 @@ export WEIR := $(CURDIR)/build/release/weir
 export WEIR_SOURCE_DIR := $(CURDIR)
 export JOBS
 export KILLS
+export EVENTS
+export SEEDS
 export ASAN_OPTIONS ?= detect_stack_use_after_return=1:strict_string_checks=1
 export UBSAN_OPTIONS ?= print_stacktrace=1
 export TSAN_OPTIONS ?= halt_on_error=1:second_deadlock_stack=1
@@ -18,7 +24,7 @@ BUILD = cmake --build --preset $(1) -j $(JOBS)
 CTEST = ctest --preset $(1) --no-tests=error -j $(JOBS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test demo asan tsan lint bench chaos mutants clean
+.PHONY: help setup build test demo asan tsan lint bench chaos mutants equal webhooks clean
 .SECONDARY:
 
 help: ## this list
@@ -65,6 +71,12 @@ chaos: build ## kill -9 at KILLS=400 random points: the alerts must equal those 
 
 mutants: build ## deliberately broken variants: the harness must catch each
 	bash $(MUTANTS)
+
+equal: build ## EVENTS=1000000 SEEDS="7 8": from files, packed, over HTTP, 1 or 4 shards: the same alerts by id
+	bash $(EQUAL)
+
+webhooks: build ## 1,000 alerts to a receiver that fails, with kills; verified by an independent library of PyPI
+	bash $(WEBHOOKS)
 
 clean: ## removes build/
 	rm -rf build

@@ -1,5 +1,7 @@
 #include "api/csv_rows.h"
 
+#include <algorithm>
+
 #include "api/json_writer.h"
 #include "cep/parse.h"
 
@@ -78,6 +80,10 @@ cep::Status CsvRows::set_header(std::string_view record) {
       return cep::Error{"duplicate_key", "the header names " + fields_[i].text + " twice"};
     }
     field_of_column_[static_cast<size_t>(column)] = static_cast<int>(i);
+  }
+  const auto is_named = [](int field) { return field >= 0; };
+  if (std::none_of(field_of_column_.begin(), field_of_column_.end(), is_named)) {
+    return cep::Error{"bad_csv", "the header names no column of stream " + schema_->name};
   }
   return cep::ok_status();
 }

@@ -94,6 +94,12 @@ void Engine::restore_buffered(const std::string& timeline, const BatchPtr& batch
   }
 }
 
+void Engine::restore_frontier(const std::string& timeline, TimeUs watermark) {
+  for (const auto& candidate : timelines_) {
+    if (candidate->name() == timeline) candidate->restore_frontier(watermark);
+  }
+}
+
 uint64_t Engine::keys() const {
   uint64_t sum = 0;
   for (const auto& timeline : timelines_) sum += timeline->keys();

@@ -65,6 +65,8 @@ class Engine {
   // Restore: a stored image (verified; false if it is not a sound block), then buffered rows, before the first batch.
   bool restore_key(uint64_t space, uint64_t hash, uint32_t segment, std::span<const uint8_t> bytes);
   void restore_buffered(const std::string& timeline, const BatchPtr& batch, std::span<const uint32_t> rows);
+  // The watermark that the timeline's clock was saved with: readers see it at once, timers need no row to know it.
+  void restore_frontier(const std::string& timeline, TimeUs watermark);
 
   const RuleSet& rules() const { return *rules_; }
   uint64_t keys() const;

@@ -1,6 +1,6 @@
 // The hot table of one key space: hash of the key -> its block. Flat, open addressing, linear probing, 32-byte slots.
 // Key bytes are verified in the block, so two keys of one hash are two entries. Blocks belong to the table's user.
-// One thread. Complexity: find O(1) at a load of at most 0.7; growth doubles and moves all slots.
+// One thread. Complexity: find O(1) at a load of at most 0.8; growth doubles and moves all slots.
 #pragma once
 
 #include <cstdint>
@@ -40,7 +40,7 @@ class KeyTable {
   }
   // A slot for a key that is not in the table.
   Slot* insert(uint64_t hash, uint8_t* block) {
-    if ((count_ + 1) * 10 > slots_.size() * 7) grow();
+    if ((count_ + 1) * 10 > slots_.size() * 8) grow();
     ++count_;
     Slot* slot = free_slot(hash);
     *slot = {hash, block, kTimeMax, 0};

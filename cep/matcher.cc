@@ -86,8 +86,8 @@ bool Matcher::fits(const MatchScope& scope, const MatchEvent& event, uint16_t va
 // Tests every live edge of the run against the event. Removes edges that die; takes may add to born_ and complete_.
 void Matcher::step_run(BlockEditor& block, const MatchScope& scope, const MatchEvent& event, size_t index) {
   const Program& program = *scope.rule->entry.program;
-  Run& run = runs_[index];
-  run.node = block.held(run_held_[index]);
+  Run& run = block.runs()[index];       // its node follows when the heap is compacted
+  if ((scope.rule->state_awaits[run.state] & event.fold) == 0) return;
   const State& state = program.states[run.state];
   auto fits_run = [&](uint16_t variable) {
     ChainEvents bound(block.view(), run.node, program, *scope.rules);
@@ -144,7 +144,6 @@ void Matcher::step_run(BlockEditor& block, const MatchScope& scope, const MatchE
       bool stopped = std::any_of(edge.entry_untils.begin(), edge.entry_untils.end(), fits_run);
       if (!stopped) {
         take(block, scope, event, &run, edge);
-        run.node = block.held(run_held_[index]);
       }
       if (edge.link != Link::kAny) run.live &= ~bit;
     } else if (edge.link == Link::kStrict) {
@@ -158,7 +157,7 @@ void Matcher::take(BlockEditor& block, const MatchScope& scope, const MatchEvent
   const Program& program = *scope.rule->entry.program;
   const State& target = program.states[edge.target];
   bool keeps = !target.edges.empty();
-  if (keeps && runs_.size() + born_.size() >= scope.limits->runs_per_key_max) {
+  if (keeps && last_ - first_ + born_.size() >= scope.limits->runs_per_key_max) {
     keeps = false;
     refused_ = true;
   }
@@ -245,26 +244,20 @@ bool Matcher::accepts(BlockEditor& block, const MatchScope& scope, uint32_t node
   return holds(program.pool, program.having, context);
 }
 
-// Takes the rule's runs out of the block; their nodes are held meanwhile, because taking an event may compact the heap.
-void Matcher::take_out(BlockEditor& block, ProgramId id) {
-  runs_.clear();
-  run_held_.clear();
+void Matcher::find_runs(BlockEditor& block, ProgramId id) {
   born_.clear();
   complete_.clear();
   refused_ = matches_cut_ = false;
-  std::vector<Run>& all = block.runs();
-  auto first = std::find_if(all.begin(), all.end(), [&](const Run& run) { return run.program == id; });
-  auto last = std::find_if(first, all.end(), [&](const Run& run) { return run.program != id; });
-  for (auto run = first; run != last; ++run) {
-    runs_.push_back(*run);
-    run_held_.push_back(block.hold(run->node));
-  }
-  all.erase(first, last);
+  const std::vector<Run>& all = block.runs();
+  first_ = 0;
+  while (first_ < all.size() && all[first_].program != id) ++first_;
+  last_ = first_;
+  while (last_ < all.size() && all[last_].program == id) ++last_;
 }
 
 void Matcher::on_event(BlockEditor& block, const MatchScope& scope, const MatchEvent& event, std::vector<Match>& matches) {
-  take_out(block, scope.rule->entry.id);
-  for (size_t i = 0; i < runs_.size(); ++i) step_run(block, scope, event, i);
+  find_runs(block, scope.rule->entry.id);
+  for (size_t i = first_; i < last_; ++i) step_run(block, scope, event, i);
   start(block, scope, event);
   if (!scope.rule->entry.program->head_nots.empty()) note_head_nots(block, scope, event);
   finish(block, scope, event.time, matches);
@@ -272,8 +265,9 @@ void Matcher::on_event(BlockEditor& block, const MatchScope& scope, const MatchE
 
 void Matcher::on_deadline(BlockEditor& block, const MatchScope& scope, TimeUs deadline, std::vector<Match>& matches) {
   const Program& program = *scope.rule->entry.program;
-  take_out(block, scope.rule->entry.id);
-  for (Run& run : runs_) {
+  find_runs(block, scope.rule->entry.id);
+  for (size_t i = first_; i < last_; ++i) {
+    Run& run = block.runs()[i];
     const State& state = program.states[run.state];
     for (size_t e = 0; e < state.edges.size(); ++e) {
       const Edge& edge = state.edges[e];
@@ -348,8 +342,8 @@ void Matcher::apply_skip(BlockEditor& block, const MatchScope& scope, const Matc
     to = row_number(last_node) + 1;
   }
   auto covered = [&](uint32_t start) { return from <= start && start < to; };
-  for (Run& run : runs_) {
-    if (covered(run.start_row)) run.live = 0;
+  for (size_t i = first_; i < last_; ++i) {
+    if (covered(block.runs()[i].start_row)) block.runs()[i].live = 0;
   }
   for (Run& run : born_) {
     if (covered(run.start_row)) run.live = 0;
@@ -373,37 +367,45 @@ void Matcher::finish(BlockEditor& block, const MatchScope& scope, TimeUs now, st
     matches.push_back(complete_[i]);
     apply_skip(block, scope, complete_[i], i);
   }
-  put_back(block, scope, now);
+  settle_runs(block, scope, now);
 }
 
-// Returns the surviving runs to the block, older ones first, and notes a truncated key (L18).
-void Matcher::put_back(BlockEditor& block, const MatchScope& scope, TimeUs now) {
+// Removes runs that have ended, adds the new ones behind the older ones of the rule.
+void Matcher::settle_runs(BlockEditor& block, const MatchScope& scope, TimeUs now) {
   const Program& program = *scope.rule->entry.program;
   std::vector<Run>& all = block.runs();
-  auto at = std::find_if(all.begin(), all.end(), [&](const Run& run) { return run.program > scope.rule->entry.id; });
-  std::vector<Run> kept;
-  for (size_t i = 0; i < runs_.size(); ++i) {
-    Run& run = runs_[i];
-    run.node = block.held(run_held_[i]);
-    const State& state = program.states[run.state];
-    uint64_t live = run.live & edge_bits(state.edges.size());
-    if (program.within_us == kTimeMax && now - run.start_time >= scope.limits->run_age_max_us && live != 0) {
+  size_t kept = first_;
+  for (size_t i = first_; i < last_; ++i) {
+    const Run& run = all[i];
+    bool is_live = (run.live & edge_bits(program.states[run.state].edges.size())) != 0;
+    if (is_live && program.within_us == kTimeMax && now - run.start_time >= scope.limits->run_age_max_us) {
       ++scope.counters->runs_aged;
-      live = 0;
+      is_live = false;
     }
-    if (live != 0) kept.push_back(run);
+    if (is_live && kept != i) all[kept] = run;
+    kept += is_live ? 1 : 0;
   }
-  for (Run& run : born_) {
-    run.node = block.held(run.node);
-    if ((run.live & ~kRunFresh) != 0) kept.push_back(run);
+  if (kept != last_) all.erase(all.begin() + static_cast<std::ptrdiff_t>(kept), all.begin() + static_cast<std::ptrdiff_t>(last_));
+  if (!born_.empty()) {
+    std::erase_if(born_, [](const Run& run) { return (run.live & ~kRunFresh) == 0; });
+    for (Run& run : born_) run.node = block.held(run.node);
+    auto behind = all.begin() + static_cast<std::ptrdiff_t>(kept);
+    if (kept == first_) {      // the rule had no runs left: its place is by program
+      behind = std::find_if(all.begin(), all.end(), [&](const Run& run) { return run.program > scope.rule->entry.id; });
+    }
+    all.insert(behind, born_.begin(), born_.end());
   }
-  all.insert(at, kept.begin(), kept.end());
-  if (!refused_ && !matches_cut_) return;
+  if (refused_ || matches_cut_) note_truncation(block, scope, now);
+}
+
+// The key's alerts say `truncated` until what was refused can no longer matter (L18).
+void Matcher::note_truncation(BlockEditor& block, const MatchScope& scope, TimeUs now) {
   if (refused_) ++scope.counters->runs_refused;
+  DurationUs within = scope.rule->entry.program->within_us;
   uint64_t id = uint64_t{static_cast<uint32_t>(scope.rule->entry.id)} << 16 | (refused_ ? 0 : 1);
   Cell* cell = block.view().find_cell(CellKind::kTruncated, id);
   if (cell == nullptr) cell = block.add_cell(CellKind::kTruncated, id, sizeof(TimeCell));
-  DurationUs horizon = program.within_us == kTimeMax ? scope.limits->run_age_max_us : program.within_us;
+  DurationUs horizon = within == kTimeMax ? scope.limits->run_age_max_us : within;
   reinterpret_cast<TimeCell*>(cell->payload())->time = plus(now, refused_ ? horizon : 0);
 }
 

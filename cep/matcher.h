@@ -46,6 +46,7 @@ struct MatchEvent {
   uint16_t input = 0;
   TimeUs time = 0;
   const uint64_t* words = nullptr;      // the row's predicate bits
+  uint64_t fold = kAwaitsAny;           // of the words: what the event can wake
 };
 
 // What conditions of a rule may look at beyond the event and the run.
@@ -71,7 +72,7 @@ class Matcher {
   static bool fits(const MatchScope& scope, const MatchEvent& event, uint16_t variable, const BoundEvents* bound);
 
  private:
-  void take_out(BlockEditor& block, ProgramId id);
+  void find_runs(BlockEditor& block, ProgramId id);
   void step_run(BlockEditor& block, const MatchScope& scope, const MatchEvent& event, size_t index);
   void take(BlockEditor& block, const MatchScope& scope, const MatchEvent& event, const Run* from, const Edge& edge);
   void start(BlockEditor& block, const MatchScope& scope, const MatchEvent& event);
@@ -81,10 +82,10 @@ class Matcher {
   void finish(BlockEditor& block, const MatchScope& scope, TimeUs now, std::vector<Match>& matches);
   void sort_complete(BlockEditor& block, const MatchScope& scope);
   void apply_skip(BlockEditor& block, const MatchScope& scope, const Match& match, size_t index);
-  void put_back(BlockEditor& block, const MatchScope& scope, TimeUs now);
+  void settle_runs(BlockEditor& block, const MatchScope& scope, TimeUs now);
+  void note_truncation(BlockEditor& block, const MatchScope& scope, TimeUs now);
 
-  std::vector<Run> runs_;           // of the rule, taken out of the block for the step
-  std::vector<uint32_t> run_held_;  // their nodes, as held references
+  size_t first_ = 0, last_ = 0;     // the rule's runs in the open block: BlockEditor::runs()[first_, last_)
   std::vector<Run> born_;           // new runs; `node` is an index of the editor's held references
   std::vector<Match> complete_;
   std::vector<uint8_t> dropped_;    // by complete match

@@ -212,7 +212,8 @@ void emit_match(BlockEditor& block, const OutputScope& scope, const Match& match
   scope.alerts->push_back(std::move(alert));
 }
 
-void emit_hit(BlockEditor& block, const OutputScope& scope, const MatchEvent& event, std::vector<Evidence> evidence) {
+void emit_hit(BlockEditor& block, const OutputScope& scope, const MatchEvent& event,
+              const std::function<std::vector<Evidence>()>& evidence) {
   ++scope.match->counters->matches;
   uint64_t folded;
   if (is_suppressed(block, *scope.match, event.time, &folded)) return;
@@ -222,7 +223,7 @@ void emit_hit(BlockEditor& block, const OutputScope& scope, const MatchEvent& ev
   alert.events.push_back({0, event.batch->schema, std::move(packed)});
   alert.id = alert_id(alert);
   alert.truncated = truncation(block, *scope.match, event.time);
-  alert.evidence = std::move(evidence);
+  alert.evidence = evidence();
   EvalContext context;
   context.event = row_of(*event.batch, event.row);
   evaluate_outputs(*scope.match, context, alert);

@@ -14,23 +14,27 @@
 namespace cep {
 namespace {
 
+// Entries are known by a sequence number that only rises (and wraps); their slot is its low bits.
 struct RingHeader {
   uint32_t capacity = 0;      // entries, a power of two
-  uint32_t first = 0;         // slot of the oldest entry
-  uint32_t count = 0;
+  uint32_t first = 0;         // sequence of the oldest entry
+  uint32_t next = 0;          // sequence of the entry to come
   uint16_t windows = 0;
   uint16_t lost = 0;          // entries were dropped by the limit while inside a window
+  uint32_t count() const { return next - first; }
 };
-struct WindowState {
+static_assert(sizeof(RingHeader) == 16);
+// Packed to 8 bytes because a block aligns to no more than that.
+struct [[gnu::packed, gnu::aligned(8)]] WindowState {
   DurationUs span_us = 0;
-  uint32_t tail = 0;          // entries from the oldest that are outside
+  uint32_t tail = 0;          // sequence of the oldest entry inside
   uint32_t non_null = 0;
   uint32_t distinct = 0;
   uint32_t saturated = 0;     // sum of squares overflowed once: no stddev until the window is empty
   Int128 sum = 0;
   Int128 sum_squares = 0;
 };
-static_assert(sizeof(WindowState) == 64);
+static_assert(sizeof(WindowState) == 56);
 
 constexpr int64_t kNullNumber = INT64_MIN;
 constexpr uint64_t kSuperseded = 1;        // low bit of hash_high: an equal value followed
@@ -48,7 +52,7 @@ uint32_t entry_bytes(RingValue value) {
 // Pointers into a ring's payload; made anew after anything that moves the block.
 struct Parts {
   RingHeader* header;
-  uint8_t* windows;           // 8-aligned only: states are copied in and out, Int128 wants 16
+  WindowState* windows;
   uint8_t* entries;
   uint32_t* table;
   uint32_t bytes;             // of an entry
@@ -56,25 +60,17 @@ struct Parts {
 
   Parts(uint8_t* payload, const RingShape& shape) {
     header = reinterpret_cast<RingHeader*>(payload);
-    windows = payload + sizeof(RingHeader);
-    entries = windows + header->windows * sizeof(WindowState);
+    windows = reinterpret_cast<WindowState*>(payload + sizeof(RingHeader));
+    entries = payload + sizeof(RingHeader) + header->windows * sizeof(WindowState);
     bytes = entry_bytes(shape.value);
     mask = header->capacity - 1;
     table = reinterpret_cast<uint32_t*>(entries + size_t{header->capacity} * bytes);
   }
-  WindowState window(uint32_t i) const {
-    WindowState state;
-    std::memcpy(static_cast<void*>(&state), windows + i * sizeof state, sizeof state);
-    return state;
-  }
-  void put_window(uint32_t i, const WindowState& state) const {
-    std::memcpy(windows + i * sizeof state, static_cast<const void*>(&state), sizeof state);
-  }
-  uint32_t slot(uint32_t index) const { return (header->first + index) & mask; }
+  uint32_t slot(uint32_t sequence) const { return sequence & mask; }
   uint8_t* entry(uint32_t slot_number) const { return entries + size_t{slot_number} * bytes; }
-  TimeUs time(uint32_t slot_number) const {
+  TimeUs time(uint32_t sequence) const {
     TimeUs t;
-    std::memcpy(&t, entry(slot_number), sizeof t);
+    std::memcpy(&t, entry(slot(sequence)), sizeof t);
     return t;
   }
 };
@@ -152,20 +148,21 @@ void erase_value(const Parts& parts, uint32_t at) {
   }
 }
 
-// Marks the previous entry of the value as superseded and remembers the new one. Returns the previous index from the oldest, or -1.
-int64_t supersede(const Parts& parts, const RingEntryValue& value, uint32_t new_slot) {
+// Marks the previous entry of the value as superseded and remembers the new one. False: the value is in no other entry; else
+// `*previous` is that entry's sequence.
+bool supersede(const Parts& parts, const RingEntryValue& value, uint32_t new_slot, uint32_t* previous) {
   uint32_t at = find_value(parts, value);
-  int64_t previous = -1;
-  if (parts.table[at] != 0) {
+  bool found = parts.table[at] != 0;
+  if (found) {
     uint32_t slot = parts.table[at] - 1;
-    previous = (slot - parts.header->first) & parts.mask;
+    *previous = parts.header->first + ((slot - parts.header->first) & parts.mask);
     uint64_t high;
     std::memcpy(&high, parts.entry(slot) + 16, 8);
     high |= kSuperseded;
     std::memcpy(parts.entry(slot) + 16, &high, 8);
   }
   parts.table[at] = new_slot + 1;
-  return previous;
+  return found;
 }
 
 bool square(Int128 number, Int128* out) { return !__builtin_mul_overflow(number, number, out); }
@@ -185,36 +182,31 @@ void add_to(WindowState& window, const RingEntryValue& value, int sign) {
 
 // Moves the window's tail past what is outside at `time`.
 void expire(const Parts& parts, const RingShape& shape, WindowState& window, TimeUs time) {
-  while (window.tail < parts.header->count) {
-    uint32_t slot = parts.slot(window.tail);
-    if (parts.time(slot) > time - window.span_us) break;
-    RingEntryValue value = read_entry(parts, shape.value, slot);
+  const TimeUs oldest = time - window.span_us;
+  uint32_t tail = window.tail;
+  for (; tail != parts.header->next && parts.time(tail) <= oldest; ++tail) {
+    if (shape.value == RingValue::kNone) continue;
+    RingEntryValue value = read_entry(parts, shape.value, parts.slot(tail));
     if (shape.keeps_distinct && !value.is_null && (value.hash_high & kSuperseded) == 0) --window.distinct;
     add_to(window, value, -1);
-    ++window.tail;
   }
-  if (window.tail == parts.header->count) {
+  window.tail = tail;
+  if (tail == parts.header->next) {
     window.sum_squares = 0;
     window.saturated = 0;
   }
 }
 
-// Gives up the oldest `n` entries, which no window holds any more.
-void drop_oldest(const Parts& parts, const RingShape& shape, uint32_t n) {
-  for (uint32_t i = 0; i < n && shape.keeps_distinct; ++i) {
+// Gives up the entries before `first`, which no window holds any more.
+void drop_oldest(const Parts& parts, const RingShape& shape, uint32_t first) {
+  for (uint32_t i = parts.header->first; i != first && shape.keeps_distinct; ++i) {
     uint32_t slot = parts.slot(i);
     RingEntryValue value = read_entry(parts, shape.value, slot);
     if (value.is_null || (value.hash_high & kSuperseded) != 0) continue;
     uint32_t at = find_value(parts, value);
     if (parts.table[at] == slot + 1) erase_value(parts, at);
   }
-  parts.header->first = parts.slot(n);
-  parts.header->count -= n;
-  for (uint32_t i = 0; i < parts.header->windows; ++i) {
-    WindowState window = parts.window(i);
-    window.tail -= n;
-    parts.put_window(i, window);
-  }
+  parts.header->first = first;
 }
 
 struct SavedEntry {
@@ -224,9 +216,8 @@ struct SavedEntry {
 
 std::vector<SavedEntry> saved_entries(const Parts& parts, const RingShape& shape) {
   std::vector<SavedEntry> saved;
-  for (uint32_t i = 0; i < parts.header->count; ++i) {
-    uint32_t slot = parts.slot(i);
-    SavedEntry entry{parts.time(slot), read_entry(parts, shape.value, slot)};
+  for (uint32_t i = parts.header->first; i != parts.header->next; ++i) {
+    SavedEntry entry{parts.time(i), read_entry(parts, shape.value, parts.slot(i))};
     entry.value.hash_high &= ~kSuperseded;
     saved.push_back(entry);
   }
@@ -234,15 +225,18 @@ std::vector<SavedEntry> saved_entries(const Parts& parts, const RingShape& shape
 }
 
 void append_entry(const Parts& parts, const RingShape& shape, TimeUs time, const RingEntryValue& value) {
-  uint32_t slot = parts.slot(parts.header->count);
+  uint32_t slot = parts.slot(parts.header->next);
   write_entry(parts, shape.value, slot, time, value);
-  int64_t previous = shape.keeps_distinct && !value.is_null ? supersede(parts, value, slot) : -1;
-  parts.header->count++;
-  for (uint32_t i = 0; i < parts.header->windows; ++i) {
-    WindowState window = parts.window(i);
+  bool counts_distinct = shape.keeps_distinct && !value.is_null;
+  uint32_t previous = 0;
+  bool repeated = counts_distinct && supersede(parts, value, slot, &previous);
+  const uint32_t first = parts.header->first;
+  ++parts.header->next;
+  for (uint32_t i = 0; i < parts.header->windows && shape.value != RingValue::kNone; ++i) {
+    WindowState& window = parts.windows[i];
     add_to(window, value, 1);
-    if (shape.keeps_distinct && !value.is_null && previous < static_cast<int64_t>(window.tail)) ++window.distinct;
-    parts.put_window(i, window);
+    bool inside = repeated && previous - first >= window.tail - first;
+    if (counts_distinct && !inside) ++window.distinct;
   }
 }
 
@@ -264,9 +258,8 @@ Cell* rebuild(BlockEditor& block, Cell* cell, const RingShape& shape, uint32_t c
   std::memcpy(cell->payload(), &header, sizeof header);
   Parts parts(cell->payload(), shape);
   for (uint32_t i = 0; i < header.windows; ++i) {
-    WindowState window;
-    window.span_us = shape.spans[i];
-    parts.put_window(i, window);
+    parts.windows[i] = WindowState();
+    parts.windows[i].span_us = shape.spans[i];
   }
   for (const SavedEntry& entry : saved) append_entry(parts, shape, entry.time, entry.value);
   return cell;
@@ -275,9 +268,24 @@ Cell* rebuild(BlockEditor& block, Cell* cell, const RingShape& shape, uint32_t c
 bool has_windows(const Parts& parts, const RingShape& shape) {
   if (parts.header->windows != shape.spans.size()) return false;
   for (uint32_t i = 0; i < parts.header->windows; ++i) {
-    if (parts.window(i).span_us != shape.spans[i]) return false;
+    if (parts.windows[i].span_us != shape.spans[i]) return false;
   }
   return true;
+}
+
+// What the window would be without its newest entry; it has at least that one.
+void leave_out_newest(const Parts& parts, const RingShape& shape, WindowState& window) {
+  if (shape.value == RingValue::kNone) return;
+  RingEntryValue newest = read_entry(parts, shape.value, parts.slot(parts.header->next - 1));
+  add_to(window, newest, -1);
+  if (!shape.keeps_distinct || newest.is_null) return;
+  for (uint32_t i = window.tail; i != parts.header->next - 1; ++i) {
+    RingEntryValue other = read_entry(parts, shape.value, parts.slot(i));
+    bool is_same = !other.is_null && other.hash_low == newest.hash_low &&
+                   (other.hash_high | kSuperseded) == (newest.hash_high | kSuperseded);
+    if (is_same) return;
+  }
+  --window.distinct;
 }
 
 }  // namespace
@@ -332,24 +340,21 @@ void RingEditor::append(TimeUs time, const RingEntryValue& value, uint32_t entri
   }
   advance(cell, shape_, time);
   Parts parts(cell->payload(), shape_);
-  if (parts.header->count >= entries_max) {
-    for (uint32_t i = 0; i < parts.header->windows; ++i) {   // push the oldest out of every window, then drop it
-      WindowState window = parts.window(i);
-      if (window.tail > 0) continue;
-      DurationUs span = window.span_us;
-      window.span_us = 0;
-      uint32_t count = parts.header->count;
-      parts.header->count = 1;
-      expire(parts, shape_, window, kTimeMax);
-      parts.header->count = count;
-      window.span_us = span;
-      parts.put_window(i, window);
+  if (parts.header->count() >= entries_max) {
+    const uint32_t oldest = parts.header->first;
+    RingEntryValue value_out = read_entry(parts, shape_.value, parts.slot(oldest));
+    for (uint32_t i = 0; i < parts.header->windows; ++i) {   // out of every window that holds it, then dropped
+      WindowState& window = parts.windows[i];
+      if (window.tail != oldest) continue;
+      if (shape_.keeps_distinct && !value_out.is_null && (value_out.hash_high & kSuperseded) == 0) --window.distinct;
+      add_to(window, value_out, -1);
+      ++window.tail;
     }
     parts.header->lost = 1;
     ++*dropped;
-    drop_oldest(parts, shape_, 1);
+    drop_oldest(parts, shape_, oldest + 1);
   }
-  if (parts.header->count == parts.header->capacity) {
+  if (parts.header->count() == parts.header->capacity) {
     cell = rebuild(block_, cell, shape_, parts.header->capacity * 2);
     advance(cell, shape_, time);
     parts = Parts(cell->payload(), shape_);
@@ -359,16 +364,11 @@ void RingEditor::append(TimeUs time, const RingEntryValue& value, uint32_t entri
 
 bool RingEditor::advance(Cell* cell, const RingShape& shape, TimeUs time) {
   Parts parts(cell->payload(), shape);
-  uint32_t outside = parts.header->count;
-  for (uint32_t i = 0; i < parts.header->windows; ++i) {
-    WindowState window = parts.window(i);
-    expire(parts, shape, window, time);
-    outside = std::min(outside, window.tail);
-    parts.put_window(i, window);
-  }
-  if (outside > 0) drop_oldest(parts, shape, outside);
-  if (parts.header->count == 0) parts.header->lost = 0;
-  return parts.header->count > 0;
+  for (uint32_t i = 0; i < parts.header->windows; ++i) expire(parts, shape, parts.windows[i], time);
+  // The windows are ascending by span: the last one's tail is the oldest entry that any of them holds.
+  if (parts.header->windows > 0) drop_oldest(parts, shape, parts.windows[parts.header->windows - 1].tail);
+  if (parts.header->count() == 0) parts.header->lost = 0;
+  return parts.header->count() > 0;
 }
 
 WindowTotals RingView::totals(DurationUs span_us, TimeUs time, bool exclude_newest) const {
@@ -378,32 +378,25 @@ WindowTotals RingView::totals(DurationUs span_us, TimeUs time, bool exclude_newe
   WindowState window;
   bool found = false;
   for (uint32_t i = 0; i < parts.header->windows && !found; ++i) {
-    window = parts.window(i);
-    found = window.span_us == span_us;
+    found = parts.windows[i].span_us == span_us;
+    if (found) window = parts.windows[i];
   }
   if (!found) {              // a window that no event has met yet since the rules changed: from the entries
-    window = WindowState();
     window.span_us = span_us;
-    for (uint32_t i = 0; i < parts.header->count; ++i) {
+    window.tail = parts.header->first;
+    for (uint32_t i = parts.header->first; i != parts.header->next; ++i) {
       RingEntryValue value = read_entry(parts, shape_.value, parts.slot(i));
-      add_to(window, value, 1);
+      if (shape_.value != RingValue::kNone) add_to(window, value, 1);
       if (shape_.keeps_distinct && !value.is_null && (value.hash_high & kSuperseded) == 0) ++window.distinct;
     }
   }
   expire(parts, shape_, window, time);
-  totals.count = parts.header->count - window.tail;
+  totals.count = parts.header->next - window.tail;
   if (exclude_newest && totals.count > 0) {
-    RingEntryValue newest = read_entry(parts, shape_.value, parts.slot(parts.header->count - 1));
-    add_to(window, newest, -1);
     --totals.count;
-    bool repeated = false;
-    for (uint32_t i = window.tail; shape_.keeps_distinct && !newest.is_null && i + 1 < parts.header->count && !repeated; ++i) {
-      RingEntryValue other = read_entry(parts, shape_.value, parts.slot(i));
-      repeated = other.hash_low == newest.hash_low && (other.hash_high & ~kSuperseded) == (newest.hash_high & ~kSuperseded);
-    }
-    if (shape_.keeps_distinct && !newest.is_null && !repeated) --window.distinct;
+    leave_out_newest(parts, shape_, window);
   }
-  totals.non_null = window.non_null;
+  totals.non_null = shape_.value == RingValue::kNone ? static_cast<uint32_t>(totals.count) : window.non_null;
   totals.sum = window.sum;
   totals.sum_squares = window.sum_squares;
   totals.squares_lost = window.saturated != 0;
@@ -415,11 +408,11 @@ bool RingView::extreme(DurationUs span_us, TimeUs time, bool exclude_newest, boo
   if (cell_ == nullptr) return false;
   Parts parts(cell_->payload(), shape_);
   bool found = false;
-  uint32_t end = parts.header->count - (exclude_newest && parts.header->count > 0 ? 1 : 0);
-  for (uint32_t i = end; i-- > 0;) {
-    uint32_t slot = parts.slot(i);
-    if (parts.time(slot) <= time - span_us) break;
-    RingEntryValue value = read_entry(parts, shape_.value, slot);
+  uint32_t count = parts.header->count() - (exclude_newest && parts.header->count() > 0 ? 1 : 0);
+  for (uint32_t left = count; left > 0; --left) {
+    uint32_t sequence = parts.header->first + left - 1;
+    if (parts.time(sequence) <= time - span_us) break;
+    RingEntryValue value = read_entry(parts, shape_.value, parts.slot(sequence));
     if (value.is_null) continue;
     if (!found || (greatest ? value.number > *number : value.number < *number)) *number = value.number;
     found = true;
@@ -431,12 +424,12 @@ std::vector<RingView::Entry> RingView::newest(DurationUs span_us, TimeUs time, u
   std::vector<Entry> entries;
   if (cell_ == nullptr) return entries;
   Parts parts(cell_->payload(), shape_);
-  for (uint32_t i = parts.header->count; i-- > 0 && entries.size() < max;) {
-    uint32_t slot = parts.slot(i);
-    if (parts.time(slot) <= time - span_us) break;
-    RingEntryValue value = read_entry(parts, shape_.value, slot);
+  for (uint32_t left = parts.header->count(); left > 0 && entries.size() < max; --left) {
+    uint32_t sequence = parts.header->first + left - 1;
+    if (parts.time(sequence) <= time - span_us) break;
+    RingEntryValue value = read_entry(parts, shape_.value, parts.slot(sequence));
     bool numeric = shape_.value == RingValue::kNumber || shape_.value == RingValue::kFloat;
-    entries.push_back({parts.time(slot), numeric && !value.is_null, value.number});
+    entries.push_back({parts.time(sequence), numeric && !value.is_null, value.number});
   }
   std::reverse(entries.begin(), entries.end());
   return entries;
@@ -445,7 +438,7 @@ std::vector<RingView::Entry> RingView::newest(DurationUs span_us, TimeUs time, u
 TimeUs RingView::newest_time() const {
   if (cell_ == nullptr) return kTimeMin;
   Parts parts(cell_->payload(), shape_);
-  return parts.header->count == 0 ? kTimeMin : parts.time(parts.slot(parts.header->count - 1));
+  return parts.header->count() == 0 ? kTimeMin : parts.time(parts.header->next - 1);
 }
 
 bool RingView::lost_entries() const {

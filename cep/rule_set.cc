@@ -39,7 +39,9 @@ class RuleSetBuilder {
 
   void add_rule(RuleEntry entry) {
     uint32_t number = static_cast<uint32_t>(set_.rules_.size());
-    set_.by_id_[entry.id] = number;
+    size_t id = static_cast<size_t>(entry.id);
+    if (set_.by_id_.size() <= id) set_.by_id_.resize(id + 1, 0);
+    set_.by_id_[id] = number + 1;
     set_.rules_.emplace_back();
     BoundRule& rule = set_.rules_.back();
     rule.entry = std::move(entry);
@@ -139,7 +141,7 @@ class RuleSetBuilder {
     for (uint32_t r = least; plain && r < stream.roles.size(); ++r) {
       Role& role = stream.roles[r];
       if (role.plain_key && role.space == rule.space && role.key_columns == columns) {
-        role.inputs.push_back({rule_number, number});
+        role.inputs.push_back({rule_number, number, kAlways, 0});
         return r;
       }
     }
@@ -148,7 +150,7 @@ class RuleSetBuilder {
     role.space = rule.space;
     role.plain_key = plain;
     role.key_columns = columns;
-    role.inputs.push_back({rule_number, number});
+    role.inputs.push_back({rule_number, number, kAlways, 0});
     stream.roles.push_back(std::move(role));
     return static_cast<uint32_t>(stream.roles.size() - 1);
   }
@@ -224,13 +226,18 @@ class RuleSetBuilder {
       }
       for (const Until& until : state.untils) add(until.variable);
       rule.state_awaits.push_back(awaits);
+      rule.state_waits.push_back(std::any_of(state.edges.begin(), state.edges.end(),
+                                             [](const Edge& edge) { return edge.kind != EdgeKind::kTake; }));
     }
   }
 
   void sum_awaits(const Timeline& timeline, Role& role) {
-    for (const RuleInput& input : role.inputs) {
+    for (RuleInput& input : role.inputs) {
       const BoundRule& rule = set_.rules_[input.rule];
-      role.awaits |= rule.start_awaits[input.input];
+      int32_t filter = rule.entry.program->inputs[input.input].filter;
+      input.filter_bit = filter < 0 ? filter : static_cast<int32_t>(rule.predicate_bit[static_cast<size_t>(filter)]);
+      input.start_awaits = rule.start_awaits[input.input];
+      role.awaits |= input.start_awaits;
       for (uint64_t awaits : rule.state_awaits) role.run_awaits |= awaits;
     }
     for (uint32_t ring : role.rings) {
@@ -258,11 +265,6 @@ std::shared_ptr<const RuleSet> RuleSet::build(std::vector<RuleEntry> rules, std:
 }
 
 const std::vector<uint32_t>& RuleSet::timelines_of(StreamId stream) const { return timelines_by_stream_[index_of(stream)]; }
-
-const BoundRule* RuleSet::find(ProgramId id) const {
-  auto found = by_id_.find(id);
-  return found == by_id_.end() ? nullptr : &rules_[found->second];
-}
 
 const BoundRule* RuleSet::find(const std::string& rule_name) const {
   for (const BoundRule& rule : rules_) {

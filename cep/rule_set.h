@@ -33,6 +33,7 @@ struct BoundRule {
   std::vector<uint32_t> ring;               // Program::rings -> Timeline::rings
   std::vector<ListPtr> lists;               // by the program's list number; replaced by list edits
   std::vector<uint64_t> state_awaits;       // by state: fold of the bits its edges await; kAwaitsAny: strict, first_only, residual alone
+  std::vector<uint8_t> state_waits;         // by state: it has an absence, hence a deadline
   std::vector<uint64_t> start_awaits;       // by input: fold of the bits a start (or head NOT, or when test) awaits
 };
 
@@ -55,6 +56,8 @@ struct BoundRing {
 struct RuleInput {
   uint32_t rule = 0;                        // in RuleSet::rules
   uint16_t input = 0;
+  int32_t filter_bit = kAlways;             // of the source filter, in the stream's predicate set
+  uint64_t start_awaits = 0;                // BoundRule::start_awaits of this input
 };
 
 struct Role {
@@ -107,7 +110,10 @@ class RuleSet {
   size_t schema_count() const { return schemas_.size(); }
   // Timelines that contain the stream, ascending.
   const std::vector<uint32_t>& timelines_of(StreamId stream) const;
-  const BoundRule* find(ProgramId id) const;
+  const BoundRule* find(ProgramId id) const {
+    size_t at = static_cast<size_t>(id);
+    return at < by_id_.size() && by_id_[at] != 0 ? &rules_[by_id_[at] - 1] : nullptr;
+  }
   const BoundRule* find(const std::string& rule_name) const;
   int timeline_index(const std::string& name) const;   // -1 if there is none
   uint64_t generation() const { return generation_; }  // differs between any two rule sets of a process
@@ -120,7 +126,7 @@ class RuleSet {
   std::map<std::string, SchemaPtr> streams_;
   std::vector<SchemaPtr> schemas_;                     // by StreamId
   std::vector<std::vector<uint32_t>> timelines_by_stream_;
-  std::map<ProgramId, uint32_t> by_id_;
+  std::vector<uint32_t> by_id_;                        // by ProgramId: number of the rule + 1; 0: not in this set
   uint64_t generation_ = 0;
 };
 

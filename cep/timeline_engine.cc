@@ -215,7 +215,7 @@ void TimelineEngine::process_role(const Role& role, Touch& touch) {
   if (!starts && !wakes) return;
   texts_.clear();
   if (!encode_row_key(*touch.batch, touch.row, role)) {
-    bool seen = std::any_of(role.inputs.begin(), role.inputs.end(), [&](const RuleInput& input) { return passes_filter(input, touch); });
+    bool seen = std::any_of(role.inputs.begin(), role.inputs.end(), [&](const RuleInput& input) { return passes(touch.words, input.filter_bit); });
     if (seen) ++engine_.counters_.null_key;      // R69: an event that only the missing key keeps from a rule
     return;
   }
@@ -258,17 +258,19 @@ void TimelineEngine::feed_rings(const Role& role, const Touch& touch) {
   }
 }
 
+// Only rules that the event can start, or a run of which it can wake.
 void TimelineEngine::run_inputs(const Role& role, const Touch& touch) {
-  for (const RuleInput& input : role.inputs) {
-    const BoundRule& rule = engine_.rules_->rules()[input.rule];
-    if (rule.entry.mode != RuleMode::kPaused && passes_filter(input, touch)) run_rule(rule, input.input, touch);
+  woken_.assign(engine_.rules_->rules().size(), 0);
+  for (const Run& run : editor_.runs()) {
+    const BoundRule* rule = engine_.rules_->find(run.program);
+    if (rule == nullptr || (rule->state_awaits[run.state] & touch.fold) == 0) continue;
+    woken_[static_cast<size_t>(rule - engine_.rules_->rules().data())] = 1;
   }
-}
-
-bool TimelineEngine::passes_filter(const RuleInput& input, const Touch& touch) const {
-  const BoundRule& rule = engine_.rules_->rules()[input.rule];
-  int32_t filter = rule.entry.program->inputs[input.input].filter;
-  return passes(touch.words, filter < 0 ? filter : static_cast<int32_t>(rule.predicate_bit[static_cast<size_t>(filter)]));
+  for (const RuleInput& input : role.inputs) {
+    if ((input.start_awaits & touch.fold) == 0 && woken_[input.rule] == 0) continue;
+    const BoundRule& rule = engine_.rules_->rules()[input.rule];
+    if (rule.entry.mode != RuleMode::kPaused && passes(touch.words, input.filter_bit)) run_rule(rule, input.input, touch);
+  }
 }
 
 MatchScope TimelineEngine::match_scope(const BoundRule& rule) {
@@ -293,18 +295,15 @@ OutputScope TimelineEngine::output_scope(const MatchScope& match, const Touch& t
 }
 
 void TimelineEngine::run_rule(const BoundRule& rule, uint16_t input, const Touch& touch) {
-  MatchEvent event{touch.batch, touch.row, input, touch.time, touch.words};
+  MatchEvent event{touch.batch, touch.row, input, touch.time, touch.words, touch.fold};
   BlockWindows windows(editor_, timeline(), rule, touch.time, appended_, engine_.eval_counters_);
   MatchScope scope = match_scope(rule);
   scope.windows = &windows;
   if (rule.entry.program->is_when) {
     if (!Matcher::fits(scope, event, 0, nullptr)) return;
-    emit_hit(editor_, output_scope(scope, touch), event, windows.evidence(engine_.limits_));
+    emit_hit(editor_, output_scope(scope, touch), event, [&] { return windows.evidence(engine_.limits_); });
     return;
   }
-  const std::vector<Run>& runs = editor_.runs();
-  bool has_runs = std::any_of(runs.begin(), runs.end(), [&](const Run& run) { return run.program == rule.entry.id; });
-  if (!has_runs && (rule.start_awaits[input] & touch.fold) == 0) return;
   matches_.clear();
   matcher_.on_event(editor_, scope, event, matches_);
   for (const Match& match : matches_) emit_match(editor_, output_scope(scope, touch), match, touch.time);

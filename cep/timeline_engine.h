@@ -64,6 +64,7 @@ class TimelineEngine {
   void end(std::vector<KeyImage>& images);
   bool restore_key(uint64_t space, uint64_t hash, uint32_t segment, std::span<const uint8_t> bytes, bool* known);
   void restore_buffered(const BatchPtr& batch, std::span<const uint32_t> rows);
+  void restore_frontier(TimeUs watermark) { frontier_ = watermark; }
   BufferedRows buffered() const;
   void adopt(const TimelineEngine& warmed, std::span<const ProgramId> programs);
   const Slot* find(uint64_t space, uint64_t hash, std::string_view key) const;
@@ -118,7 +119,6 @@ class TimelineEngine {
   void process_role(const Role& role, Touch& touch);
   void feed_rings(const Role& role, const Touch& touch);
   void run_inputs(const Role& role, const Touch& touch);
-  bool passes_filter(const RuleInput& input, const Touch& touch) const;
   void run_rule(const BoundRule& rule, uint16_t input, const Touch& touch);
   void fire_deadlines(const Touch& touch, TimeUs until);
   void service_key(Space& space, uint64_t hash, TimeUs now, std::vector<Alert>& alerts);
@@ -152,6 +152,7 @@ class TimelineEngine {
   std::vector<Match> matches_;
   std::vector<uint64_t> words_;            // predicate bits of a batch that passes through
   std::vector<uint32_t> appended_;
+  std::vector<uint8_t> woken_;             // by rule: the event under work can wake a run of it
 };
 
 }  // namespace cep

@@ -22,7 +22,7 @@ void TimelineEngine::fire_deadlines(const Touch& touch, TimeUs until) {
     std::vector<const BoundRule*> due;
     for (const Run& run : editor_.runs()) {
       const BoundRule* rule = engine_.rules_->find(run.program);
-      if (rule == nullptr) continue;
+      if (rule == nullptr || rule->state_waits[run.state] == 0) continue;
       TimeUs deadline = run_deadline(editor_.view(), *rule->entry.program, run);
       if (deadline > until || deadline > next) continue;
       if (deadline < next) due.clear();
@@ -159,7 +159,8 @@ void TimelineEngine::schedule(Space& space, Slot& slot) {
   TimeUs next = kTimeMax;
   for (const Run& run : view.runs()) {
     const BoundRule* rule = engine_.rules_->find(run.program);
-    if (rule != nullptr) next = std::min(next, run_deadline(view, *rule->entry.program, run));
+    bool waits = rule != nullptr && rule->state_waits[run.state] != 0;
+    if (waits) next = std::min(next, run_deadline(view, *rule->entry.program, run));
   }
   if (slot.deadline == kTimeMax) {
     TimeUs end = kTimeMin;

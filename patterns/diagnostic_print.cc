@@ -15,8 +15,7 @@ constexpr size_t kLineColumnsMax = 160;  // of a longer source line only the par
 std::vector<std::string> cells(std::string_view line) {
   std::vector<std::string> out;
   for (size_t at = 0; at < line.size();) {
-    size_t length = 1;
-    while (at + length < line.size() && code_points(line.substr(at, length + 1)) == 1) ++length;
+    const size_t length = character_bytes(line.substr(at));
     const auto lead = static_cast<unsigned char>(line[at]);
     const bool control = length == 1 ? lead < 0x20 || lead >= 0x7F : lead == 0xC2 && (line[at + 1] & 0x60) == 0;
     const bool plain = !control || lead == '\t';

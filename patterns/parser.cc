@@ -13,11 +13,8 @@ const std::vector<std::string> kStreamOptions = {"delay", "watermark", "idle", "
 // Offset of the first byte that is no UTF-8, or the size.
 size_t first_bad_byte(std::string_view text) {
   for (size_t at = 0; at < text.size();) {
-    size_t length = 1;
-    if (static_cast<unsigned char>(text[at]) >= 0x80) {
-      while (length < 4 && at + length < text.size() && code_points(text.substr(at, length + 1)) == 1) ++length;
-      if (length == 1) return at;
-    }
+    const size_t length = character_bytes(text.substr(at));
+    if (length == 1 && static_cast<unsigned char>(text[at]) >= 0x80) return at;
     at += length;
   }
   return text.size();

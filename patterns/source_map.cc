@@ -5,24 +5,25 @@
 
 namespace patterns {
 
-namespace {
-
-// Length of the UTF-8 sequence that begins `bytes`, 1 if it is not valid there.
-size_t sequence_bytes(std::string_view bytes) {
-  const auto lead = static_cast<unsigned char>(bytes[0]);
-  const size_t length = lead >= 0xF0 && lead < 0xF8 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC2 ? 2 : 1;
-  if (lead < 0xC2 || lead >= 0xF8 || length > bytes.size()) return 1;
-  for (size_t i = 1; i < length; ++i) {
-    if ((static_cast<unsigned char>(bytes[i]) & 0xC0) != 0x80) return 1;
+// RFC 3629, section 4: behind some leads the second byte has less room, which leaves out overlong forms, surrogates and
+// what lies beyond U+10FFFF.
+size_t character_bytes(std::string_view bytes) {
+  const auto byte = [&](size_t i) { return static_cast<unsigned char>(bytes[i]); };
+  const unsigned lead = byte(0);
+  const size_t length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC2 ? 2 : 1;
+  if (length == 1 || lead > 0xF4 || length > bytes.size()) return 1;
+  const unsigned least = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
+  const unsigned most = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
+  if (byte(1) < least || byte(1) > most) return 1;
+  for (size_t i = 2; i < length; ++i) {
+    if ((byte(i) & 0xC0) != 0x80) return 1;
   }
   return length;
 }
 
-}  // namespace
-
 uint32_t code_points(std::string_view bytes) {
   uint32_t count = 0;
-  for (size_t at = 0; at < bytes.size(); ++count) at += sequence_bytes(bytes.substr(at));
+  for (size_t at = 0; at < bytes.size(); ++count) at += character_bytes(bytes.substr(at));
   return count;
 }
 

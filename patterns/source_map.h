@@ -54,6 +54,8 @@ class SourceMap {
   std::vector<File> files_;
 };
 
+// Bytes of the character that begins `bytes`, which are not empty; 1 as well if no valid UTF-8 begins there.
+size_t character_bytes(std::string_view bytes);
 // Code points in `bytes`; a byte that is no valid UTF-8 counts as one.
 uint32_t code_points(std::string_view bytes);
 

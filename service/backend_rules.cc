@@ -99,7 +99,7 @@ std::string diagnostics_of(const DeploymentPlan& plan) { return patterns::to_jso
 // Errors of the text or of the deployment; nothing if it went well (or was only tried).
 std::optional<api::Answer> refusal(const DeployResult& result) {
   if (!result.plan.ok && !result.plan.diagnostics.empty()) {
-    return diagnostics_answer("The text has " + std::to_string(result.plan.diagnostics.errors()) + " errors; nothing was changed.",
+    return diagnostics_answer("The text has errors (" + std::to_string(result.plan.diagnostics.errors()) + "); nothing was changed.",
                               diagnostics_of(result.plan));
   }
   if (!result.status.ok()) return error_answer(result.status.error());

@@ -20,9 +20,13 @@ constexpr const char* kStock =
     "create stream stock (side text not null, sym text not null, price decimal(8,2), volume int, at timestamp not "
     "null)\n"
     "    event time at delay 0 seconds;\n";
-constexpr const char* kTx =
-    "create stream tx (card text not null, amount decimal(12,2) not null, merchant text, country text, channel text,\n"
-    "    at timestamp not null) event time at delay 0 seconds;\n";
+std::string tx_stream(std::string_view delay = "0 seconds") {
+  return fmt::format(
+      "create stream tx (card text not null, amount decimal(12,2) not null, merchant text, country text, channel "
+      "text,\n"
+      "    at timestamp not null) event time at delay {};\n",
+      delay);
+}
 
 double uniform(std::mt19937_64& random) { return static_cast<double>(random() >> 11) * 0x1p-53; }
 
@@ -146,8 +150,7 @@ create rule seq3 on stock
 
 cep::Result<BenchWorkload> bench_keyed(uint32_t cards) {
   return payments_workload(fmt::format("keyed3_{}", cards),
-                           fmt::format("three events in order within 60 s per card, {} cards", cards),
-                           std::string(kTx) + R"(
+                           fmt::format("three events in order within 60 s per card, {} cards", cards), tx_stream() + R"(
 create rule keyed3 on tx partition by card
     pattern s1 ->> s2 ->> s3 within 60 seconds
     define s1 as amount < 2.00, s2 as amount < 2.00, s3 as amount > 300.00
@@ -165,12 +168,12 @@ create rule velocity on tx partition by card
     when count(*) over (last 60 seconds) > {} and sum(amount) over (last 60 seconds) > {}
     alert severity medium;
 )",
-                                       kTx, 60'000 / cards + 12, (60'000 / cards + 12) * 60),
+                                       tx_stream(), 60'000 / cards + 12, (60'000 / cards + 12) * 60),
                            cards, cep::kMillisecond);
 }
 
-std::string twenty_rules_text() {
-  std::string text = kTx;
+std::string twenty_rules_text(std::string_view delay) {
+  std::string text = tx_stream(delay);
   for (int i = 0; i < 5; ++i) {
     text += fmt::format(
         "create rule probe_then_cash_{0} on tx partition by card\n"
@@ -209,8 +212,8 @@ std::string twenty_rules_text() {
 }
 
 cep::Result<BenchWorkload> bench_twenty_rules() {
-  return payments_workload("rules_20", "twenty rules per card at once, 10000 cards", twenty_rules_text(), 10'000,
-                           50 * cep::kMillisecond);
+  return payments_workload("rules_20", "twenty rules per card at once, 10000 cards", twenty_rules_text("0 seconds"),
+                           10'000, 50 * cep::kMillisecond);
 }
 
 cep::Result<BenchWorkload> bench_rule_files(const std::vector<std::string>& paths) {
@@ -243,7 +246,7 @@ cep::Result<BenchWorkload> bench_rule_files(const std::vector<std::string>& path
 cep::Result<BenchWorkload> bench_runs(uint32_t cards, uint32_t starts) {
   BenchWorkload workload;
   workload.name = "runs";
-  cep::Result<cep::RuleSetPtr> rules = compile_bench_rules(workload.name, std::string(kTx) + R"(
+  cep::Result<cep::RuleSetPtr> rules = compile_bench_rules(workload.name, tx_stream() + R"(
 create rule waiting on tx partition by card
     pattern small ->> large within 1 hour
     define small as amount < 2.00, large as amount > 9000.00

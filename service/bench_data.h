@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cep/batch.h"
@@ -45,6 +46,7 @@ cep::Result<BenchWorkload> bench_rule_files(const std::vector<std::string>& path
 cep::Result<BenchWorkload> bench_runs(uint32_t cards, uint32_t starts);
 
 // Declaration of the stream `tx` and twenty rules on it: sequences, windows, an absence, a distinct count.
-std::string twenty_rules_text();
+// `delay`: of the stream, as in "1 second".
+std::string twenty_rules_text(std::string_view delay);
 
 }  // namespace service

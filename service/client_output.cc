@@ -58,12 +58,23 @@ void print_items(const Console& console, const std::vector<std::string_view>& it
   print_table(console, rows);
 }
 
+// file:line:column, what is wrong, and what to write instead.
+std::string diagnostic_line(std::string_view diagnostic) {
+  auto field = [&](std::string_view name) { return json_text(json_member(diagnostic, name)); };
+  std::string line = fmt::format("{}:{}:{}: {}[{}]: {}", field("file"), field("line"), field("column"),
+                                 field("severity"), field("code"), field("message"));
+  if (const std::string hint = field("hint"); !hint.empty() && hint != "null") line += "; " + hint;
+  return for_terminal(line) + "\n";
+}
+
 void print_object(const Console& console, std::string_view object) {
   std::vector<Row> rows;
   std::string text;
   for (const auto& [name, value] : json_members(object)) {
     if (name == "text") {
       text = json_text(value);
+    } else if (name == "warnings" || name == "diagnostics") {
+      for (const std::string_view one : json_elements(value)) console.complain(diagnostic_line(one));
     } else {
       rows.push_back({for_terminal(name), cell_text(value)});
     }
@@ -147,11 +158,7 @@ int print_refusal(const Console& console, const ApiResponse& response) {
   const std::string detail = json_text(json_member(response.body, "detail"));
   console.complain(for_terminal(fmt::format("weir: {} {}: {}", response.status, title, detail)) + "\n");
   for (const std::string_view one : json_elements(json_member(response.body, "diagnostics"))) {
-    auto field = [&](std::string_view name) { return json_text(json_member(one, name)); };
-    std::string line = fmt::format("{}:{}:{}: {}[{}]: {}", field("file"), field("line"), field("column"),
-                                   field("severity"), field("code"), field("message"));
-    if (const std::string hint = field("hint"); !hint.empty() && hint != "null") line += "; " + hint;
-    console.complain(for_terminal(line) + "\n");
+    console.complain(diagnostic_line(one));
   }
   const bool server_failed = response.status >= 500 && response.status != 501;
   return server_failed ? kExitUnreachable : kExitBadInput;

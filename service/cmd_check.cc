@@ -45,6 +45,10 @@ int cmd_check(const CheckOptions& options, const Console& console) {
     console.complain(texts.error().message + "\n");
     return kExitBadInput;
   }
+  if (texts->empty()) {
+    console.complain("no .weir file there\n");
+    return kExitBadInput;
+  }
   Compilation compilation;
   compile_texts(*texts, compilation);
   const patterns::Diagnostics& diagnostics = compilation.diagnostics;

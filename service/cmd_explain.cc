@@ -35,6 +35,10 @@ int cmd_explain(const ExplainOptions& options, const Console& console) {
   compile_texts(*texts, compilation);
   if (!compilation.diagnostics.empty()) console.complain(patterns::to_text(compilation.sources, compilation.diagnostics));
   if (!compilation.ok) return kExitBadInput;
+  if (compilation.book.rules().empty()) {
+    console.complain("no rule there\n");
+    return kExitBadInput;
+  }
   std::set<std::string> wanted(options.rules.begin(), options.rules.end());
   bool first = true;
   for (const auto& [name, entry] : compilation.book.rules()) {
@@ -54,7 +58,9 @@ void add_explain(CLI::App& app, Action& action) {
   verb->add_option("paths", options->paths, "Rule files, or directories with .weir files; - is the standard input")->required();
   verb->add_option("--rule", options->rules, "Only this rule; may be given more than once")->allow_extra_args(false);
   verb->add_option("--output", options->output, "text, or dot for Graphviz")->check(CLI::IsMember({"text", "dot"}));
-  verb->footer("Example:\n  weir explain rules/cards/card_testing.weir\n  weir explain --output dot rules/cards/card_testing.weir | dot -Tsvg > card_testing.svg");
+  verb->footer(
+      "Example:\n  weir explain rules/cards/card_testing.weir\n"
+      "  weir explain --output dot rules/cards/card_testing.weir | dot -Tsvg > card_testing.svg");
   verb->callback([options, &action] {
     action = [options](const Console& console) { return cmd_explain(*options, console); };
   });

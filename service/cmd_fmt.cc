@@ -56,6 +56,10 @@ int cmd_fmt(const FmtOptions& options, const Console& console) {
     console.complain(files.error().message + "\n");
     return kExitBadInput;
   }
+  if (files->empty()) {
+    console.complain("no .weir file there\n");
+    return kExitBadInput;
+  }
   int worst = kExitFine;
   for (const std::string& path : *files) worst = std::max(worst, format_file(path, options, console));
   return worst;

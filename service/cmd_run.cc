@@ -26,7 +26,7 @@ struct RunOptions {
   std::vector<std::string> rules;
   std::vector<std::string> events;
   std::vector<std::string> lists;
-  std::string until;
+  std::optional<std::string> until;
   bool close = false;
   bool strict = false;
   uint32_t shards = 1;
@@ -64,10 +64,19 @@ class FileRun {
     return error.code == "unknown_format" || error.code == "bad_option" ? kExitBadUse : kExitBadInput;
   }
 
+  // How often "-" was given.
+  std::ptrdiff_t standard_inputs() const {
+    const auto is_standard = [](const std::string& argument) { return argument == "-" || argument.ends_with("=-"); };
+    return std::count(options_.rules.begin(), options_.rules.end(), "-") +
+           std::count_if(options_.events.begin(), options_.events.end(), is_standard) +
+           std::count_if(options_.lists.begin(), options_.lists.end(), is_standard);
+  }
+
   int prepare() {
-    if (!options_.until.empty()) {
-      const cep::Result<cep::TimeUs> until = cep::parse_time(options_.until, "UTC");
-      if (!until) return refuse({"bad_option", "--until " + options_.until + ": " + until.error().message});
+    if (standard_inputs() > 1) return refuse({"bad_option", "the standard input can be read only once"});
+    if (options_.until) {
+      const cep::Result<cep::TimeUs> until = cep::parse_time(*options_.until, "UTC");
+      if (!until) return refuse({"bad_option", "--until " + *options_.until + ": " + until.error().message});
       until_us_ = *until;
     }
     const auto texts = read_rule_files(options_.rules);
@@ -76,6 +85,7 @@ class FileRun {
     const patterns::Diagnostics& diagnostics = compilation_.diagnostics;
     if (!diagnostics.empty()) console_.complain(patterns::to_text(compilation_.sources, diagnostics));
     if (!compilation_.ok) return kExitBadInput;
+    if (compilation_.book.rules().empty()) return refuse({"no_rule", "no rule in what was given to run"});
     for (const std::string& list : options_.lists) {
       const size_t equals = list.find('=');
       if (equals == std::string::npos) return refuse({"bad_option", "--list NAME=FILE, not " + list});

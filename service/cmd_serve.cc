@@ -8,6 +8,8 @@
 #include <unistd.h>
 #include <CLI/CLI.hpp>
 
+#include <chrono>
+#include <future>
 #include <memory>
 
 #include "service/app.h"
@@ -15,7 +17,7 @@
 namespace service {
 namespace {
 
-constexpr int kExitSecondSignal = 130;
+constexpr int kExitSecondSignal = 130;  // and for one that comes before anything is served
 
 sigset_t our_signals() {
   sigset_t set;
@@ -25,6 +27,18 @@ sigset_t our_signals() {
 }
 
 void exit_at_once(int) { _exit(kExitSecondSignal); }
+
+// Recovery may take long and nothing is served yet: a signal ends the process, which loses nothing. The app starts on a
+// thread of its own for that.
+cep::Result<std::unique_ptr<App>> start_app(const ServeOptions& options, const ServiceLog& log, const sigset_t& set) {
+  constexpr timespec kLook{0, 10'000'000};
+  auto starting = std::async(std::launch::async, [&] { return App::start(options, log); });
+  while (starting.wait_for(std::chrono::seconds(0)) != std::future_status::ready) {
+    const int signal = sigtimedwait(&set, nullptr, &kLook);
+    if (signal == SIGTERM || signal == SIGINT) _exit(kExitSecondSignal);
+  }
+  return starting.get();
+}
 
 // From now on a signal acts although the main thread is busy draining.
 void let_next_signal_kill() {
@@ -72,11 +86,12 @@ int serve(const ServeFlags& flags, const Console& console) {
   signal(SIGPIPE, SIG_IGN);
 
   const ServiceLog log(options->log_level, options->log_json);
-  cep::Result<std::unique_ptr<App>> app = App::start(*options, log);
+  cep::Result<std::unique_ptr<App>> app = start_app(*options, log, set);
   if (!app) return refuse(console, app.error());
   console.print(fmt::format("listening on http://{}:{}\n", host_of(options->http.address), (*app)->port()));
   std::fflush(console.out);
-  if (options->insecure) log.warning("no authentication and no TLS: whoever reaches this address can do everything");
+  if (!parse_listen(options->listen)->is_loopback)
+    log.warning("no authentication and no TLS: whoever reaches this address can do everything");
 
   for (int signal = 0; signal != SIGTERM && signal != SIGINT;) {
     if (sigwait(&set, &signal) != 0) continue;

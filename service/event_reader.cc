@@ -22,6 +22,8 @@ std::string_view without_line_break(std::string_view record) {
   return record;
 }
 
+api::RowError undeclared() { return {api::EventCode::kUnknownStream, "", "no rule file declares this stream"}; }
+
 bool is_blank(std::string_view record) { return record.find_first_not_of(" \t") == std::string_view::npos; }
 
 }  // namespace
@@ -44,6 +46,7 @@ cep::Result<std::unique_ptr<EventReader>> EventReader::open(const EventFile& fil
 }
 
 cep::Status EventReader::prepare() {
+  if (file_.path.empty()) return cep::Error{"bad_option", "the name of a file with events is empty"};
   if (!file_.stream.empty() && !schemas_.contains(file_.stream)) {
     return cep::Error{"unknown_stream", file_.path + ": no rule file declares a stream `" + file_.stream + "`"};
   }
@@ -175,6 +178,8 @@ void EventReader::take_json(std::string_view line, std::vector<RejectedRecord>& 
   api::RowError error;
   if (!api::read_record(line, file_.stream, &record, &error)) {
     rejected.push_back({file_.path, records_++, file_.stream, error});
+  } else if (record.is_watermark && !record.stream.empty() && !schemas_.contains(record.stream)) {
+    rejected.push_back({file_.path, records_, record.stream, undeclared()});
   } else if (record.is_watermark) {
     finish_chunk();
     Chunk chunk;
@@ -200,7 +205,7 @@ void EventReader::take_row(const std::string& stream, std::string_view json, std
   const uint64_t number = records_++;
   Decoder* const decoder = this->decoder(stream);
   if (decoder == nullptr) {
-    rejected.push_back({file_.path, number, stream, {api::EventCode::kUnknownStream, "", "no rule file declares this stream"}});
+    rejected.push_back({file_.path, number, stream, undeclared()});
     return;
   }
   if (open_ != decoder) finish_chunk();

@@ -85,6 +85,9 @@ cep::Status Lane::recover(std::vector<std::string>& notes) {
   if (cep::Status status = restore_keys(records); !status.ok()) return status;
   sequencer_ = std::make_unique<Sequencer>(options_.sequencer, *files_, std::move(*log), registry, shards_, *store_, clock_);
   sequencer_->restore_clock(control.clocks, control.streams);
+  for (const auto& [timeline, watermark] : sequencer_->watermarks()) {
+    for (const std::unique_ptr<Shard>& shard : shards_) shard->engine().restore_frontier(timeline, watermark);
+  }
   if (restored->checkpoint.has_value()) {
     if (cep::Status status = restore_waiting_rows(*restored->checkpoint); !status.ok()) return status;
   }
@@ -137,10 +140,9 @@ cep::Status Lane::restore_waiting_rows(const state::SealedCheckpoint& checkpoint
         std::vector<uint32_t> waiting;
         for (uint32_t row = 0; row < batch->rows(); ++row) {
           uint64_t position = batch->position[row];
-#ifdef WEIR_MUTANT_MARKS_BY_TIME
-          bool marked = batch->time[row] > sequencer_->watermarks()[marks.timeline].second;
-#else
           bool marked = position >= checkpoint.reread_offset && is_marked(marks.bitmap, position - checkpoint.reread_offset);
+#ifdef WEIR_MUTANT_MARKS_BY_TIME
+          marked = batch->time[row] > sequencer_->watermarks()[marks.timeline].second;
 #endif
           if (marked) waiting.push_back(row);
         }

@@ -15,12 +15,13 @@ Pipeline::Pipeline(const PipelineOptions& options)
 void Pipeline::apply_rules(cep::RuleSetPtr rules, std::span<const cep::ProgramId> to_warm) {
   std::unique_ptr<Pipeline> warm;
   if (!to_warm.empty() && !history_.empty()) warm = warmed(rules, to_warm);
-  std::vector<std::string> old_timelines;
-  for (const cep::Timeline& timeline : rules_->timelines()) old_timelines.push_back(timeline.name);
   rules_ = std::move(rules);
+  if (warm != nullptr) clock_.offer(warm->clock_.save());
   clock_.apply_rules(*rules_);
-  for (const auto& engine : engines_) engine->apply_rules(rules_);
-  if (warm != nullptr) take_over(*warm, old_timelines, to_warm);
+  for (size_t shard = 0; shard < engines_.size(); ++shard) {
+    engines_[shard]->apply_rules(rules_);
+    if (warm != nullptr) engines_[shard]->adopt(*warm->engines_[shard], to_warm);
+  }
   if (options_.keeps_history) history_.push_back({nullptr, cep::kTimeMin, std::nullopt, rules_->lists()});
 }
 
@@ -123,33 +124,6 @@ std::unique_ptr<Pipeline> Pipeline::warmed(const cep::RuleSetPtr& rules, std::sp
     muted.clear();
   }
   return warm;
-}
-
-void Pipeline::take_over(Pipeline& warm, const std::vector<std::string>& old_timelines,
-                         std::span<const cep::ProgramId> programs) {
-  adopt_clocks(warm);
-  for (size_t shard = 0; shard < engines_.size(); ++shard) {
-    engines_[shard]->adopt(*warm.engines_[shard], programs);
-    // Timelines that were there have their waiting rows; those of a new one wait in the warm engine only.
-    std::vector<cep::BufferedRows> waiting = warm.engines_[shard]->buffered();
-    std::erase_if(waiting, [&](const cep::BufferedRows& rows) {
-      return std::find(old_timelines.begin(), old_timelines.end(), rows.timeline) != old_timelines.end();
-    });
-    restore_rows(*engines_[shard], waiting);
-  }
-}
-
-// A timeline that is new starts at the warm clock, which has seen the watermark records too.
-void Pipeline::adopt_clocks(const Pipeline& warm) {
-  std::vector<cep::TimelineClock> clocks = clock_.save();
-  for (const cep::TimelineClock& warm_clock : warm.clock_.save()) {
-    for (cep::TimelineClock& clock : clocks) {
-      if (clock.timeline == warm_clock.timeline && clock.watermark < warm_clock.watermark) clock = warm_clock;
-    }
-  }
-  const auto streams = clock_.save_streams();
-  clock_.restore(clocks, streams);
-  clock_.apply_rules(*rules_);
 }
 
 // --- Restart

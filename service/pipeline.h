@@ -75,8 +75,6 @@ class Pipeline {
   void note_late(const cep::Batch& batch, std::span<const cep::Admission> admissions);
   cep::TimeUs settled_until() const;
   std::unique_ptr<Pipeline> warmed(const cep::RuleSetPtr& rules, std::span<const cep::ProgramId> programs) const;
-  void take_over(Pipeline& warm, const std::vector<std::string>& old_timelines, std::span<const cep::ProgramId> programs);
-  void adopt_clocks(const Pipeline& warm);
   void restore_rows(cep::Engine& engine, const std::vector<cep::BufferedRows>& waiting) const;
 
   PipelineOptions options_;

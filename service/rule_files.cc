@@ -80,6 +80,7 @@ cep::Result<std::vector<std::string>> find_files(const std::vector<std::string>&
   std::vector<std::string> files;
   for (const std::string& path : paths) {
     std::error_code error;
+    if (path != "-" && !fs::exists(path, error)) return cep::Error{"not_found", path + ": No such file or directory"};
     if (path == "-" || !fs::is_directory(path, error)) {
       files.push_back(path);
       continue;

@@ -25,6 +25,7 @@ cep::Result<std::string> read_whole_file(const std::string& path);
 cep::Status write_whole_file(const std::string& path, const std::string& text);
 
 // The files named by `paths`, each once: a file as it is, of a directory all files with that suffix (".weir"), sorted.
+// Errors: not_found, io_error.
 cep::Result<std::vector<std::string>> find_files(const std::vector<std::string>& paths, const std::string& suffix);
 // The nearest file of that name in `directory` or above; empty if there is none.
 std::string find_above(const std::string& directory, const std::string& file_name);

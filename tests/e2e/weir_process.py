@@ -3,6 +3,7 @@
 A Client belongs to one thread. Nothing here retries silently: what a test may repeat, it repeats itself.
 """
 import json
+import os
 import re
 import socket
 import subprocess
@@ -26,17 +27,19 @@ def free_port():
 class Server:
     """`weir serve` on loopback. `directory` takes its data and what it writes; start() may follow kill() or stop()."""
 
-    def __init__(self, weir, directory, arguments=(), port=0):
+    def __init__(self, weir, directory, arguments=(), port=0, settings=()):
+        """`settings`: environment variables such as ("WEIR_LOG_LINGER", "0 ms")."""
         self.command = [weir, "serve", "--data", str(directory / "data"), "--listen", f"127.0.0.1:{port}", *arguments]
         self.out = directory / "serve.out"
         self.err = directory / "serve.err"
         self.process = None
         self.port = port
+        self.environment = {**os.environ, **dict(settings)}
 
     def start(self):
         """Returns once events are taken."""
         with open(self.out, "wb") as out, open(self.err, "ab") as err:
-            self.process = subprocess.Popen(self.command, stdout=out, stderr=err)
+            self.process = subprocess.Popen(self.command, stdout=out, stderr=err, env=self.environment)
         deadline = time.monotonic() + READY_S
         while not self._is_ready():
             if self.process.poll() is not None or time.monotonic() > deadline:

@@ -89,7 +89,11 @@ Matches folded(const std::vector<Match>& matches, const std::vector<Match>& same
 class Feeder {
  public:
   Feeder(const RuleBook& book, uint32_t shards, uint32_t rows_max)
-      : schema_(book.streams().begin()->second), pipeline_({shards, false, {}}), decoder_(schema_), rows_(schema_, 0, 0), rows_max_(rows_max) {
+      : schema_(book.streams().begin()->second),
+        pipeline_({shards, false, {}}),
+        decoder_(schema_),
+        rows_(schema_, 0, 0),
+        rows_max_(rows_max) {
     pipeline_.apply_rules(book.build());
   }
   std::vector<Match> run(const std::vector<std::string>& lines) {

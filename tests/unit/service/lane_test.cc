@@ -1,0 +1,216 @@
+// The lane from outside: what comes in, what is remembered, what a restart, a crash or a late deployment leaves of it.
+#include "service/lane.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "tests/support/lane_fixture.h"
+
+namespace service {
+namespace {
+
+using test_support::kLaneStart;
+using test_support::kPayments;
+using test_support::kProbeRule;
+
+class LaneTest : public test_support::LaneFixture {
+ protected:
+  // Cards a..d, probes and big payments mixed so that some matches fail and some complete.
+  static std::vector<std::string> traffic(uint32_t seed, int events) {
+    std::mt19937 random(seed);
+    std::vector<std::string> lines;
+    for (int i = 0; i < events; ++i) {
+      const std::string card(1, static_cast<char>('a' + random() % 4));
+      const char* amounts[] = {"1.00", "4.99", "50.00", "250.00"};
+      lines.push_back(payment("e" + std::to_string(i), card, amounts[random() % 4], i * 7));
+    }
+    return lines;
+  }
+  static std::vector<std::string> rejected_codes(const api::SubmitAnswer& answer) {
+    std::vector<std::string> codes;
+    for (const api::RejectedRow& row : answer.rejected) {
+      codes.push_back(std::to_string(row.index) + " " + std::string(api::event_code_name(row.error.code)));
+    }
+    return codes;
+  }
+};
+
+TEST_F(LaneTest, TakesRowsAndNamesWhatItDoesNotTake) {
+  open();
+  deploy(*lane_, kPayments);
+  const api::SubmitAnswer answer =
+      submit(*lane_, payment("1", "a", "1.00", 0) + R"({"id":"2","card":7,"amount":1,"at":"2026-01-05T00:00:01Z"})" "\n" +
+                         payment("3", "a", "\"x\"", 2) + payment("4", "a", "2.50", 3));
+  EXPECT_EQ(answer.accepted, 2u);
+  EXPECT_EQ(answer.duplicates, 0u);
+  EXPECT_EQ(rejected_codes(answer), (std::vector<std::string>{"1 wrong_type", "2 wrong_type"}));
+  const api::SubmitAnswer ahead = submit(*lane_, payment("5", "a", "1.00", 3600));
+  EXPECT_EQ(rejected_codes(ahead), std::vector<std::string>{"0 too_far_ahead"});
+  lane_->settle(false);
+  auto kept = lane_->store().rejected().page({}, std::nullopt, 10);
+  ASSERT_TRUE(kept.ok());
+  ASSERT_EQ(kept->items.size(), 3u);
+  EXPECT_EQ(kept->items.front().event.code, "too_far_ahead");
+  EXPECT_EQ(kept->items.front().event.stream, "payments");
+}
+
+TEST_F(LaneTest, SeenIdsCountOnceAlsoAfterARestart) {
+  open();
+  deploy(*lane_, std::string(kPayments) + kProbeRule);
+  EXPECT_EQ(submit(*lane_, payment("1", "a", "1.00", 0)).accepted, 1u);
+  EXPECT_EQ(submit(*lane_, payment("1", "a", "999.00", 5)).duplicates, 1u);
+  close();
+  open();
+  EXPECT_EQ(submit(*lane_, payment("1", "a", "999.00", 5)).duplicates, 1u);
+  EXPECT_TRUE(alerts(*lane_).empty());
+  now_ += 2 * cep::kHour;      // beyond the window of an hour
+  EXPECT_EQ(submit(*lane_, payment("1", "a", "999.00", 5)).accepted, 1u);
+}
+
+TEST_F(LaneTest, AnIdempotencyKeyGivesTheSameAnswerAgain) {
+  open();
+  deploy(*lane_, kPayments);
+  const std::string body = payment("1", "a", "1.00", 0) + payment("2", "a", "1.00", 1);
+  EXPECT_EQ(submit(*lane_, body, "payments", "key").accepted, 2u);
+  EXPECT_EQ(submit(*lane_, body, "payments", "key").accepted, 2u);
+  EXPECT_EQ(submit(*lane_, payment("3", "a", "1.00", 2), "payments", "key").outcome, api::SubmitAnswer::Outcome::kKeyConflict);
+  close();
+  open();
+  EXPECT_EQ(submit(*lane_, body, "payments", "key").accepted, 2u);
+  EXPECT_EQ(submit(*lane_, payment("3", "a", "1.00", 2), "payments", "key").outcome, api::SubmitAnswer::Outcome::kKeyConflict);
+  now_ += 25 * cep::kHour;
+  EXPECT_EQ(submit(*lane_, payment("3", "a", "1.00", 2), "payments", "key").accepted, 1u);
+}
+
+TEST_F(LaneTest, LateRowsAreAcceptedKeptAsideAndMatchNothing) {
+  open();
+  deploy(*lane_, std::string(kPayments) + kProbeRule);
+  submit(*lane_, payment("1", "a", "1.00", 60));
+  EXPECT_EQ(submit(*lane_, payment("2", "a", "500.00", 30)).accepted, 1u);
+  EXPECT_TRUE(alerts(*lane_).empty());
+  auto kept = lane_->store().rejected().page({}, std::nullopt, 10);
+  ASSERT_TRUE(kept.ok());
+  ASSERT_EQ(kept->items.size(), 1u);
+  EXPECT_EQ(kept->items[0].event.code, "late");
+  EXPECT_EQ(kept->items[0].event.lag_us, 30 * cep::kSecond);
+  EXPECT_EQ(lane_->sequencer().stream_numbers().at("payments").late, 1u);
+  submit(*lane_, payment("3", "a", "500.00", 61));
+  EXPECT_EQ(alerts(*lane_).size(), 1u);
+}
+
+TEST_F(LaneTest, AHalfFinishedMatchSurvivesARestartAndACrash) {
+  open();
+  deploy(*lane_, std::string(kPayments) + kProbeRule);
+  submit(*lane_, payment("1", "a", "1.00", 0));
+  for (const bool sealed : {false, true}) {
+    if (sealed) lane_->settle(true);
+    auto copy = open_at(crash_image(sealed ? "sealed" : "unsealed"), 1);
+    ASSERT_NE(copy, nullptr);
+    submit(*copy, payment("2", "a", "900.00", 5));
+    EXPECT_EQ(alerts(*copy).size(), 1u);
+  }
+  close();
+  open();
+  submit(*lane_, payment("2", "a", "900.00", 5));
+  ASSERT_EQ(alerts(*lane_).size(), 1u);
+  EXPECT_NE(alerts(*lane_)[0].alert.body.find("a: 900.00"), std::string::npos);
+}
+
+TEST_F(LaneTest, CrashesAfterEveryEventLeaveTheSameAlerts) {
+  const std::vector<std::string> lines = traffic(11, 30);
+  open(2);
+  deploy(*lane_, std::string(kPayments) + kProbeRule);
+  std::vector<std::string> images;
+  for (size_t i = 0; i < lines.size(); ++i) {
+    submit(*lane_, lines[i]);
+    if (i % 5 == 3) lane_->settle(true);
+    if (i % 4 == 2) images.push_back(crash_image("crash" + std::to_string(i)));
+  }
+  const std::set<std::string> expected = alert_ids(*lane_);
+  ASSERT_GE(expected.size(), 3u);
+  for (size_t n = 0; n < images.size(); ++n) {
+    auto copy = open_at(images[n], 2);
+    ASSERT_NE(copy, nullptr);
+    for (size_t i = 4 * n + 3; i < lines.size(); ++i) submit(*copy, lines[i]);
+    EXPECT_EQ(alert_ids(*copy), expected) << images[n];
+  }
+}
+
+TEST_F(LaneTest, ADeploymentAtAnyPositionIsAsIfTheRuleHadAlwaysBeenThere) {
+  const std::vector<std::string> lines = traffic(5, 40);
+  auto baseline = open_at(scratch_ / "baseline", 2);
+  deploy(*baseline, std::string(kPayments) + kProbeRule);
+  std::vector<std::set<std::string>> after = {{}};
+  for (const std::string& line : lines) {
+    submit(*baseline, line);
+    after.push_back(alert_ids(*baseline));
+  }
+  ASSERT_GE(after.back().size(), 3u);
+  for (size_t position = 0; position <= lines.size(); ++position) {
+    SCOPED_TRACE("deployed before event " + std::to_string(position));
+    auto lane = open_at(scratch_ / ("at" + std::to_string(position)), 2);
+    deploy(*lane, kPayments);
+    for (size_t i = 0; i < position; ++i) submit(*lane, lines[i]);
+    deploy(*lane, kProbeRule);
+    for (size_t i = position; i < lines.size(); ++i) submit(*lane, lines[i]);
+    std::set<std::string> expected;
+    std::set_difference(after.back().begin(), after.back().end(), after[position].begin(), after[position].end(),
+                        std::inserter(expected, expected.end()));
+    EXPECT_EQ(alert_ids(*lane), expected);
+  }
+}
+
+TEST_F(LaneTest, TheNumberOfShardsChangesNothing) {
+  const std::vector<std::string> lines = traffic(77, 200);
+  std::vector<std::set<std::string>> ids;
+  for (const uint32_t shards : {1u, 4u}) {
+    auto lane = open_at(scratch_ / ("shards" + std::to_string(shards)), shards);
+    deploy(*lane, std::string(kPayments) + kProbeRule);
+    std::string body;
+    for (const std::string& line : lines) body += line;
+    now_ = kLaneStart + cep::kHour;
+    EXPECT_EQ(submit(*lane, body).accepted, lines.size());
+    ids.push_back(alert_ids(*lane));
+  }
+  EXPECT_GE(ids[0].size(), 10u);
+  EXPECT_EQ(ids[0], ids[1]);
+}
+
+TEST_F(LaneTest, AnotherNumberOfShardsReadsTheSameDirectory) {
+  open(1);
+  deploy(*lane_, std::string(kPayments) + kProbeRule);
+  std::string probes, bigs;
+  for (char card = 'a'; card <= 'h'; ++card) {
+    probes += payment(std::string("p") + card, std::string(1, card), "1.00", 0);
+    bigs += payment(std::string("b") + card, std::string(1, card), "200.00", 10);
+  }
+  submit(*lane_, probes);
+  close();
+  open(4);
+  submit(*lane_, bigs);
+  EXPECT_EQ(alerts(*lane_).size(), 8u);
+}
+
+TEST_F(LaneTest, AListEditIsInForceFromItsPlaceInTheLogOn) {
+  open();
+  deploy(*lane_, std::string(kPayments) + "create list blocked of text;\n"
+                                          "create rule hit on payments partition by card when card in @blocked alert message 'x';\n");
+  const auto edit = [&](bool add) {
+    std::promise<cep::Status> outcome;
+    lane_->edit_list({"blocked", false, {{add, {"a"}}}}, [&](cep::Status status) { outcome.set_value(std::move(status)); });
+    EXPECT_TRUE(outcome.get_future().get().ok());
+  };
+  submit(*lane_, payment("1", "a", "1.00", 0));
+  edit(true);
+  submit(*lane_, payment("2", "a", "1.00", 1));
+  auto copy = open_at(crash_image("crash"), 1);
+  submit(*copy, payment("3", "a", "1.00", 2));
+  EXPECT_EQ(alerts(*copy).size(), 2u);
+  edit(false);
+  submit(*lane_, payment("3", "a", "1.00", 2));
+  EXPECT_EQ(alerts(*lane_).size(), 1u);
+}
+
+}  // namespace
+}  // namespace service
