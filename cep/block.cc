@@ -15,7 +15,7 @@ uint32_t round_up(uint32_t bytes, uint32_t unit) { return (bytes + unit - 1) / u
 
 // Block sizes: exact to 32 bytes while small, so that a key with one run is small; coarser as it grows.
 uint32_t size_class(uint32_t bytes) {
-  if (bytes <= 512) return round_up(bytes, 32);
+  if (bytes <= 1024) return round_up(bytes, 32);
   uint32_t step = 128;
   while (step * 16 < bytes) step *= 2;
   return round_up(bytes, step);
@@ -32,16 +32,50 @@ Cell* BlockView::find_cell(CellKind kind, uint64_t id) const {
   return nullptr;
 }
 
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool kUsesSlabs = false;
+#elif defined(__has_feature)
+constexpr bool kUsesSlabs = !__has_feature(address_sanitizer);
+#else
+constexpr bool kUsesSlabs = true;
+#endif
+
+BlockMemory::~BlockMemory() {
+  for (uint8_t* slab : slabs_) std::free(slab);
+}
+
 uint8_t* BlockMemory::allocate(uint32_t bytes) {
   in_use_ += bytes;
+  if (kUsesSlabs && bytes <= kSmallMax) return from_slab(bytes);
   uint8_t* block = static_cast<uint8_t*>(std::malloc(bytes));
   WEIR_CHECK(block != nullptr, "out of memory for a key's block");
   return block;
 }
 
+uint8_t* BlockMemory::from_slab(uint32_t bytes) {
+  std::vector<uint8_t*>& free = free_[bytes / kUnit];
+  if (!free.empty()) {
+    uint8_t* block = free.back();
+    free.pop_back();
+    return block;
+  }
+  if (slab_left_ < bytes) {
+    slabs_.push_back(static_cast<uint8_t*>(std::malloc(kSlabBytes)));
+    WEIR_CHECK(slabs_.back() != nullptr, "out of memory for a key's block");
+    slab_left_ = kSlabBytes;
+  }
+  slab_left_ -= bytes;
+  return slabs_.back() + slab_left_;
+}
+
 void BlockMemory::release(uint8_t* block) {
-  in_use_ -= BlockView(block).header().capacity;
-  std::free(block);
+  uint32_t bytes = BlockView(block).header().capacity;
+  in_use_ -= bytes;
+  if (kUsesSlabs && bytes <= kSmallMax && bytes % kUnit == 0) {
+    free_[bytes / kUnit].push_back(block);
+  } else {
+    std::free(block);
+  }
 }
 
 void BlockEditor::open(uint8_t* block) {
@@ -55,9 +89,9 @@ void BlockEditor::open(uint8_t* block) {
   compact_at_ = std::max(kHeapCompactMin, view().header().heap_bytes * 2);
 }
 
-void BlockEditor::create(std::string_view key) {
+void BlockEditor::create(std::string_view key, uint32_t bytes_hint) {
   uint32_t low = static_cast<uint32_t>(sizeof(BlockHeader)) + round_up(static_cast<uint32_t>(key.size()), 8);
-  uint32_t capacity = size_class(low + 160);
+  uint32_t capacity = size_class(std::max(low + 160, bytes_hint));
   bytes_ = memory_.allocate(capacity);
   BlockHeader header;
   header.capacity = capacity;
@@ -259,8 +293,8 @@ void BlockEditor::remove_cell(Cell* cell) {
 
 std::vector<uint8_t> block_image(BlockView block) {
   const BlockHeader& header = block.header();
-  uint32_t low = block.runs_begin() + header.run_count * static_cast<uint32_t>(sizeof(Run));
-  std::vector<uint8_t> image(low + header.heap_bytes);
+  std::vector<uint8_t> image(block.used_bytes());
+  size_t low = image.size() - header.heap_bytes;
   std::memcpy(image.data(), block.bytes(), low);
   std::memcpy(image.data() + low, block.bytes() + header.capacity - header.heap_bytes, header.heap_bytes);
   BlockHeader& copy = *reinterpret_cast<BlockHeader*>(image.data());
@@ -268,6 +302,17 @@ std::vector<uint8_t> block_image(BlockView block) {
   copy.dirty = 0;
   copy.segment = 0;
   return image;
+}
+
+uint8_t* block_of_image(std::span<uint8_t> image, BlockMemory& memory) {
+  const BlockHeader header = BlockView(image.data()).header();
+  uint32_t capacity = size_class(static_cast<uint32_t>(image.size()));
+  uint8_t* block = memory.allocate(capacity);
+  size_t low = image.size() - header.heap_bytes;
+  std::memcpy(block, image.data(), low);
+  std::memcpy(block + capacity - header.heap_bytes, image.data() + low, header.heap_bytes);
+  BlockView(block).header().capacity = capacity;
+  return block;
 }
 
 namespace {

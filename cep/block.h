@@ -84,6 +84,9 @@ class BlockView {
   std::string_view key() const { return {reinterpret_cast<char*>(bytes_) + sizeof(BlockHeader), header().key_bytes}; }
   uint32_t cells_begin() const { return static_cast<uint32_t>(sizeof(BlockHeader) + (header().key_bytes + 7) / 8 * 8); }
   uint32_t runs_begin() const { return cells_begin() + header().cell_bytes; }
+  uint32_t used_bytes() const {
+    return runs_begin() + header().run_count * static_cast<uint32_t>(sizeof(Run)) + header().heap_bytes;
+  }
   std::span<Run> runs() const { return {reinterpret_cast<Run*>(bytes_ + runs_begin()), header().run_count}; }
   const Node& node(uint32_t ref) const { return *reinterpret_cast<const Node*>(at(ref)); }
   const uint8_t* row(uint32_t ref) const { return at(ref); }
@@ -105,14 +108,29 @@ class BlockView {
   uint8_t* bytes_;
 };
 
-// Allocation of blocks, with the bytes in use counted.
+// Memory of blocks: free lists by size class over slabs, because keys come and go all the time; large blocks from the heap.
+// Slabs are kept until the end. Built with AddressSanitizer every block is an allocation of its own.
 class BlockMemory {
  public:
-  uint8_t* allocate(uint32_t bytes);
-  void release(uint8_t* block);
+  BlockMemory() = default;
+  ~BlockMemory();
+  BlockMemory(const BlockMemory&) = delete;
+  BlockMemory& operator=(const BlockMemory&) = delete;
+
+  uint8_t* allocate(uint32_t bytes);     // a multiple of 32
+  void release(uint8_t* block);          // its header says the size
   uint64_t bytes_in_use() const { return in_use_; }
 
  private:
+  static constexpr uint32_t kSmallMax = 2048;
+  static constexpr uint32_t kUnit = 32;
+  static constexpr uint32_t kSlabBytes = 256 << 10;
+
+  uint8_t* from_slab(uint32_t bytes);
+
+  std::vector<uint8_t*> free_[kSmallMax / kUnit + 1];
+  std::vector<uint8_t*> slabs_;
+  uint32_t slab_left_ = 0;
   uint64_t in_use_ = 0;
 };
 
@@ -123,7 +141,8 @@ class BlockEditor {
   explicit BlockEditor(BlockMemory& memory) : memory_(memory) {}
 
   void open(uint8_t* block);                         // takes the block over until close()
-  void create(std::string_view key);                 // a new, empty block
+  // A new, empty block. `bytes_hint`: what a new block of this kind came to, so that it need not grow.
+  void create(std::string_view key, uint32_t bytes_hint = 0);
   // Writes the runs back; the block's possibly new address. nullptr if nothing is left in it: it was released.
   uint8_t* close();
 
@@ -165,6 +184,8 @@ class BlockEditor {
 
 // The image of a block: the same bytes without the free middle and the runtime marks.
 std::vector<uint8_t> block_image(BlockView block);
+// The block of a sound image, in memory of its own.
+uint8_t* block_of_image(std::span<uint8_t> image, BlockMemory& memory);
 // Checks untrusted bytes before they are used as a block: counts, bounds, references, rows by schema, key by parts.
 bool verify_block(std::span<uint8_t> bytes, std::span<const KeyPart> key, const RuleSet& rules);
 

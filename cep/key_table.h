@@ -71,6 +71,14 @@ class KeyTable {
     }
   }
   void prefetch(uint64_t hash) const { __builtin_prefetch(&slots_[hash & mask()]); }
+  // The head of the block of the first slot of that hash, if there is one.
+  void prefetch_block(uint64_t hash) const {
+    for (size_t at = hash & mask(); slots_[at].block != nullptr; at = (at + 1) & mask()) {
+      if (slots_[at].hash != hash) continue;
+      for (size_t line = 0; line < 5; ++line) __builtin_prefetch(slots_[at].block + line * 64);
+      return;
+    }
+  }
   // Visits every slot; the visitor must not insert or erase.
   template <class F>
   void for_each(F&& visit) {

@@ -21,7 +21,7 @@ struct Limits {
 
 // What the engine counts; each shard has its own, summed by the metrics.
 struct EngineCounters {
-  uint64_t events = 0;              // rows released to a timeline of this shard
+  uint64_t events = 0;              // released rows that may concern a key of this shard, by timeline
   uint64_t matches = 0;
   uint64_t alerts = 0;
   uint64_t suppressed = 0;

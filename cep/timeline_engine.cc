@@ -8,6 +8,8 @@
 namespace cep {
 namespace {
 
+constexpr uint32_t kRowsInFlight = 16;      // whose cache misses are waited for together
+
 bool bit_set(const uint64_t* words, uint32_t bit) { return (words[bit / 64] >> (bit % 64) & 1) != 0; }
 
 bool passes(const uint64_t* words, int32_t bit) { return bit == kAlways || (bit >= 0 && bit_set(words, static_cast<uint32_t>(bit))); }
@@ -96,7 +98,7 @@ void TimelineEngine::rebind(uint32_t index) {
       spaces_.push_back(std::move(*kept));
       old.erase(kept);
     } else {
-      spaces_.push_back({wanted.id, {}});
+      spaces_.push_back({wanted.id, {}, 0});
     }
   }
   for (Space& space : old) drop_space(space);          // no rule uses these keys any more
@@ -133,13 +135,9 @@ bool TimelineEngine::pass_through(const Batch& batch, const Admission& admission
                   std::is_sorted(batch.time.begin(), batch.time.end());
   if (!in_order) return false;
   is_new_ = false;
-  const TimelineStream& stream = *timeline().find(batch.schema->id);
-  stream.predicates.evaluate(batch, engine_.rules_->lists(), engine_.eval_counters_, words_);
-  size_t per_row = stream.predicates.words_per_row();
-  for (uint32_t row = 0; row < batch.rows(); ++row) {
-    if (!is_owned_by_shard(batch, row)) continue;
-    ++engine_.counters_.events;
-    process(stream, batch, row, words_.data() + row * per_row, alerts);
+  timeline().find(batch.schema->id)->predicates.evaluate(batch, engine_.rules_->lists(), engine_.eval_counters_, words_);
+  for (uint32_t row = 0; row < batch.rows(); row += kRowsInFlight) {
+    process_rows(batch, row, std::min(batch.rows(), row + kRowsInFlight), words_, alerts);
   }
   return true;
 }
@@ -158,10 +156,7 @@ void TimelineEngine::buffer(const BatchPtr& batch, const Admission& admission) {
 void TimelineEngine::release(TimeUs frontier, std::vector<Alert>& alerts) {
   Reorder::Item item;
   while (reorder_.pop(frontier, &item)) {
-    ++engine_.counters_.events;
-    const std::vector<uint64_t>& words = words_of(*item.batch);
-    const TimelineStream& stream = *timeline().find(item.batch->batch->schema->id);
-    process(stream, *item.batch->batch, item.row, words.data() + item.row * stream.predicates.words_per_row(), alerts);
+    process_rows(*item.batch->batch, item.row, item.row + 1, words_of(*item.batch), alerts);
   }
   frontier_ = std::max(frontier_, frontier);
   while (!timers_.empty() && timers_.top().time <= frontier_) {
@@ -194,41 +189,78 @@ bool TimelineEngine::encode_row_key(const Batch& batch, uint32_t row, const Role
   return encode_key(parts, key_values_, key_);
 }
 
-void TimelineEngine::process(const TimelineStream& stream, const Batch& batch, uint32_t row, const uint64_t* words,
-                             std::vector<Alert>& alerts) {
-  uint64_t fold = fold_words(words, stream.predicates.words_per_row());
+void TimelineEngine::process_rows(const Batch& batch, uint32_t first, uint32_t last, const std::vector<uint64_t>& words,
+                                  std::vector<Alert>& alerts) {
+  const TimelineStream& stream = *timeline().find(batch.schema->id);
+  const size_t per_row = stream.predicates.words_per_row();
+  texts_.clear();
+  prepared_.clear();
+  prepared_keys_.clear();
+  uint64_t folds[kRowsInFlight];
+  for (uint32_t row = first; row < last; ++row) {
+    folds[row - first] = fold_words(words.data() + row * per_row, static_cast<uint32_t>(per_row));
+    prepare_row(stream, batch, row, folds[row - first]);
+  }
+  for (const Prepared& prepared : prepared_) {
+    if (prepared.has_key) spaces_[prepared.role->space].table.prefetch_block(prepared.hash);
+  }
   Touch touch;
-  touch.time = batch.time[row];
   touch.batch = &batch;
-  touch.row = row;
-  touch.words = words;
   touch.alerts = &alerts;
-  touch.fold = fold;
-  for (const Role& role : stream.roles) process_role(role, touch);
+  uint32_t counted = last;             // the row counted last
+  for (const Prepared& prepared : prepared_) {
+    touch.row = prepared.row;
+    touch.time = batch.time[prepared.row];
+    touch.words = words.data() + prepared.row * per_row;
+    touch.fold = folds[prepared.row - first];
+    if (counted != prepared.row) ++engine_.counters_.events;
+    counted = prepared.row;
+    process_prepared(prepared, touch);
+  }
 }
 
-void TimelineEngine::process_role(const Role& role, Touch& touch) {
-  Space& space = spaces_[role.space];
-  const uint64_t fold = touch.fold;
-  bool starts = (role.awaits & fold) != 0;
-  bool wakes = (role.run_awaits & fold) != 0 && space.table.size() > 0;
-  if (!starts && !wakes) return;
-  texts_.clear();
-  if (!encode_row_key(*touch.batch, touch.row, role)) {
-    bool seen = std::any_of(role.inputs.begin(), role.inputs.end(), [&](const RuleInput& input) { return passes(touch.words, input.filter_bit); });
+// Finds the roles that may care about the row, and asks for the memory of their keys' slots.
+void TimelineEngine::prepare_row(const TimelineStream& stream, const Batch& batch, uint32_t row, uint64_t fold) {
+  for (const Role& role : stream.roles) {
+    Prepared prepared;
+    prepared.starts = (role.awaits & fold) != 0;
+    if (!prepared.starts && (role.run_awaits & fold) == 0) continue;
+    prepared.role = &role;
+    prepared.row = row;
+    prepared.has_key = encode_row_key(batch, row, role);
+    if (prepared.has_key) {
+      prepared.hash = hash_bytes(key_.data(), key_.size());
+      if (!engine_.owns(prepared.hash)) continue;
+      prepared.key_begin = static_cast<uint32_t>(prepared_keys_.size());
+      prepared_keys_ += key_;
+      prepared.key_end = static_cast<uint32_t>(prepared_keys_.size());
+      spaces_[role.space].table.prefetch(prepared.hash);
+    }
+    prepared_.push_back(prepared);
+  }
+}
+
+void TimelineEngine::process_prepared(const Prepared& prepared, Touch& touch) {
+  const Role& role = *prepared.role;
+  if (!prepared.has_key) {
+    bool seen = std::any_of(role.inputs.begin(), role.inputs.end(),
+                            [&](const RuleInput& input) { return passes(touch.words, input.filter_bit); });
     if (seen) ++engine_.counters_.null_key;      // R69: an event that only the missing key keeps from a rule
     return;
   }
+  Space& space = spaces_[role.space];
   touch.space = &space;
-  touch.hash = hash_bytes(key_.data(), key_.size());
-  if (!engine_.owns(touch.hash)) return;
-  Slot* slot = space.table.find(touch.hash, key_);
-  if (!starts && (slot == nullptr || (slot->awaits & fold) == 0)) return;
+  touch.hash = prepared.hash;
+  std::string_view key = std::string_view(prepared_keys_).substr(prepared.key_begin, prepared.key_end - prepared.key_begin);
+  Slot* slot = space.table.find(touch.hash, key);
+  if (!prepared.starts && (slot == nullptr || (slot->awaits & touch.fold) == 0)) return;
+  key_ = key;
+  key_values_.clear();
   if (slot != nullptr) {
     editor_.open(slot->block);
     if (slot->deadline <= touch.time) fire_deadlines(touch, touch.time);
   } else {
-    editor_.create(key_);
+    editor_.create(key_, space.new_block_bytes);
   }
   feed_rings(role, touch);
   run_inputs(role, touch);
@@ -273,11 +305,17 @@ void TimelineEngine::run_inputs(const Role& role, const Touch& touch) {
   }
 }
 
+// The parts of the key under work are decoded when first needed: most events make no output.
+const std::vector<Value>& TimelineEngine::key_values(const BoundRule& rule) {
+  if (key_values_.empty()) key_values_ = decode_key(timeline().spaces[rule.space].parts, key_);
+  return key_values_;
+}
+
 MatchScope TimelineEngine::match_scope(const BoundRule& rule) {
   MatchScope scope;
   scope.rules = engine_.rules_.get();
   scope.rule = &rule;
-  scope.key = key_values_;
+  if (rule.entry.program->having != kNoExpr) scope.key = key_values(rule);
   scope.texts = &texts_;
   scope.eval_counters = &engine_.eval_counters_;
   scope.counters = &engine_.counters_;
@@ -301,11 +339,13 @@ void TimelineEngine::run_rule(const BoundRule& rule, uint16_t input, const Touch
   scope.windows = &windows;
   if (rule.entry.program->is_when) {
     if (!Matcher::fits(scope, event, 0, nullptr)) return;
+    scope.key = key_values(rule);
     emit_hit(editor_, output_scope(scope, touch), event, [&] { return windows.evidence(engine_.limits_); });
     return;
   }
   matches_.clear();
   matcher_.on_event(editor_, scope, event, matches_);
+  if (!matches_.empty()) scope.key = key_values(rule);
   for (const Match& match : matches_) emit_match(editor_, output_scope(scope, touch), match, touch.time);
 }
 

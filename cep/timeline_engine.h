@@ -85,6 +85,7 @@ class TimelineEngine {
   struct Space {
     uint64_t id = 0;
     KeyTable table;
+    uint32_t new_block_bytes = 0;     // what the last new block came to
   };
   struct Timer {
     TimeUs time;
@@ -109,14 +110,26 @@ class TimelineEngine {
     std::vector<Alert>* alerts = nullptr;
   };
 
+  // One row's way into one role, worked out ahead so that the memory it needs is on its way.
+  struct Prepared {
+    const Role* role = nullptr;
+    uint64_t hash = 0;
+    uint32_t key_begin = 0, key_end = 0;     // in prepared_keys_
+    uint32_t row = 0;
+    bool starts = false;
+    bool has_key = false;
+  };
+
   const Timeline& timeline() const;
   void drop_space(Space& space);
   bool is_owned_by_shard(const Batch& batch, uint32_t row);
   bool encode_row_key(const Batch& batch, uint32_t row, const Role& role);
   bool pass_through(const Batch& batch, const Admission& admission, std::vector<Alert>& alerts);
   void buffer(const BatchPtr& batch, const Admission& admission);
-  void process(const TimelineStream& stream, const Batch& batch, uint32_t row, const uint64_t* words, std::vector<Alert>& alerts);
-  void process_role(const Role& role, Touch& touch);
+  // Rows [first, last) of a batch: prepares them together, then processes one after the other.
+  void process_rows(const Batch& batch, uint32_t first, uint32_t last, const std::vector<uint64_t>& words, std::vector<Alert>& alerts);
+  void prepare_row(const TimelineStream& stream, const Batch& batch, uint32_t row, uint64_t fold);
+  void process_prepared(const Prepared& prepared, Touch& touch);
   void feed_rings(const Role& role, const Touch& touch);
   void run_inputs(const Role& role, const Touch& touch);
   void run_rule(const BoundRule& rule, uint16_t input, const Touch& touch);
@@ -128,6 +141,7 @@ class TimelineEngine {
   void adopt_block(BlockView warmed, std::span<const ProgramId> programs, Space& space, uint64_t hash);
   uint64_t awaits_of(BlockView block) const;
   void schedule(Space& space, Slot& slot);
+  const std::vector<Value>& key_values(const BoundRule& rule);
   MatchScope match_scope(const BoundRule& rule);
   OutputScope output_scope(const MatchScope& match, const Touch& touch);
   const std::vector<uint64_t>& words_of(WaitingBatch& waiting);
@@ -147,6 +161,8 @@ class TimelineEngine {
   BlockEditor editor_;
   Matcher matcher_;
   TextArena texts_;
+  std::vector<Prepared> prepared_;
+  std::string prepared_keys_;
   std::string key_;                        // encoded key under work
   std::vector<Value> key_values_;          // decoded when an output needs it
   std::vector<Match> matches_;

@@ -37,6 +37,7 @@ void TimelineEngine::fire_deadlines(const Touch& touch, TimeUs until) {
       scope.windows = &windows;
       matches_.clear();
       matcher_.on_deadline(editor_, scope, next, matches_);
+      if (!matches_.empty()) scope.key = key_values(*rule);
       for (const Match& match : matches_) emit_match(editor_, output_scope(scope, touch), match, next);
     }
   }
@@ -53,8 +54,7 @@ void TimelineEngine::service_key(Space& space, uint64_t hash, TimeUs now, std::v
     if (due == nullptr) return;
     texts_.clear();
     key_ = BlockView(due->block).key();
-    size_t number = static_cast<size_t>(&space - spaces_.data());
-    key_values_ = decode_key(timeline().spaces[number].parts, key_);
+    key_values_.clear();
     due->deadline = kTimeMax;
     editor_.open(due->block);
     Touch touch;
@@ -145,6 +145,7 @@ void TimelineEngine::close_key(Space& space, uint64_t hash, Slot* slot) {
   }
   if (slot == nullptr) {
     slot = space.table.insert(hash, block);
+    space.new_block_bytes = BlockView(block).used_bytes();
   } else {
     slot->block = block;
   }
@@ -216,18 +217,11 @@ bool TimelineEngine::restore_key(uint64_t space_id, uint64_t hash, uint32_t segm
     *known = true;
     is_new_ = false;
     if (bytes.size() < sizeof(BlockHeader)) return false;
-    uint8_t* block = memory_.allocate(static_cast<uint32_t>(bytes.size()));
-    std::memcpy(block, bytes.data(), bytes.size());
+    std::vector<uint8_t> copy(bytes.begin(), bytes.end());
+    if (!verify_block(copy, timeline().spaces[i].parts, *engine_.rules_)) return false;
+    uint8_t* block = block_of_image(copy, memory_);
     BlockView view(block);
-    view.header().capacity = static_cast<uint32_t>(bytes.size());
-    bool sound = verify_block({block, bytes.size()}, timeline().spaces[i].parts, *engine_.rules_) &&
-                 reinterpret_cast<const BlockHeader*>(bytes.data())->capacity == bytes.size();
-    if (!sound) {
-      memory_.release(block);
-      return false;
-    }
     view.header().segment = segment;
-    view.header().dirty = 0;
     Slot* slot = space.table.insert(hash, block);
     slot->awaits = awaits_of(view);
     schedule(space, *slot);

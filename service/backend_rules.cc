@@ -133,7 +133,8 @@ std::optional<api::Answer> put_refusal(const api::RulePut& put, const Registry& 
   const RuleRecord* rule = rule_in_force(registry, put.name);
   const std::string etag = rule != nullptr ? etag_of(rule->versions.back().version) : "";
   if (!put.if_match.empty() && (rule == nullptr || !etag_fits(put.if_match, etag))) {
-    return api::problem_answer("precondition-failed", rule == nullptr ? "The rule is not in force." : "The rule's version is " + etag + ".");
+    const std::string why = rule == nullptr ? "The rule is not in force." : "The rule's version is " + etag + ".";
+    return api::problem_answer("precondition-failed", why);
   }
   if (!put.if_none_match.empty() && rule != nullptr && etag_fits(put.if_none_match, etag)) {
     return api::problem_answer("precondition-failed", "The rule is in force already, version " + etag + ".");

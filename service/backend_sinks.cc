@@ -36,7 +36,8 @@ void append_status(const SinkStatus& status, api::JsonWriter& json) {
   json.end_object();
 }
 
-void append_sink(const RegisteredSink& sink, const std::vector<SinkStatus>& statuses, const std::string& new_secret, api::JsonWriter& json) {
+void append_sink(const RegisteredSink& sink, const std::vector<SinkStatus>& statuses, const std::string& new_secret,
+                 api::JsonWriter& json) {
   const SinkSpec& spec = sink.spec;
   json.begin_object().field("name", spec.name).field("type", spec.type).field("url", origin_of(spec.url));
   json.field("source", spec.source == SinkSource::kFile ? "file" : "api").key("headers").begin_array();

@@ -1,8 +1,8 @@
 // `weir bench --end-to-end`: a server of its own in this process, on a temporary directory and a free loopback port,
-// with the twenty rules of bench_data.h. First events as fast as they are acknowledged, then a tenth of that rate while
-// the time from POST to the alert on the event stream is taken. Everything is inside: JSON, HTTP, event log with its
-// flushes, matching, alert log, event stream. Threads: one that sends and one that reads alerts, beside those of the
-// server.
+// with the twenty rules of bench_data.h. First events as fast as they are acknowledged; then, after a pause in which
+// what is left is worked off, a tenth of that rate while the time from POST to the alert on the event stream is taken.
+// Everything is inside: JSON, HTTP, event log with its flushes, matching, alert log, event stream.
+// Threads: two that send and one that reads alerts, beside those of the server.
 #pragma once
 
 #include <cstdint>

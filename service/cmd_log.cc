@@ -1,5 +1,5 @@
 // See cmd_log.h. `weir log export` prints every record in log order, one JSON object a line: events and watermarks as POST /v1/events
-// takes them, rule changes, list edits, modes and ticks as lines with a `$` member. It writes nothing and takes the directory's lock,
+// takes them, rule changes, list edits, modes and ticks as lines with a `$` member. It changes nothing and takes the directory's lock,
 // so the service must have stopped. What the service would cut off at its next start (a torn tail) is not printed.
 // Test: tests/unit/service/cmd_log_test.cc; the kill harness (tests/e2e/chaos.py) replays its output.
 #include "service/cmd_log.h"
@@ -14,8 +14,11 @@
 #include "patterns/printer.h"
 #include "service/control_record.h"
 #include "service/registry.h"
+#include "service/sequencer.h"
+#include "state/checkpoint_format.h"
 #include "state/data_dir.h"
 #include "state/log_reader.h"
+#include "state/values.h"
 
 namespace service {
 namespace {
@@ -31,21 +34,54 @@ void append_on_one_line(std::string_view json, std::string& out) {
   for (char c : json) out += c == '\n' || c == '\r' ? ' ' : c;
 }
 
-// The change as statements that make it again: what went first, declarations before the rules that use them.
+// The change as statements that make it again: what went first, declarations before the rules that use them. Canonical texts end with
+// a line break.
 std::string statements_of(const RulesChange& change) {
   std::string text;
   for (const std::string& rule : change.dropped_rules) text += "drop rule " + patterns::print_name(rule) + ";\n";
-  for (const RulesChange::Stream& stream : change.streams) text += stream.text + "\n";
-  for (const std::string& list : change.lists) text += list + "\n";
-  for (const RulesChange::Rule& rule : change.rules) text += rule.text + "\n";
+  for (const RulesChange::Stream& stream : change.streams) text += stream.text;
+  for (const std::string& list : change.lists) text += list;
+  for (const RulesChange::Rule& rule : change.rules) text += rule.text;
   for (const std::string& stream : change.dropped_streams) text += "drop stream " + patterns::print_name(stream) + ";\n";
   for (const std::string& list : change.dropped_lists) text += "drop list " + patterns::print_name(list) + ";\n";
   return text;
 }
 
+// The streams of a log whose beginning was deleted: those of the newest checkpoint. Declarations below its position are among them.
+struct KnownStreams {
+  Registry registry;
+  uint64_t through = 0;
+};
+
+cep::Result<KnownStreams> streams_of_checkpoint(state::FileSystem& files, const state::DataDir& dir) {
+  cep::Result<std::unique_ptr<state::Env>> env = state::open_state(files, dir, 1);
+  if (!env.ok()) return env.error();
+  std::optional<std::string> payload;
+  cep::Status status = (*env)->read([&](state::ReadTxn& txn) -> cep::Status {
+    state::Dbi seals = (*env)->table("ckpt");
+    state::Cursor last = txn.cursor(seals);
+    if (!last.seek_before(state::Key().u16(1))) return cep::Error{"state_missing", "no checkpoint names the streams of the event log"};
+    state::KeyReader key(last.key());
+    state::Key found = state::Key().u16(key.u16()).u32(key.u32());
+    cep::Result<std::optional<std::string>> pieces = state::get_pieces(txn, seals, found, "the seal");
+    if (!pieces.ok()) return pieces.error();
+    payload = std::move(*pieces);
+    return cep::ok_status();
+  });
+  if (!status.ok()) return status.error();
+  cep::Result<state::SealRecord> seal = state::decode_seal(payload.value_or(""));
+  if (!seal.ok()) return seal.error();
+  cep::Result<SavedControl> control = decode_control(seal->checkpoint.control);
+  if (!control.ok()) return control.error();
+  cep::Result<Registry> registry = Registry::restore(control->registry);
+  if (!registry.ok()) return registry.error();
+  return KnownStreams{std::move(*registry), seal->checkpoint.applied_through};
+}
+
 class LogExport {
  public:
-  LogExport(const Console& console, bool events_only) : console_(console), events_only_(events_only) {}
+  LogExport(const Console& console, bool events_only, KnownStreams known)
+      : console_(console), events_only_(events_only), known_(std::move(known)) {}
 
   // Prints group by group: a request whose last frame is missing was never acknowledged and is not part of the log.
   cep::Status run(state::LogReader& reader) {
@@ -81,13 +117,13 @@ class LogExport {
 
   cep::Status add_events(const state::FrameView& frame) {
     size_t number = cep::index_of(frame.header.stream);
-    if (number >= registry_.schemas().size()) {
+    if (number >= known_.registry.schemas().size()) {
       return cep::Error{"log_disagrees", "event " + std::to_string(frame.header.first_offset) + " of the log names an unknown stream"};
     }
     for (uint32_t row = 0; row < frame.header.events; ++row) {
       std::string& out = line();
       out += "{\"stream\":";
-      api::JsonWriter(out).string(registry_.schemas()[number]->name);
+      api::JsonWriter(out).string(known_.registry.schemas()[number]->name);
       out += ",\"event\":";
       append_on_one_line(frame.row(row), out);
       out += '}';
@@ -108,7 +144,9 @@ class LogExport {
   cep::Status add_rules(const state::FrameView& frame) {
     cep::Result<RulesChange> change = decode_rules_change(frame.rows);
     if (!change.ok()) return change.error();
-    if (cep::Status status = registry_.apply(*change); !status.ok()) return status;
+    if (frame.header.first_offset >= known_.through) {
+      if (cep::Status status = known_.registry.apply(*change); !status.ok()) return status;
+    }
     if (events_only_) return cep::ok_status();
     api::JsonWriter json(line());
     json.begin_object().field("$rules", statements_of(*change)).key("rules").begin_array();
@@ -153,7 +191,7 @@ class LogExport {
 
   const Console& console_;
   const bool events_only_;
-  Registry registry_;               // only for the names of streams: its rules run nowhere
+  KnownStreams known_;              // its rules run nowhere
   std::string group_;
 };
 
@@ -173,13 +211,15 @@ int cmd_export(const ExportOptions& options, const Console& console) {
   if (!segments.ok()) return refuse(console, segments.error());
   if (segments->empty()) return kExitFine;
   uint64_t first = segments->front().first_offset;
+  KnownStreams known;
   if (first > 0) {
-    return refuse(console, {"log_trimmed", "the event log begins at offset " + std::to_string(first) +
-                                               ": the declarations of its streams were deleted with the part before; keep more with [log] keep"});
+    cep::Result<KnownStreams> sealed = streams_of_checkpoint(*files, *dir);
+    if (!sealed.ok()) return refuse(console, sealed.error());
+    known = std::move(*sealed);
   }
   cep::Result<std::unique_ptr<state::LogReader>> reader = state::LogReader::open(*files, dir->log_dir, first);
   if (!reader.ok()) return refuse(console, reader.error());
-  cep::Status status = LogExport(console, options.events_only).run(**reader);
+  cep::Status status = LogExport(console, options.events_only, std::move(known)).run(**reader);
   std::fflush(console.out);
   return status.ok() ? kExitFine : refuse(console, status.error());
 }

@@ -12,6 +12,8 @@
 #include "api/alert_json.h"
 #include "cep/parse.h"
 #include "service/commands.h"
+#include "service/dedupe.h"
+#include "service/log_rows.h"
 #include "service/pipeline.h"
 #include "service/rule_files.h"
 #include "service/source_files.h"
@@ -20,6 +22,7 @@ namespace service {
 namespace {
 
 constexpr size_t kRejectedShown = 5;          // records named one by one; the rest is counted
+constexpr size_t kSeenIdsMax = 4'000'000;    // as in the service; when full the oldest are forgotten
 constexpr auto kProgressEvery = std::chrono::milliseconds(500);
 
 struct RunOptions {
@@ -112,20 +115,33 @@ class FileRun {
     print_alerts(false);
   }
 
+  // R68 with the time of the events for that of their arrival: an event arrives at the greatest time read so far.
+  bool is_duplicate(const cep::Batch& batch, uint32_t row) {
+    arrival_us_ = std::max(arrival_us_, batch.time[row]);
+    const state::Id16 hash = unique_hash(batch, row);
+    if (hash == state::Id16{}) return false;
+    if (seen_.contains(hash, arrival_us_, batch.schema->unique_within_us)) return true;
+    seen_.add(hash, arrival_us_, batch.schema->unique_within_us);
+    return false;
+  }
+
+  bool is_wanted(const cep::Batch& batch, uint32_t row) {
+    const bool is_after = until_us_ && batch.time[row] > *until_us_;
+    const bool is_again = !is_after && is_duplicate(batch, row);
+    left_out_ += is_after ? 1 : 0;
+    duplicates_ += is_again ? 1 : 0;
+    return !is_after && !is_again;
+  }
+
   void feed(const cep::BatchPtr& batch) {
-    const auto is_after = [this](cep::TimeUs time) { return until_us_ && time > *until_us_; };
-    if (std::none_of(batch->time.begin(), batch->time.end(), is_after)) {
-      pipeline_.feed(batch);
-      return;
-    }
-    cep::BatchBuilder rows(batch->schema, batch->source, batch->received_us);
+    std::vector<uint32_t> wanted;
     for (uint32_t row = 0; row < batch->rows(); ++row) {
-      if (is_after(batch->time[row])) {
-        ++left_out_;
-      } else {
-        copy_row(*batch, row, batch->position[row], rows);
-      }
+      if (is_wanted(*batch, row)) wanted.push_back(row);
     }
+    seen_.forget_expired(arrival_us_);
+    if (wanted.size() == batch->rows()) return pipeline_.feed(batch);
+    cep::BatchBuilder rows(batch->schema, batch->source, batch->received_us);
+    for (const uint32_t row : wanted) copy_row(*batch, row, batch->position[row], rows);
     if (rows.rows() > 0) pipeline_.feed(rows.finish());
   }
 
@@ -177,6 +193,7 @@ class FileRun {
     }
     const std::pair<const char*, uint64_t> notes[] = {
         {"events later than --until left out", left_out_},
+        {"events left out as duplicates", duplicates_},
         {"events without a key", counters.null_key},
         {"matches folded by suppress", counters.suppressed},
         {"runs refused at the limit of their key", counters.runs_refused},
@@ -197,12 +214,15 @@ class FileRun {
   Pipeline pipeline_;
   std::unique_ptr<SourceFiles> source_;
   std::optional<cep::TimeUs> until_us_;
+  SeenIds seen_{kSeenIdsMax};
+  cep::TimeUs arrival_us_ = cep::kTimeMin;
   std::vector<cep::Alert> alerts_;
   std::string line_;
   std::map<std::pair<std::string, std::string>, uint64_t> rejected_;    // by stream and code
   uint64_t rejected_count_ = 0;
   uint64_t alert_count_ = 0;
   uint64_t left_out_ = 0;
+  uint64_t duplicates_ = 0;
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   std::chrono::steady_clock::time_point shown_ = started_;
 };

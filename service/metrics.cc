@@ -102,13 +102,17 @@ void add_engine(Families& out, const Lane& lane) {
   out.gauge("weir_keys", "Keys that have state.");
   out.add({}, sum_of(lane, [](const ShardNumbers& n) { return n.keys.load(); }));
   out.gauge("weir_state_bytes", "Memory of the match state, by shard.");
-  for (size_t s = 0; s < lane.shards().size(); ++s) out.add({{"shard", std::to_string(s)}}, lane.shards()[s]->numbers().state_bytes.load());
+  for (size_t s = 0; s < lane.shards().size(); ++s) {
+    out.add({{"shard", std::to_string(s)}}, lane.shards()[s]->numbers().state_bytes.load());
+  }
   out.gauge("weir_watermark_timestamp_seconds", "Event time up to which everything has been seen, by timeline.");
   for (const auto& [timeline, watermark] : lane.sequencer().watermarks()) {
     if (watermark != cep::kTimeMin && watermark != cep::kTimeMax) out.add({{"timeline", timeline}}, seconds_of(watermark));
   }
   out.gauge("weir_reorder_rows", "Events that wait for their turn in event time, by shard.");
-  for (size_t s = 0; s < lane.shards().size(); ++s) out.add({{"shard", std::to_string(s)}}, lane.shards()[s]->numbers().reorder_rows.load());
+  for (size_t s = 0; s < lane.shards().size(); ++s) {
+    out.add({{"shard", std::to_string(s)}}, lane.shards()[s]->numbers().reorder_rows.load());
+  }
   out.counter("weir_limit_hits_total", "How often a limit was reached and its policy applied, by limit; see /v1/limits.");
   out.add({{"limit", "runs_per_key_max"}}, sum_of(lane, [](const ShardNumbers& n) { return n.runs_refused.load(); }));
   out.add({{"limit", "matches_per_event_max"}}, sum_of(lane, [](const ShardNumbers& n) { return n.matches_dropped.load(); }));

@@ -100,6 +100,22 @@ says err '5 events, 1 rejected, 1 late, 1 alerts'
 says err 'record 4: wrong_type in card'
 status 2 "$weir" run --strict rule.weir --events dirty.ndjson
 
+# A `unique` value counts once within its window, whatever else the event says; null is never a duplicate.
+cat >twice.ndjson <<'EVENTS'
+{"id": "1", "card": "a", "amount": 1, "at": "2026-01-05T10:00:00Z"}
+{"id": "1", "card": "a", "amount": 2, "at": "2026-01-05T10:00:01Z"}
+{"id": null, "card": "b", "amount": 1, "at": "2026-01-05T10:00:02Z"}
+{"id": null, "card": "b", "amount": 1, "at": "2026-01-05T10:00:02Z"}
+{"id": "4", "card": "a", "amount": 900, "at": "2026-01-05T10:01:00Z"}
+{"id": "5", "card": "b", "amount": 900, "at": "2026-01-05T10:01:00Z"}
+{"id": "1", "card": "a", "amount": 1, "at": "2026-01-05T10:59:59Z"}
+{"id": "1", "card": "a", "amount": 1, "at": "2026-01-05T11:01:00Z"}
+EVENTS
+status 0 "$weir" run rule.weir --events twice.ndjson
+says err '^6 events, 0 rejected, 0 late'
+says err '^2 events left out as duplicates'
+[ "$(grep -c burst out)" = 1 ] || fail "a repeated id made a second small payment"
+
 # The alerts depend on rules and events, not on shards and batches.
 "$weir" gen --seed 5 --events 20000 2>err >traffic.ndjson
 status 0 "$weir" run "$WEIR_SOURCE_DIR/rules" --events traffic.ndjson --close

@@ -7,7 +7,7 @@ way is closed by the same watermark line. Exit status 0: all equal; 1: not, and 
 Generated events hardly ever share an instant. Those of the first seed stay as they are; those of every second seed have
 their times cut to whole seconds, so that most share one. The merge of several files takes lines of one instant in the
 order of the files, so before anything else the lines of each instant are put into that order, and all ways read the
-result. The order within a stream stays.
+result. The order within a stream stays. Every thousandth event is sent twice.
 """
 import argparse
 import collections
@@ -30,6 +30,8 @@ CLOSED_AFTER = datetime.timedelta(days=30)    # longer than any deadline of the 
 ALERTS_PER_RULE_MIN = 20
 FULL_EVENTS = 1_000_000                       # from here on every rule must have its alerts
 DIFFERENCES_SHOWN = 5
+REPEATED_EVERY = 1000                         # events: this one comes again
+REPEATED_AFTER = 20                           # instants later
 QUIET_S = 10                                  # no further alert for so long: none will come
 SKIPS = ("no skip", "skip past last row", "skip to next row", "skip to first", "skip to last")
 
@@ -61,18 +63,24 @@ class Events:
         keys = re.compile(r'"(\w+)":')
         head = re.compile(r'\{"stream":"(\w+)","event":\{.*"at":"([^"]+)"')
         fraction = re.compile(r'("at":"[^".]+)\.\d+Z"')
-        at = ""
+        at, written = "", 0
+        repeats = collections.deque()             # (when, line)
         with open(generated, encoding="utf-8") as lines, open(self.ndjson, "w", encoding="utf-8") as out:
             if self.whole_seconds:
                 lines = (fraction.sub(r'\1Z"', line) for line in lines)
             parsed = ((*head.match(line).groups(), line) for line in lines)
-            for at, group in itertools.groupby(parsed, key=lambda one: one[1]):
+            for instant, (at, group) in enumerate(itertools.groupby(parsed, key=lambda one: one[1])):
                 group = list(group)
                 ordered = sorted(group, key=lambda one: one[0])
                 self.moved += sum(a is not b for a, b in zip(group, ordered))
                 for stream, _, line in ordered:
                     self.columns.setdefault(stream, {}).update(dict.fromkeys(keys.findall(line)[2:]))
                     out.write(line)
+                    written += 1
+                    if written % REPEATED_EVERY == 0:
+                        repeats.append((instant + REPEATED_AFTER, line))
+                while repeats and repeats[0][0] <= instant:
+                    out.write(repeats.popleft()[1])
         return at
 
     def csv(self):
@@ -144,7 +152,7 @@ class Comparison:
         started = time.monotonic()
         command = [self.weir, "run", str(self.rules), "--shards", str(shards)]
         done = subprocess.run(command + [f"--events={file}" for file in files], capture_output=True, check=False)
-        if done.returncode != 0 or b" 0 rejected, 0 late" not in done.stderr:
+        if done.returncode != 0 or b" 0 rejected, 0 late" not in done.stderr or b"as duplicates" not in done.stderr:
             raise RuntimeError(f"weir run: status {done.returncode}: {done.stderr.decode()[-2000:]}")
         return Alerts([json.loads(line) for line in done.stdout.splitlines()], time.monotonic() - started)
 
@@ -212,12 +220,17 @@ class Comparison:
 
 
 def send(client, file, batch):
+    """Also checks what was answered: a line that was sent before is a duplicate, every other is accepted."""
+    seen = set()
     with open(file, "rb") as lines:
         while piece := list(itertools.islice(lines, batch)):
             answer = client.post_events(b"".join(piece))
-            events = sum(not line.startswith(b'{"$') for line in piece)
-            if answer["accepted"] != events or answer["duplicates"] or answer["rejected"]:
-                raise RuntimeError(f"{events} events were sent: {json.dumps(answer)[:1000]}")
+            events = [hash(line) for line in piece if not line.startswith(b'{"$')]
+            before = len(seen)
+            seen.update(events)
+            fresh = len(seen) - before
+            if answer != {"accepted": fresh, "duplicates": len(events) - fresh, "rejected": []}:
+                raise RuntimeError(f"{fresh} of {len(events)} events were new: {json.dumps(answer)[:1000]}")
 
 
 def settled(client, expected):

@@ -74,6 +74,19 @@ TEST(Diagnostics, EmptyAndManyLineSpansHaveCarets) {
   EXPECT_NE(text.find("0 errors, 2 warnings"), std::string::npos) << text;
 }
 
+TEST(Diagnostics, ShowsCharactersOfAnyLength) {
+  SourceMap sources;
+  const FileId file = sources.add("f", "\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80\xE2\x82$");
+  Diagnostics diagnostics;
+  diagnostics.add(Code::kBadToken, {file, 11, 12}, {"$"});
+  EXPECT_EQ(to_text(sources, diagnostics.sorted()[0]),
+            "error[E0001]: `$` is no part of the language\n"
+            "  --> f:1:6\n"
+            "   |\n"
+            " 1 | \xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80??$\n"
+            "   |      ^\n");
+}
+
 TEST(Diagnostics, LongLinesAreCutAroundTheCarets) {
   SourceMap sources;
   const FileId file = sources.add("f", std::string(5000, 'x') + "$" + std::string(5000, 'y'));

@@ -153,7 +153,8 @@ TEST_F(BackendTest, PutsRulesWithVersionsAndPreconditions) {
   const api::Answer made = put("probe_then_big", kProbeRule);
   EXPECT_EQ(made.status, 201) << made.body;
   EXPECT_EQ(etag(made), "\"1\"");
-  EXPECT_TRUE(has(made, R"("name":"probe_then_big","version":1,"mode":"live","change":"matching","status":"active","kept":[])")) << made.body;
+  EXPECT_TRUE(has(made, R"("name":"probe_then_big","version":1,"mode":"live","change":"matching","status":"active","kept":[])"))
+      << made.body;
 
   const api::Answer same = put("probe_then_big", kProbeRule);
   EXPECT_EQ(same.status, 200);
@@ -164,7 +165,8 @@ TEST_F(BackendTest, PutsRulesWithVersionsAndPreconditions) {
   const api::Answer changed = put("probe_then_big", cosmetic, "\"1\"");
   EXPECT_EQ(changed.status, 200);
   EXPECT_EQ(etag(changed), "\"2\"");
-  EXPECT_TRUE(has(changed, R"("change":"cosmetic","status":"active","kept":["runs","windows","suppress"],"rebuilt":[])")) << changed.body;
+  EXPECT_TRUE(has(changed, R"("change":"cosmetic","status":"active","kept":["runs","windows","suppress"],"rebuilt":[])"))
+      << changed.body;
 
   EXPECT_EQ(put("probe_then_big", kProbeRule, "\"1\"").status, 412);
   EXPECT_EQ(put("probe_then_big", kProbeRule, "", "*").status, 412);
@@ -332,6 +334,7 @@ TEST_F(BackendTest, TheFeedResumesAndTellsGaps) {
   api::FeedPage page = feed(query);
   EXPECT_TRUE(page.items.empty());
   make_alerts(3);
+  lane_->settle(false);      // the hook follows the commit that the first settle saw
   EXPECT_GT(calls.load(), 0);
   query.after = page.next;
   query.items_max = 2;
@@ -420,7 +423,7 @@ TEST_F(BackendTest, SinksAreMadeKeptAndDeletedWithoutShowingSecrets) {
 
 TEST_F(BackendTest, DeliversParksListsAttemptsAndReplays) {
   deploy_text(std::string(kPayments) + kProbeRule);
-  const auto put_siem = [&] { return ask([&](api::Reply reply) { backend_->put_sink("siem", R"({"url":"https://a.example/x"})", reply); }); };
+  const std::string siem = R"({"url":"https://a.example/x"})";
   const auto parked = [&] { return ask([&](api::Reply reply) { backend_->sink_parked("siem", {10, ""}, reply); }); };
   const auto attempts = [&] { return ask([&](api::Reply reply) { backend_->sink_attempts("siem", {10, ""}, reply); }); };
   // Moves the clock until what the delivery thread does shows in `answer`: it commits when time passes.
@@ -431,13 +434,13 @@ TEST_F(BackendTest, DeliversParksListsAttemptsAndReplays) {
     }
     EXPECT_TRUE(has(answer(), part)) << answer().body;
   };
-  EXPECT_EQ(put_siem().status, 201);
-  sender_.status = 503;
+  EXPECT_EQ(ask([&](api::Reply reply) { backend_->put_sink("siem", siem, reply); }).status, 201);
+  sender_.status = 500;
   make_alerts(1);
   until(parked, R"("state":"pending")");
   const std::string id = cep::to_hex(alerts(*lane_)[0].alert.id);
   EXPECT_TRUE(has(parked(), R"({"items":[{"alert":")" + id)) << parked().body;
-  until(attempts, R"("outcome":"server_error","status":503,"error":"","latency_us":9)");
+  until(attempts, R"("outcome":"server_error","status":500,"error":"","latency_us":9)");
   sender_.status = 200;
   until([&] { return ask([&](api::Reply reply) { backend_->sink("siem", reply); }); }, R"("cursor":1,"in_flight":0,"pending":0)");
   until(attempts, R"("outcome":"delivered","status":200)");
@@ -456,7 +459,8 @@ TEST_F(BackendTest, DeliversParksListsAttemptsAndReplays) {
   EXPECT_EQ(ask([&](api::Reply reply) { backend_->replay_sink(replay, reply); }).status, 404);
   const api::Answer tested = ask([&](api::Reply reply) { backend_->test_sink("siem", reply); });
   EXPECT_TRUE(has(tested, R"("delivered":true,"status":200)")) << tested.body;
-  EXPECT_TRUE(has(ask([&](api::Reply reply) { backend_->metrics(reply); }), R"(weir_delivery_attempts_total{sink="siem",outcome="delivered"} 2)"));
+  const api::Answer metrics = ask([&](api::Reply reply) { backend_->metrics(reply); });
+  EXPECT_TRUE(has(metrics, R"(weir_delivery_attempts_total{sink="siem",outcome="delivered"} 2)"));
 }
 
 TEST_F(BackendTest, SinksOfTheConfigurationAreReadOnlyAndKeepTheirId) {
@@ -523,7 +527,8 @@ TEST_F(BackendTest, TellsStreamsLimitsCheckpointsAndHealth) {
   const api::Answer stream = ask([&](api::Reply reply) { backend_->stream("payments", reply); });
   EXPECT_TRUE(has(stream, R"("timelines":[{"name":"payments","watermark":"2026-01-05T00:00:30.000Z"}])")) << stream.body;
   EXPECT_TRUE(has(stream, R"("accepted":2,"duplicates":0,"late":1,"rejected":0)")) << stream.body;
-  EXPECT_TRUE(has(ask([&](api::Reply reply) { backend_->streams({10, ""}, reply); }), R"x("name":"amount","type":"decimal(12,2)","not_null":true)x"));
+  const api::Answer streams = ask([&](api::Reply reply) { backend_->streams({10, ""}, reply); });
+  EXPECT_TRUE(has(streams, R"x("name":"amount","type":"decimal(12,2)","not_null":true)x"));
   const api::Answer limits = ask([&](api::Reply reply) { backend_->limits(reply); });
   EXPECT_TRUE(has(limits, R"("name":"runs_per_key_max","value":1000,"unit":"runs of a rule and key")")) << limits.body;
   EXPECT_TRUE(has(ask([&](api::Reply reply) { backend_->checkpoints({1, ""}, reply); }), R"("applied_through":)"));

@@ -8,18 +8,16 @@
 #include <future>
 #include <mutex>
 
-#include "api/event_body.h"
 #include "service/lane.h"
 #include "tests/support/faulty_file.h"
-#include "tests/support/scratch_dir.h"
+#include "tests/support/lane_fixture.h"
 
 namespace service {
 namespace {
 
 constexpr const char* kLogRoot = "/log";
-constexpr const char* kDeclarations =
-    "create stream s (id text, k text not null, v int, at timestamp not null) event time at delay 0 seconds, idle 1 hour, unique id;"
-    "create rule each_one on s partition by k when v > 0 alert message 'seen';";
+const std::string kDeclarations =
+    std::string(test_support::kPayments) + "create rule each_one on payments partition by card when amount > 0 alert message 'seen';";
 
 // The log's directory on the faulty disk, everything else on the real one. The faulty disk is made for one thread: a mutex stands
 // before it. `on_sync` is called before each flush of a log file, outside the mutex.
@@ -113,50 +111,6 @@ cep::Result<std::unique_ptr<state::File>> SplitFiles::open(const std::string& pa
   return std::unique_ptr<state::File>(std::make_unique<SplitFile>(*this, std::move(*file)));
 }
 
-cep::TimeUs wall_clock() {
-  return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
-
-std::unique_ptr<Lane> open_lane(const std::string& data_dir, std::shared_ptr<SplitFiles> files = nullptr) {
-  LaneOptions options;
-  options.data_dir = data_dir;
-  if (files != nullptr) options.log_root = kLogRoot;
-  options.files = files;
-  options.shards = 2;
-  std::vector<std::string> notes;
-  auto lane = Lane::open(std::move(options), wall_clock, notes);
-  EXPECT_TRUE(lane.ok()) << lane.error().message;
-  return lane.ok() ? std::move(*lane) : nullptr;
-}
-
-void deploy(Lane& lane, const std::string& text) {
-  std::promise<std::string> applied;
-  lane.deploy(text, "test", false, nullptr, [&](DeployResult result) {
-    applied.set_value(result.applied ? "" : "not applied " + to_text(result.plan.sources, result.plan.diagnostics));
-  });
-  EXPECT_EQ(applied.get_future().get(), "");
-}
-
-// `pages`: so much white space that no power cut keeps all of the event by chance.
-std::string event(const std::string& id, int seconds, size_t padding = 0) {
-  return R"({"id": ")" + id + R"(", "k": "a", "v": 1,)" + std::string(padding, ' ') + R"( "at": )" +
-         std::to_string(1'767'600'000'000 + int64_t{1'000} * seconds) + "}";
-}
-
-std::future<api::SubmitAnswer> submit(Lane& lane, const std::string& body) {
-  auto request = std::make_shared<api::SubmitRequest>();
-  request->body = body;
-  api::EventBodyHead head;
-  head.content_type = "application/x-ndjson";
-  head.stream = "s";
-  RegistryPtr registry = lane.registry();
-  auto split = api::split_body(head, [&](std::string_view name) { return registry->streams().at(std::string(name)); }, *request);
-  EXPECT_TRUE(split.ok()) << split.error().message;
-  auto answered = std::make_shared<std::promise<api::SubmitAnswer>>();
-  lane.submit(request, [answered](api::SubmitAnswer answer) { answered->set_value(std::move(answer)); });
-  return answered->get_future();
-}
-
 // Ids of the events that have alerts, sorted.
 std::vector<std::string> alerted(Lane& lane) {
   std::vector<std::string> ids;
@@ -170,6 +124,23 @@ std::vector<std::string> alerted(Lane& lane) {
   std::sort(ids.begin(), ids.end());
   return ids;
 }
+
+class LaneFaultsTest : public test_support::LaneFixture {
+ protected:
+  std::unique_ptr<Lane> open_split(std::shared_ptr<SplitFiles> files) {
+    LaneOptions options;
+    options.data_dir = scratch_ / "data";
+    options.log_root = kLogRoot;
+    options.files = std::move(files);
+    options.shards = 2;
+    std::vector<std::string> notes;
+    auto lane = Lane::open(std::move(options), [this] { return now_.load(); }, notes);
+    EXPECT_TRUE(lane.ok()) << (lane.ok() ? "" : lane.error().message);
+    return lane.ok() ? std::move(*lane) : nullptr;
+  }
+  // So much white space that no power cut keeps all of the event by chance.
+  static std::string large(std::string event) { return event.insert(1, std::string(20'000, ' ')); }
+};
 
 // What is found after the power came back: the state directory as it is now, the log as the disk kept it.
 void take_image(const std::string& data_dir, SplitFiles& files, const std::string& image) {
@@ -190,15 +161,16 @@ void take_image(const std::string& data_dir, SplitFiles& files, const std::strin
 }
 
 // The mutant WEIR_MUTANT_PROCESS_BEFORE_FLUSH makes an alert of an event that the power cut takes back.
-TEST(LaneFaultsTest, NothingIsVisibleBeforeItsEventIsDurable) {
+TEST_F(LaneFaultsTest, NothingIsVisibleBeforeItsEventIsDurable) {
   for (uint64_t seed = 1; seed <= 3; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
-    support::ScratchDir scratch;
+    std::filesystem::remove_all(scratch_ / "data");
+    const std::string image = scratch_ / ("image-" + std::to_string(seed));
     auto files = std::make_shared<SplitFiles>(seed);
-    auto lane = open_lane(scratch / "data", files);
+    auto lane = open_split(files);
     ASSERT_NE(lane, nullptr);
     deploy(*lane, kDeclarations);
-    EXPECT_EQ(submit(*lane, event("first", 1)).get().accepted, 1u);
+    EXPECT_EQ(submit(*lane, payment("first", "a", "1.00", 1)).accepted, 1u);
     lane->settle(true);
 
     std::promise<void> flushing, go_on;
@@ -208,17 +180,17 @@ TEST(LaneFaultsTest, NothingIsVisibleBeforeItsEventIsDurable) {
         go_on.get_future().wait();
       });
     });
-    auto answer = submit(*lane, event("second", 2, 20'000));
+    auto answer = std::async(std::launch::async, [&] { return submit(*lane, large(payment("second", "a", "1.00", 2))); });
     flushing.get_future().wait();
     for (const auto& shard : lane->shards()) shard->wait_until_idle();
     lane->store().wait_until_stored();
     EXPECT_EQ(alerted(*lane), std::vector<std::string>{"first"});
-    take_image(scratch / "data", *files, scratch / "image");
+    take_image(scratch_ / "data", *files, image);
     go_on.set_value();
     EXPECT_EQ(answer.get().accepted, 1u);   // the lane wrote it again into the next file
     lane.reset();
 
-    auto after = open_lane(scratch / "image");
+    auto after = open_at(image, 1);
     ASSERT_NE(after, nullptr);
     after->settle(false);
     EXPECT_EQ(alerted(*after), std::vector<std::string>{"first"});
@@ -226,76 +198,63 @@ TEST(LaneFaultsTest, NothingIsVisibleBeforeItsEventIsDurable) {
 }
 
 // The mutant WEIR_MUTANT_RETRY_FDATASYNC acknowledges an event that the disk never got.
-TEST(LaneFaultsTest, AcknowledgedEventsSurviveAFailedFlushAndAPowerCut) {
+TEST_F(LaneFaultsTest, AcknowledgedEventsSurviveAFailedFlushAndAPowerCut) {
   for (uint64_t seed = 1; seed <= 3; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
-    support::ScratchDir scratch;
+    std::filesystem::remove_all(scratch_ / "data");
+    const std::string image = scratch_ / ("image-" + std::to_string(seed));
     auto files = std::make_shared<SplitFiles>(seed);
-    auto lane = open_lane(scratch / "data", files);
+    auto lane = open_split(files);
     ASSERT_NE(lane, nullptr);
     deploy(*lane, kDeclarations);
     lane->settle(true);
     files->with_disk([](support::FaultyFileSystem& disk) { disk.inject(0, support::Fault::kFailedSync); });
-    EXPECT_EQ(submit(*lane, event("acknowledged", 1, 20'000)).get().accepted, 1u);
+    EXPECT_EQ(submit(*lane, large(payment("acknowledged", "a", "1.00", 1))).accepted, 1u);
     lane->settle(false);
-    take_image(scratch / "data", *files, scratch / "image");
+    take_image(scratch_ / "data", *files, image);
     EXPECT_GT(lane->sequencer().numbers().failed_flushes.load(), 0u);
     lane.reset();
 
-    auto after = open_lane(scratch / "image");
+    auto after = open_at(image, 1);
     ASSERT_NE(after, nullptr);
     after->settle(false);
-    EXPECT_EQ(submit(*after, event("acknowledged", 1, 20'000)).get().duplicates, 1u);
+    EXPECT_EQ(submit(*after, large(payment("acknowledged", "a", "1.00", 1))).duplicates, 1u);
     EXPECT_EQ(alerted(*after), std::vector<std::string>{"acknowledged"});
   }
 }
 
-// Appends events of one source, as a second input of the lane would have.
-void append(state::LogWriter& log, uint32_t source, const std::string& row) {
-  state::FrameInput frame;
-  frame.header.source = source;
-  frame.header.events = 1;
-  frame.header.received_us = wall_clock();
-  std::vector<uint32_t> ends = {static_cast<uint32_t>(row.size())};
-  frame.row_ends = ends;
-  frame.rows = row;
-  ASSERT_TRUE(log.append({&frame, 1}).ok());
-  ASSERT_TRUE(log.flush().ok());
-}
-
 // With two sources a row that came too late for its own may still lie after the watermark: time does not tell which rows wait, and
 // WEIR_MUTANT_MARKS_BY_TIME brings `late` back to life. WEIR_MUTANT_REREAD_AT_BARRIER forgets `waits`.
-TEST(LaneFaultsTest, RestartKeepsWaitingRowsAndNoLateOnes) {
-  support::ScratchDir scratch;
-  const std::string data = scratch / "data";
-  {
-    auto lane = open_lane(data);
-    ASSERT_NE(lane, nullptr);
-    deploy(*lane, kDeclarations);
-  }
+TEST_F(LaneFaultsTest, RestartKeepsWaitingRowsAndNoLateOnes) {
+  open();
+  deploy(*lane_, kDeclarations);
+  close();
   auto files = state::make_real_file_system();
-  auto with_log = [&](auto use) {
-    auto log = state::LogWriter::open(*files, data + "/lanes/0/log");
+  auto append = [&](uint32_t source, const std::string& row) {
+    auto log = state::LogWriter::open(*files, scratch_ / "data/lanes/0/log");
     ASSERT_TRUE(log.ok());
-    use(**log);
+    state::FrameInput frame;
+    frame.header.source = source;
+    frame.header.events = 1;
+    frame.header.received_us = now_;
+    const std::vector<uint32_t> ends = {static_cast<uint32_t>(row.size())};
+    frame.row_ends = ends;
+    frame.rows = row;
+    ASSERT_TRUE((*log)->append({&frame, 1}).ok());
+    ASSERT_TRUE((*log)->flush().ok());
   };
-  with_log([](state::LogWriter& log) {
-    append(log, 1, event("slow", 10));
-    append(log, 2, event("waits", 100));
-    append(log, 2, event("late", 50));
-  });
-  {
-    auto lane = open_lane(data);
-    ASSERT_NE(lane, nullptr);
-    lane->settle(true);
-    EXPECT_EQ(alerted(*lane), std::vector<std::string>{"slow"});
-    EXPECT_EQ(lane->sequencer().numbers().late.load(), 1u);
-  }
-  with_log([](state::LogWriter& log) { append(log, 1, event("last", 200)); });
-  auto lane = open_lane(data);
-  ASSERT_NE(lane, nullptr);
-  lane->settle(false);
-  EXPECT_EQ(alerted(*lane), (std::vector<std::string>{"slow", "waits"}));
+  append(1, payment("slow", "a", "1.00", 10));
+  append(2, payment("waits", "a", "1.00", 100));
+  append(2, payment("late", "a", "1.00", 50));
+  open(2);
+  lane_->settle(true);
+  EXPECT_EQ(alerted(*lane_), std::vector<std::string>{"slow"});
+  EXPECT_EQ(lane_->sequencer().numbers().late.load(), 1u);
+  close();
+  append(1, payment("last", "a", "1.00", 200));
+  open();
+  lane_->settle(false);
+  EXPECT_EQ(alerted(*lane_), (std::vector<std::string>{"slow", "waits"}));
 }
 
 }  // namespace
