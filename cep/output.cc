@@ -1,12 +1,11 @@
 // See output.h. Tests: tests/unit/cep/output_test.cc (worked id vectors), tests/scripts/suppress.
 #include "cep/output.h"
 
-#include <openssl/sha.h>
-
 #include <algorithm>
 #include <cmath>
 
 #include "cep/key.h"
+#include "cep/text.h"
 
 namespace cep {
 namespace {
@@ -155,12 +154,11 @@ AlertId alert_id(const Alert& alert) {
     append_tagged(bytes, Value::string(program.variables[event.variable].name));
     append_identity(bytes, event);
   }
-  uint8_t digest[SHA256_DIGEST_LENGTH];
-  SHA256(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size(), digest);
+  const std::array<uint8_t, 32> digest = sha256(bytes);
   AlertId id;
   int64_t milliseconds = alert.time / kMillisecond - (alert.time % kMillisecond < 0 ? 1 : 0);
   for (size_t i = 0; i < 6; ++i) id[i] = static_cast<uint8_t>(static_cast<uint64_t>(milliseconds) >> (40 - 8 * i));
-  std::copy(digest, digest + 10, id.begin() + 6);
+  std::copy(digest.begin(), digest.begin() + 10, id.begin() + 6);
   return id;
 }
 

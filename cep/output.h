@@ -1,4 +1,5 @@
-// From a complete match (or a `when` rule's hit) to an alert: suppression, measures, message, evidence and the deterministic id (R31-R40, R72).
+// From a complete match (or a `when` rule's hit) to an alert: suppression, measures, message, evidence and the deterministic id
+// (R31-R40, R72).
 // One thread; allocation is fine here, alerts are rare.
 #pragma once
 

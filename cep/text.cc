@@ -94,10 +94,15 @@ bool is_like(std::string_view text, std::string_view pattern) {
   }
 }
 
+std::array<uint8_t, 32> sha256(std::string_view bytes) {
+  std::array<uint8_t, SHA256_DIGEST_LENGTH> digest;
+  SHA256(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), digest.data());
+  return digest;
+}
+
 std::string short_hash(std::string_view text) {
   static constexpr char kHex[] = "0123456789abcdef";
-  unsigned char digest[SHA256_DIGEST_LENGTH];
-  SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest);
+  const std::array<uint8_t, 32> digest = sha256(text);
   std::string hex;
   for (size_t i = 0; i < 8; ++i) {
     hex += kHex[digest[i] >> 4];

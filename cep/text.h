@@ -2,6 +2,7 @@
 // case only. Results are views of the argument where possible, else owned by the arena. Threads: pure functions.
 #pragma once
 
+#include <array>
 #include <string_view>
 
 #include "cep/value.h"
@@ -16,6 +17,8 @@ std::string_view lower_ascii(std::string_view text, TextArena& texts);
 std::string_view upper_ascii(std::string_view text, TextArena& texts);
 // `%` any text, `_` one code point, `\` takes the next character as itself; the whole text must fit.
 bool is_like(std::string_view text, std::string_view pattern);
+// SHA-256 of the bytes.
+std::array<uint8_t, 32> sha256(std::string_view bytes);
 // The first 16 hex digits of SHA-256.
 std::string short_hash(std::string_view text);
 // All but the last 4 code points replaced by '*'.

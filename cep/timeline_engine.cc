@@ -284,8 +284,9 @@ void TimelineEngine::feed_rings(const Role& role, const Touch& touch) {
       context.counters = &engine_.eval_counters_;
       argument = evaluate(program.pool, ring.argument, context);
     }
+    RingEntryValue value = ring_value(ring, argument, engine_.eval_counters_);
     RingEditor(editor_, bound.shape)
-        .append(touch.time, ring_value(ring, argument, engine_.eval_counters_), engine_.limits_.window_entries_max, &engine_.counters_.window_dropped);
+        .append(touch.time, value, engine_.limits_.window_entries_max, &engine_.counters_.window_dropped);
     appended_.push_back(number);
   }
 }

@@ -1,7 +1,7 @@
 #include "service/cli.h"
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <cerrno>
@@ -28,9 +28,11 @@ std::string understood(const CLI::App& app) {
 std::string unknown_verb(const CLI::App& app, int argc, const char* const* argv) {
   if (argc < 2 || argv[1][0] == '-') return {};
   std::vector<std::string> names;
-  for (const CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; })) names.push_back(verb->get_name());
+  for (const CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; }))
+    names.push_back(verb->get_name());
   if (std::find(names.begin(), names.end(), argv[1]) != names.end()) return {};
-  return fmt::format("weir: there is no verb `{}` {}\nTry weir --help.\n", argv[1], patterns::did_you_mean(argv[1], names));
+  return fmt::format("weir: there is no verb `{}` {}\nTry weir --help.\n", argv[1],
+                     patterns::did_you_mean(argv[1], names));
 }
 
 // Output is buffered: a full disk may show only now. A reader that has gone is no failure.
@@ -73,7 +75,7 @@ int run_cli(int argc, const char* const* argv, const Console& console) {
   } catch (const CLI::ParseError& error) {
     std::ostringstream out;
     std::ostringstream err;
-    const bool asked = app.exit(error, out, err) == 0;    // --help, --version
+    const bool asked = app.exit(error, out, err) == 0;  // --help, --version
     console.print(out.str());
     console.complain(err.str());
     return asked ? kExitFine : kExitBadUse;

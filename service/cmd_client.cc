@@ -94,6 +94,7 @@ class Client {
 cep::Result<std::string> read_all(const std::vector<std::string>& paths) {
   cep::Result<std::vector<std::string>> files = find_files(paths, ".weir");
   if (!files) return files.error();
+  if (files->empty()) return cep::Error{"not_found", "no .weir file there"};
   std::string text;
   for (const std::string& file : *files) {
     const cep::Result<std::string> one = read_whole_file(file);
@@ -116,6 +117,7 @@ std::string rule_name(const std::string& file, const std::string& text) {
 int put_rules(Client& client) {
   const cep::Result<std::vector<std::string>> files = find_files(client.options().files, ".weir");
   if (!files) return client.refuse(files.error().message);
+  if (files->empty()) return client.refuse("no .weir file there");
   for (const std::string& file : *files) {
     const cep::Result<std::string> text = read_whole_file(file);
     if (!text) return client.refuse(text.error().message);

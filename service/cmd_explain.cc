@@ -1,6 +1,6 @@
 // `weir explain`: the machine a rule is compiled to.
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <memory>
 #include <set>
@@ -21,8 +21,8 @@ struct ExplainOptions {
 std::string as_text(const cep::Program& program) {
   const bool bounded = program.horizon_us != cep::kTimeMax;
   return fmt::format("{}horizon {}\nfingerprint {:016x} matching {:016x}\n", program.dump,
-                     bounded ? patterns::duration_text(program.horizon_us) : "the whole retained log", program.fingerprint,
-                     program.matching_fingerprint);
+                     bounded ? patterns::duration_text(program.horizon_us) : "the whole retained log",
+                     program.fingerprint, program.matching_fingerprint);
 }
 
 int cmd_explain(const ExplainOptions& options, const Console& console) {
@@ -33,7 +33,8 @@ int cmd_explain(const ExplainOptions& options, const Console& console) {
   }
   Compilation compilation;
   compile_texts(*texts, compilation);
-  if (!compilation.diagnostics.empty()) console.complain(patterns::to_text(compilation.sources, compilation.diagnostics));
+  if (!compilation.diagnostics.empty())
+    console.complain(patterns::to_text(compilation.sources, compilation.diagnostics));
   if (!compilation.ok) return kExitBadInput;
   if (compilation.book.rules().empty()) {
     console.complain("no rule there\n");
@@ -55,15 +56,15 @@ int cmd_explain(const ExplainOptions& options, const Console& console) {
 void add_explain(CLI::App& app, Action& action) {
   auto options = std::make_shared<ExplainOptions>();
   CLI::App* const verb = app.add_subcommand("explain", "Show the automaton of a rule");
-  verb->add_option("paths", options->paths, "Rule files, or directories with .weir files; - is the standard input")->required();
+  verb->add_option("paths", options->paths, "Rule files, or directories with .weir files; - is the standard input")
+      ->required();
   verb->add_option("--rule", options->rules, "Only this rule; may be given more than once")->allow_extra_args(false);
   verb->add_option("--output", options->output, "text, or dot for Graphviz")->check(CLI::IsMember({"text", "dot"}));
   verb->footer(
       "Example:\n  weir explain rules/cards/card_testing.weir\n"
       "  weir explain --output dot rules/cards/card_testing.weir | dot -Tsvg > card_testing.svg");
-  verb->callback([options, &action] {
-    action = [options](const Console& console) { return cmd_explain(*options, console); };
-  });
+  verb->callback(
+      [options, &action] { action = [options](const Console& console) { return cmd_explain(*options, console); }; });
 }
 
 }  // namespace service

@@ -70,13 +70,13 @@ int cmd_fmt(const FmtOptions& options, const Console& console) {
 void add_fmt(CLI::App& app, Action& action) {
   auto options = std::make_shared<FmtOptions>();
   CLI::App* const verb = app.add_subcommand("fmt", "Write rule files in their one form");
-  verb->add_option("paths", options->paths, "Rule files, or directories with .weir files; - is the standard input")->required();
+  verb->add_option("paths", options->paths, "Rule files, or directories with .weir files; - is the standard input")
+      ->required();
   verb->add_flag("-w,--write", options->write, "Change the files instead of printing");
   verb->add_flag("--check", options->check, "Only name the files that would change; exit with 1 if there are any");
   verb->footer("Example:\n  weir fmt -w rules\n  weir fmt --check rules");
-  verb->callback([options, &action] {
-    action = [options](const Console& console) { return cmd_fmt(*options, console); };
-  });
+  verb->callback(
+      [options, &action] { action = [options](const Console& console) { return cmd_fmt(*options, console); }; });
 }
 
 }  // namespace service

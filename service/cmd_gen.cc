@@ -145,14 +145,20 @@ void add_gen(CLI::App& app, Action& action) {
   gen->footer(
       "Example:\n  weir gen --seed 7 --events 1000000 --truth truth.ndjson > events.ndjson\n"
       "  weir run rules --events events.ndjson");
-  gen->add_option("--seed", generator.seed, "The same seed and --from give the same lines")->check(CLI::NonNegativeNumber)->capture_default_str();
+  gen->add_option("--seed", generator.seed, "The same seed and --from give the same lines")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   gen->add_option("--events", generator.events, "How many lines")->check(CLI::NonNegativeNumber)->capture_default_str();
   gen->add_option("--rate", generator.rate_per_s, "Events per second of event time")->capture_default_str();
   gen->add_option("--from", options->from,
                   "Time of the first event, RFC 3339 or epoch ms; by default the last event is about now");
-  gen->add_option("--keys", generator.keys, "How many cards, users, devices")->check(CLI::NonNegativeNumber)->capture_default_str();
+  gen->add_option("--keys", generator.keys, "How many cards, users, devices")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   gen->add_option("--fraud", generator.fraud, "Planted instances per event")->capture_default_str();
-  gen->add_option("--streams", generator.streams, "Only events of these streams")->delimiter(',')->allow_extra_args(false);
+  gen->add_option("--streams", generator.streams, "Only events of these streams")
+      ->delimiter(',')
+      ->allow_extra_args(false);
   gen->add_option("--truth", options->truth_path, "Write what was planted to this file, a JSON line each");
   gen->add_flag("--pace", options->pace, "Write each line when its time has come instead of at once");
   gen->callback(

@@ -176,7 +176,8 @@ class LogExport {
   cep::Status add_mode(const state::FrameView& frame) {
     cep::Result<ModeChange> change = decode_mode_change(frame.rows);
     if (!change.ok()) return change.error();
-    if (!events_only_) api::JsonWriter(line()).begin_object().field("$mode", mode_text(change->mode)).field("rule", change->rule).end_object();
+    if (!events_only_)
+      api::JsonWriter(line()).begin_object().field("$mode", mode_text(change->mode)).field("rule", change->rule).end_object();
     return cep::ok_status();
   }
 

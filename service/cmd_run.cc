@@ -1,7 +1,7 @@
 // `weir run`: rules over files, with the very engine of the service. Alerts go to the standard output, one a line; the
 // summary, warnings and rejected records to the standard error.
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -21,8 +21,8 @@
 namespace service {
 namespace {
 
-constexpr size_t kRejectedShown = 5;          // records named one by one; the rest is counted
-constexpr size_t kSeenIdsMax = 4'000'000;    // as in the service; when full the oldest are forgotten
+constexpr size_t kRejectedShown = 5;       // records named one by one; the rest is counted
+constexpr size_t kSeenIdsMax = 4'000'000;  // as in the service; when full the oldest are forgotten
 constexpr auto kProgressEvery = std::chrono::milliseconds(500);
 
 struct RunOptions {
@@ -97,7 +97,8 @@ class FileRun {
     }
     pipeline_.apply_rules(compilation_.book.build());
     std::vector<EventFile> files;
-    for (const std::string& file : options_.events) files.push_back(parse_event_file(file, compilation_.book.streams()));
+    for (const std::string& file : options_.events)
+      files.push_back(parse_event_file(file, compilation_.book.streams()));
     auto source = SourceFiles::open(files, compilation_.book.streams(), options_.batch_rows);
     if (!source) return refuse(source.error());
     source_ = std::move(source).value();
@@ -189,7 +190,8 @@ class FileRun {
     text += fmt::format("{} events, {} rejected, {} late, {} alerts, {:.2f} s, {:.0f} events/s\n", pipeline_.rows(),
                         rejected_count_, pipeline_.late_rows(), alert_count_, seconds(), rate());
     for (const auto& [what, count] : rejected_) {
-      text += fmt::format("rejected {} of {}: {}\n", count, what.first.empty() ? "no known stream" : what.first, what.second);
+      text += fmt::format("rejected {} of {}: {}\n", count, what.first.empty() ? "no known stream" : what.first,
+                          what.second);
     }
     const std::pair<const char*, uint64_t> notes[] = {
         {"events later than --until left out", left_out_},
@@ -218,7 +220,7 @@ class FileRun {
   cep::TimeUs arrival_us_ = cep::kTimeMin;
   std::vector<cep::Alert> alerts_;
   std::string line_;
-  std::map<std::pair<std::string, std::string>, uint64_t> rejected_;    // by stream and code
+  std::map<std::pair<std::string, std::string>, uint64_t> rejected_;  // by stream and code
   uint64_t rejected_count_ = 0;
   uint64_t alert_count_ = 0;
   uint64_t left_out_ = 0;
@@ -233,20 +235,23 @@ void add_run(CLI::App& app, Action& action) {
   auto options = std::make_shared<RunOptions>();
   CLI::App* const verb = app.add_subcommand("run", "Run rules over files of events and print the alerts");
   verb->add_option("rules", options->rules, "Rule files, or directories with .weir files")->required();
-  verb->add_option("--events", options->events, "[STREAM=]FILE: .ndjson, .jsonl or .csv, each also .gz or .zst; - is the standard input")
+  verb->add_option("--events", options->events,
+                   "[STREAM=]FILE: .ndjson, .jsonl or .csv, each also .gz or .zst; - is the standard input")
       ->required()
       ->allow_extra_args(false);
   verb->add_option("--list", options->lists, "NAME=FILE: elements of a list, one a line")->allow_extra_args(false);
   verb->add_option("--until", options->until, "Leave out later events and end with time at this instant");
   verb->add_flag("--close", options->close, "No event will come any more: let every deadline pass");
-  verb->add_option("--shards", options->shards, "Shards of the engine; the alerts are the same")->check(CLI::Range(1, 64));
+  verb->add_option("--shards", options->shards, "Shards of the engine; the alerts are the same")
+      ->check(CLI::Range(1, 64));
   verb->add_flag("--strict", options->strict, "Exit with 2 if any event was rejected or late");
-  verb->add_option("--batch", options->batch_rows, "Rows fed at once; the alerts are the same")->check(CLI::Range(1u, cep::kBatchRowsMax));
-  verb->footer("Example:\n  weir run rules/cards --events transactions=cards.ndjson.zst --close\n"
-               "  weir gen --events 100000 | weir run rules --events - > alerts.ndjson");
-  verb->callback([options, &action] {
-    action = [options](const Console& console) { return FileRun(*options, console).run(); };
-  });
+  verb->add_option("--batch", options->batch_rows, "Rows fed at once; the alerts are the same")
+      ->check(CLI::Range(1u, cep::kBatchRowsMax));
+  verb->footer(
+      "Example:\n  weir run rules/cards --events transactions=cards.ndjson.zst --close\n"
+      "  weir gen --events 100000 | weir run rules --events - > alerts.ndjson");
+  verb->callback(
+      [options, &action] { action = [options](const Console& console) { return FileRun(*options, console).run(); }; });
 }
 
 }  // namespace service

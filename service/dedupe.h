@@ -14,7 +14,9 @@
 namespace service {
 
 struct Id16Hash {
-  size_t operator()(const state::Id16& id) const { return static_cast<size_t>(state::load_le<uint64_t>(reinterpret_cast<const char*>(id.data()))); }
+  size_t operator()(const state::Id16& id) const {
+    return static_cast<size_t>(state::load_le<uint64_t>(reinterpret_cast<const char*>(id.data())));
+  }
 };
 
 // Hashes seen within a window of arrival, forgotten a minute at a time.

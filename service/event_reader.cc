@@ -53,7 +53,9 @@ cep::Status EventReader::prepare() {
   const std::string name = without_packing(file_.path);
   const bool is_csv = name.ends_with(".csv");
   if (!is_csv && file_.path != "-" && !name.ends_with(".ndjson") && !name.ends_with(".jsonl")) {
-    return cep::Error{"unknown_format", file_.path + ": events are read from .ndjson, .jsonl and .csv, each also .gz or .zst, and from -"};
+    return cep::Error{
+        "unknown_format",
+        file_.path + ": events are read from .ndjson, .jsonl and .csv, each also .gz or .zst, and from -"};
   }
   cep::Result<std::unique_ptr<ByteSource>> source = ByteSource::open(file_.path);
   if (!source) return source.error();
@@ -62,7 +64,8 @@ cep::Status EventReader::prepare() {
   if (is_csv) {
     if (has_one_stream) file_.stream = schemas_.begin()->first;
     if (file_.stream.empty()) {
-      return cep::Error{"unknown_stream", file_.path + ": several streams are declared; say which one: STREAM=" + file_.path};
+      return cep::Error{"unknown_stream",
+                        file_.path + ": several streams are declared; say which one: STREAM=" + file_.path};
     }
     return read_header();
   }
@@ -161,7 +164,8 @@ cep::Result<std::optional<EventReader::Chunk>> EventReader::next(std::vector<Rej
       break;
     }
     if (std::exchange(skipped_long_, false)) {
-      rejected.push_back({file_.path, records_++, file_.stream, {api::EventCode::kTooLarge, "", "the record is too large"}});
+      rejected.push_back(
+          {file_.path, records_++, file_.stream, {api::EventCode::kTooLarge, "", "the record is too large"}});
     } else if (csv_ != nullptr) {
       take_csv(**record, rejected);
     } else {
@@ -231,7 +235,8 @@ EventReader::Decoder* EventReader::decoder(const std::string& stream) {
   if (known != decoders_.end()) return known->second.get();
   const auto schema = schemas_.find(stream);
   if (schema == schemas_.end()) return nullptr;
-  auto made = std::make_unique<Decoder>(Decoder{api::JsonRows(schema->second), cep::BatchBuilder(schema->second, 0, 0)});
+  auto made =
+      std::make_unique<Decoder>(Decoder{api::JsonRows(schema->second), cep::BatchBuilder(schema->second, 0, 0)});
   return decoders_.emplace(stream, std::move(made)).first->second.get();
 }
 

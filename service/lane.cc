@@ -243,6 +243,7 @@ void Lane::settle(bool checkpoint) {
     begun = done.get();
     for (const std::unique_ptr<Shard>& shard : shards_) shard->wait_until_idle();
     store_->wait_until_stored();
+    if (begun && checkpoint) store_->wait_until_sealed();
   }
 }
 

@@ -60,7 +60,7 @@ class Lane {
   // A question to the shard that owns a key, or to each shard. False: too many wait.
   bool ask_owner(uint64_t key_hash, std::function<void(const cep::Engine&)> question);
   bool ask_all(const std::function<void(uint32_t shard, const cep::Engine&)>& question);
-  // Waits until everything submitted before is processed, stored and (with `checkpoint`) sealed. For tests, drain and `checkpoints trigger`.
+  // Waits until everything submitted before is processed, stored and (with `checkpoint`) sealed: for drain and tests.
   void settle(bool checkpoint);
   bool trigger_checkpoint();
 
@@ -80,7 +80,11 @@ class Lane {
 
  private:
   explicit Lane(LaneOptions options, Sequencer::WallClock clock);
+  struct Recovery;
   cep::Status recover(std::vector<std::string>& notes);
+  cep::Status open_parts(Recovery& recovery, std::vector<std::string>& notes);
+  cep::Status read_checkpoint(Recovery& recovery, std::vector<std::string>& notes);
+  cep::Status restore_state(Recovery& recovery);
   cep::Status restore_keys(const std::vector<std::pair<state::KeyRecord, uint32_t>>& records);
   cep::Status restore_waiting_rows(const state::SealedCheckpoint& checkpoint);
   cep::Status replay_log(uint64_t from);

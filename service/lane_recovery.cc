@@ -27,84 +27,111 @@ cep::Result<std::unique_ptr<Lane>> Lane::open(LaneOptions options, Sequencer::Wa
   return lane;
 }
 
+// What recovery carries from step to step.
+struct Lane::Recovery {
+  std::unique_ptr<state::LogWriter> log;
+  state::LogRecovery found;                                          // at the log's end
+  state::Restored restored;
+  std::vector<std::pair<state::KeyRecord, uint32_t>> records;        // live keys and their segments
+  Registry registry;
+  SavedControl control;
+  uint64_t replay_from = 0;
+  std::vector<cep::ProgramId> renewed;                               // programs that start anew
+};
+
 cep::Status Lane::recover(std::vector<std::string>& notes) {
   cep::TimeUs began = clock_();
+  Recovery recovery;
+  if (cep::Status status = open_parts(recovery, notes); !status.ok()) return status;
+  if (cep::Status status = read_checkpoint(recovery, notes); !status.ok()) return status;
+  if (cep::Status status = restore_state(recovery); !status.ok()) return status;
+  store_->start();
+  for (const std::unique_ptr<Shard>& shard : shards_) shard->start();
+  if (cep::Status status = replay_log(recovery.replay_from); !status.ok()) return status;
+  for (const std::unique_ptr<Shard>& shard : shards_) shard->wait_until_idle();
+  sequencer_->start();
+  work_thread_ = std::thread([this] { run_work(); });
+  recovery_us_ = clock_() - began;
+  return cep::ok_status();
+}
+
+cep::Status Lane::open_parts(Recovery& recovery, std::vector<std::string>& notes) {
   cep::Result<state::DataDir> dir = state::DataDir::open(*files_, options_.data_dir, options_.log_root);
   if (!dir.ok()) return dir.error();
   dir_ = std::move(*dir);
   options_.sequencer.log_dir = dir_.log_dir;
   cep::Result<std::unique_ptr<state::LogWriter>> log = state::LogWriter::open(*files_, dir_.log_dir);
   if (!log.ok()) return log.error();
-  state::LogRecovery found = (*log)->recovery();
-  if (found.cut_bytes > 0) notes.push_back("cut " + std::to_string(found.cut_bytes) + " bytes of unfinished writes off the event log");
-  cep::Result<bool> anew = state::check_parts(*files_, dir_, found);
+  recovery.log = std::move(*log);
+  recovery.found = recovery.log->recovery();
+  if (recovery.found.cut_bytes > 0) {
+    notes.push_back("cut " + std::to_string(recovery.found.cut_bytes) + " bytes of unfinished writes off the event log");
+  }
+  cep::Result<bool> anew = state::check_parts(*files_, dir_, recovery.found);
   if (!anew.ok()) return anew.error();
   if (*anew) notes.push_back("state/ is missing: everything is computed again from the event log, which begins at 0");
   cep::Result<std::unique_ptr<state::Env>> env = state::open_state(*files_, dir_, options_.shards);
   if (!env.ok()) return env.error();
   env_ = std::move(*env);
+  return cep::ok_status();
+}
 
-  std::vector<std::pair<state::KeyRecord, uint32_t>> records;
+// The last sealed checkpoint, or the beginning of a log that has never had one.
+cep::Status Lane::read_checkpoint(Recovery& recovery, std::vector<std::string>& notes) {
   cep::Result<state::Restored> restored = state::restore_checkpoint(*env_, 0, [&](const state::KeyRecord& record, uint32_t segment) {
-    records.emplace_back(record, segment);
+    recovery.records.emplace_back(record, segment);
     return cep::ok_status();
   });
   if (!restored.ok()) return restored.error();
-  notes.insert(notes.end(), restored->notes.begin(), restored->notes.end());
-  Registry registry;
-  SavedControl control;
-  uint64_t replay_from = 0;
-  if (restored->checkpoint.has_value()) {
-    if (cep::Status covers = state::check_log_covers(*restored->checkpoint, found.first_offset, found.end_offset); !covers.ok()) return covers;
-    cep::Result<SavedControl> decoded = decode_control(restored->checkpoint->control);
-    if (!decoded.ok()) return decoded.error();
-    control = std::move(*decoded);
-    cep::Result<Registry> saved = Registry::restore(control.registry);
-    if (!saved.ok()) return saved.error();
-    registry = std::move(*saved);
-    replay_from = restored->checkpoint->applied_through;
-  } else if (found.first_offset > 0) {
-    return cep::Error{"state_missing", "the event log begins at offset " + std::to_string(found.first_offset) +
-                                           " and no checkpoint was sealed: restore state/ from a copy"};
-  }
-  std::vector<cep::ProgramId> renewed = registry.renew_recompiled();
-  for (const std::string& rule : registry.recompiled()) {
+  recovery.restored = std::move(*restored);
+  notes.insert(notes.end(), recovery.restored.notes.begin(), recovery.restored.notes.end());
+  const std::optional<state::SealedCheckpoint>& checkpoint = recovery.restored.checkpoint;
+  const state::LogRecovery& found = recovery.found;
+  cep::Status covers = state::check_log_covers(checkpoint, found.first_offset, found.end_offset);
+  if (!covers.ok() || !checkpoint.has_value()) return covers;
+  cep::Result<SavedControl> control = decode_control(checkpoint->control);
+  if (!control.ok()) return control.error();
+  recovery.control = std::move(*control);
+  cep::Result<Registry> saved = Registry::restore(recovery.control.registry);
+  if (!saved.ok()) return saved.error();
+  recovery.registry = std::move(*saved);
+  recovery.replay_from = checkpoint->applied_through;
+  recovery.renewed = recovery.registry.renew_recompiled();
+  for (const std::string& rule : recovery.registry.recompiled()) {
     notes.push_back("rule " + rule + " compiles to another program than before: it starts anew from the event log");
   }
+  return cep::ok_status();
+}
 
-  store_ = std::make_unique<Store>(*env_, std::move(restored->history), options_.retention, clock_);
+// Store, shards and sequencer as they were when the checkpoint was sealed; no thread runs yet.
+cep::Status Lane::restore_state(Recovery& recovery) {
+  store_ = std::make_unique<Store>(*env_, std::move(recovery.restored.history), options_.retention, clock_);
   store_->on_alerts_stored([this] {
     std::lock_guard lock(hook_mutex_);
     if (alerts_hook_) alerts_hook_();
   });
-  cep::RuleSetPtr rules = registry.rule_set();
+  cep::RuleSetPtr rules = recovery.registry.rule_set();
   for (uint32_t s = 0; s < options_.shards; ++s) {
     shards_.push_back(std::make_unique<Shard>(s, options_.shards, options_.sequencer.limits, *store_));
     shards_.back()->set_rules(rules);
   }
-  if (cep::Status status = restore_keys(records); !status.ok()) return status;
-  sequencer_ = std::make_unique<Sequencer>(options_.sequencer, *files_, std::move(*log), registry, shards_, *store_, clock_);
-  sequencer_->restore_clock(control.clocks, control.streams);
+  if (cep::Status status = restore_keys(recovery.records); !status.ok()) return status;
+  recovery.records.clear();
+  sequencer_ =
+      std::make_unique<Sequencer>(options_.sequencer, *files_, std::move(recovery.log), recovery.registry, shards_, *store_, clock_);
+  sequencer_->restore_clock(recovery.control.clocks, recovery.control.streams);
   for (const auto& [timeline, watermark] : sequencer_->watermarks()) {
     for (const std::unique_ptr<Shard>& shard : shards_) shard->engine().restore_frontier(timeline, watermark);
   }
-  if (restored->checkpoint.has_value()) {
-    if (cep::Status status = restore_waiting_rows(*restored->checkpoint); !status.ok()) return status;
+  if (recovery.restored.checkpoint.has_value()) {
+    if (cep::Status status = restore_waiting_rows(*recovery.restored.checkpoint); !status.ok()) return status;
   }
-  if (!renewed.empty()) {
-    cep::Result<std::unique_ptr<WarmStart>> warm =
-        WarmStart::open(*files_, dir_.log_dir, found.first_offset, registry, renewed, options_.sequencer.limits);
-    if (!warm.ok()) return warm.error();
-    if (cep::Status status = (*warm)->feed_until(replay_from); !status.ok()) return status;
-    for (const std::unique_ptr<Shard>& shard : shards_) shard->engine().adopt(*(*warm)->engine(), renewed);
-  }
-  store_->start();
-  for (const std::unique_ptr<Shard>& shard : shards_) shard->start();
-  if (cep::Status status = replay_log(replay_from); !status.ok()) return status;
-  for (const std::unique_ptr<Shard>& shard : shards_) shard->wait_until_idle();
-  sequencer_->start();
-  work_thread_ = std::thread([this] { run_work(); });
-  recovery_us_ = clock_() - began;
+  if (recovery.renewed.empty()) return cep::ok_status();
+  cep::Result<std::unique_ptr<WarmStart>> warm = WarmStart::open(*files_, dir_.log_dir, recovery.found.first_offset, recovery.registry,
+                                                                 recovery.renewed, options_.sequencer.limits);
+  if (!warm.ok()) return warm.error();
+  if (cep::Status status = (*warm)->feed_until(recovery.replay_from); !status.ok()) return status;
+  for (const std::unique_ptr<Shard>& shard : shards_) shard->engine().adopt(*(*warm)->engine(), recovery.renewed);
   return cep::ok_status();
 }
 

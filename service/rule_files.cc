@@ -22,9 +22,11 @@ std::set<std::string> declared_names(const RuleText& text) {
   const patterns::File file = patterns::parse(sources, sources.add(text.name, text.text), diagnostics);
   std::set<std::string> names;
   for (const patterns::Statement& statement : file.statements) {
-    if (const auto* stream = std::get_if<patterns::StreamDecl>(&statement.body)) names.insert("stream " + stream->name.text);
+    if (const auto* stream = std::get_if<patterns::StreamDecl>(&statement.body))
+      names.insert("stream " + stream->name.text);
     if (const auto* list = std::get_if<patterns::ListDecl>(&statement.body)) names.insert("list " + list->name.text);
-    if (const auto* table = std::get_if<patterns::TableDecl>(&statement.body)) names.insert("table " + table->name.text);
+    if (const auto* table = std::get_if<patterns::TableDecl>(&statement.body))
+      names.insert("table " + table->name.text);
   }
   return names;
 }
@@ -86,8 +88,8 @@ cep::Result<std::vector<std::string>> find_files(const std::vector<std::string>&
       continue;
     }
     std::vector<std::string> found;
-    for (auto entry = fs::recursive_directory_iterator(path, error); !error && entry != fs::recursive_directory_iterator();
-         entry.increment(error)) {
+    for (auto entry = fs::recursive_directory_iterator(path, error);
+         !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
       if (entry->is_regular_file() && entry->path().string().ends_with(suffix)) found.push_back(entry->path().string());
     }
     if (error) return cep::Error{"io_error", path + ": " + error.message()};
@@ -95,7 +97,8 @@ cep::Result<std::vector<std::string>> find_files(const std::vector<std::string>&
     files.insert(files.end(), found.begin(), found.end());
   }
   std::set<std::string> seen;
-  std::erase_if(files, [&](const std::string& file) { return !seen.insert(fs::path(file).lexically_normal().string()).second; });
+  std::erase_if(
+      files, [&](const std::string& file) { return !seen.insert(fs::path(file).lexically_normal().string()).second; });
   return files;
 }
 

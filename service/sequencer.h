@@ -1,5 +1,5 @@
-// The log thread: the one place where order is made. Requests are deduplicated, appended, flushed together (linger: 2 ms or 256 KB, none when
-// a control record waits) and only then dispatched: clock, lateness, shards, answer (logged, then processed).
+// The log thread: the one place where order is made. Requests are deduplicated, appended, flushed together (linger: 2 ms or 256 KB,
+// none when a control record waits) and only then dispatched: clock, lateness, shards, answer (logged, then processed).
 // Threads: submit and post from any thread; everything else belongs to the log thread, or to the caller before start().
 #pragma once
 
@@ -77,7 +77,8 @@ class Sequencer {
   ~Sequencer();
 
   // Recovery, before start: the clock as of the checkpoint, then every frame from there on.
-  void restore_clock(const std::vector<cep::TimelineClock>& clocks, const std::map<cep::StreamId, std::map<cep::SourceId, cep::TimeUs>>& streams);
+  void restore_clock(const std::vector<cep::TimelineClock>& clocks,
+                     const std::map<cep::StreamId, std::map<cep::SourceId, cep::TimeUs>>& streams);
   void remember(const state::FrameView& frame);                // dedupe tables only
   cep::Status replay(const state::FrameView& frame);
 

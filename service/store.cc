@@ -79,8 +79,8 @@ cep::Status Store::commit_delivery(const state::DeliveryChange& change) {
 }
 
 bool Store::begin_checkpoint(uint32_t* sequence, std::vector<uint32_t>* victims) {
-  std::lock_guard lock(checkpoint_mutex_);
-  if (checkpoint_running_) return false;
+  std::unique_lock lock(checkpoint_mutex_, std::try_to_lock);   // the sequencer never waits for a transaction of this thread
+  if (!lock.owns_lock() || checkpoint_running_) return false;
   checkpoint_running_ = true;
   checkpoint_began_us_ = clock_();
   *sequence = checkpoint_.next_sequence();
@@ -97,27 +97,36 @@ void Store::wait_until_stored() {
   (void)write([](state::WriteTxn&) { return cep::ok_status(); });
 }
 
+void Store::wait_until_sealed() {
+  std::unique_lock lock(checkpoint_mutex_);
+  sealed_.wait(lock, [&] { return !checkpoint_running_; });
+}
+
 std::vector<state::KeptSeal> Store::seals() const {
   std::lock_guard lock(checkpoint_mutex_);
   return checkpoint_.seals();
 }
 
+// Outputs first: a piece of a checkpoint is written only between two of their commits, so an alert waits for one piece at most.
 void Store::run() {
   for (;;) {
-    std::optional<Item> item = queue_.pop_for(std::chrono::milliseconds(1000));
-    if (!item && queue_.is_closed()) break;
+    bool idle = !has_checkpoint_work();
+    std::optional<Item> item = idle ? queue_.pop_for(std::chrono::milliseconds(1000)) : queue_.try_pop();
+    if (!item && idle && queue_.is_closed()) break;
     auto until = std::chrono::steady_clock::now() + kGatherTime;
     while (item) {
       gather(std::move(*item));
-      if (!pending_tasks_.empty()) {       // somebody waits: take what is there already, and commit
-        item = queue_.try_pop();
-      } else {
-        auto left = until - std::chrono::steady_clock::now();
-        item = left.count() > 0 ? queue_.pop_for(left) : queue_.try_pop();
-      }
       if (pending_alerts_.size() + pending_rejected_.size() >= kAlertsWaitingMax) commit_outputs();
+      // Somebody waits, or a checkpoint does: take what is there already, and commit.
+      bool hurried = !pending_tasks_.empty() || has_checkpoint_work();
+      auto left = until - std::chrono::steady_clock::now();
+      item = hurried || left.count() <= 0 ? queue_.try_pop() : queue_.pop_for(left);
     }
+#ifdef WEIR_MUTANT_SEAL_BEFORE_ALERTS
+    while (has_checkpoint_work()) step_checkpoint();
+#endif
     commit_outputs();
+    if (has_checkpoint_work()) step_checkpoint();
     expire();
   }
   commit_outputs();
@@ -132,10 +141,9 @@ void Store::gather(Item item) {
   } else if (auto* task = std::get_if<Task>(&item)) {
     pending_tasks_.push_back(std::move(*task));
   } else if (auto* slice = std::get_if<ShardSlice>(&item)) {
-    add_slice(std::move(*slice));
+    slices_.push_back(std::move(*slice));
   } else if (auto* barrier = std::get_if<Barrier>(&item)) {
     barrier_ = std::make_unique<Barrier>(std::move(*barrier));
-    seal_if_complete();
   }
 }
 
@@ -212,40 +220,57 @@ std::vector<AlertCount> Store::alert_counts() const {
   return counts;
 }
 
-// T2. The alerts that came before this slice are committed first: alerts up to L stored, then L sealed.
-void Store::add_slice(ShardSlice slice) {
-#ifndef WEIR_MUTANT_SEAL_BEFORE_ALERTS
-  commit_outputs();
-#endif
-  size_t first = 0;
-  while (first < slice.records.size()) {
-    size_t last = first;
-    size_t bytes = 0;
-    while (last < slice.records.size() && (last == first || bytes + slice.records[last].bytes.size() <= kSliceBytesMax)) {
-      bytes += slice.records[last++].bytes.size();
-    }
-    std::span<const state::KeyRecord> part(&slice.records[first], last - first);
-    for (;;) {
-      std::unique_lock lock(checkpoint_mutex_);
-      cep::Status status = checkpoint_.add_slice(slice.shard, part);
-      lock.unlock();
-      if (status.ok()) break;
-      WEIR_CHECK(status.error().code == "disk_full", status.error().message.c_str());
-      ++counters_.disk_full_waits;
-      std::this_thread::sleep_for(kDiskFullRetry);
-    }
-    first = last;
-  }
-  for (cep::BufferedRows& rows : slice.buffered) {
-    if (!rows.positions.empty()) buffered_.push_back(std::move(rows));
-  }
-  ++slices_in_;
-  seal_if_complete();
+bool Store::has_checkpoint_work() const {
+  bool complete = barrier_ != nullptr && slices_in_ == barrier_->shard_count;
+  return !slices_.empty() || complete || has_dead_segments_;
 }
 
-// T3, then T4 in slices.
-void Store::seal_if_complete() {
-  if (barrier_ == nullptr || slices_in_ < barrier_->shard_count) return;
+// One transaction of a checkpoint: a piece of a slice (T2), the seal once all slices are in (T3), or some cleaning (T4). What a slice
+// came behind was committed before this is called: alerts up to L stored, then L sealed.
+void Store::step_checkpoint() {
+  if (!slices_.empty()) {
+    write_piece(slices_.front());
+    if (slice_written_ < slices_.front().records.size()) return;
+    for (cep::BufferedRows& rows : slices_.front().buffered) {
+      if (!rows.positions.empty()) buffered_.push_back(std::move(rows));
+    }
+    slices_.pop_front();
+    slice_written_ = 0;
+    ++slices_in_;
+  } else if (barrier_ != nullptr && slices_in_ == barrier_->shard_count) {
+    seal();
+  } else {
+    std::lock_guard lock(checkpoint_mutex_);
+    cep::Result<size_t> cleaned = checkpoint_.clean_some();
+    has_dead_segments_ = cleaned.ok() && *cleaned > 0;      // a full disk: the next seal tries again
+  }
+}
+
+void Store::write_piece(const ShardSlice& slice) {
+  size_t last = slice_written_;
+  for (size_t bytes = 0; last < slice.records.size(); ++last) {
+    bytes += slice.records[last].bytes.size();
+    if (last > slice_written_ && bytes > kSliceBytesMax) break;
+  }
+  std::span<const state::KeyRecord> piece(slice.records.data() + slice_written_, last - slice_written_);
+  if (!piece.empty()) patiently([&] { return checkpoint_.add_slice(slice.shard, piece); });
+  slice_written_ = last;
+}
+
+// A step of the checkpoint writer, again and again while the disk is full; any other failure is not survivable.
+void Store::patiently(const std::function<cep::Status()>& step) {
+  for (;;) {
+    std::unique_lock lock(checkpoint_mutex_);
+    cep::Status status = step();
+    lock.unlock();
+    if (status.ok()) return;
+    WEIR_CHECK(status.error().code == "disk_full", status.error().message.c_str());
+    ++counters_.disk_full_waits;
+    std::this_thread::sleep_for(kDiskFullRetry);
+  }
+}
+
+void Store::seal() {
   state::SealedCheckpoint seal;
   seal.sequence = barrier_->sequence;
   seal.applied_through = barrier_->applied_through;
@@ -261,30 +286,20 @@ void Store::seal_if_complete() {
   }
   seal.control = std::move(barrier_->control);
   seal.shard_count = barrier_->shard_count;
-  for (;;) {
-    std::unique_lock lock(checkpoint_mutex_);
-    cep::Status status = checkpoint_.seal(seal);
-    lock.unlock();
-    if (status.ok()) break;
-    WEIR_CHECK(status.error().code == "disk_full", status.error().message.c_str());
-    ++counters_.disk_full_waits;
-    std::this_thread::sleep_for(kDiskFullRetry);
-  }
+  patiently([&] { return checkpoint_.seal(seal); });
   cep::TimeUs now = clock_();
   std::lock_guard lock(checkpoint_mutex_);
-  for (;;) {
-    cep::Result<size_t> cleaned = checkpoint_.clean_some();
-    if (!cleaned.ok() || *cleaned == 0) break;      // a full disk: the next seal tries again
-  }
   counters_.log_floor_offset = checkpoint_.log_floor_offset();
   counters_.checkpoint_us = now - checkpoint_began_us_;
   counters_.checkpoint.observe(now - checkpoint_began_us_);
   counters_.sealed_at_us = now;
   ++counters_.checkpoints;
-  checkpoint_running_ = false;
   barrier_.reset();
   slices_in_ = 0;
   buffered_.clear();
+  has_dead_segments_ = true;       // perhaps: cleaning says
+  checkpoint_running_ = false;
+  sealed_.notify_all();
 }
 
 void Store::expire() {

@@ -1,11 +1,13 @@
 // The store thread: the only writer of the state environment. Alerts, rejected events and delivery changes go out together (T1, at most
-// every 5 ms); checkpoint slices (T2) and the seal (T3) in the order they arrive, so that alerts caused below a barrier are stored
-// before its seal. A full disk is waited out: nothing taken is dropped.
+// every 5 ms); between two of them one piece of a checkpoint slice (T2), and the seal (T3) when all slices are in. A slice comes behind
+// the alerts its shard made before, and those are committed first: alerts caused below a barrier are stored before its seal.
+// A full disk is waited out: nothing taken is dropped.
 // Threads: every function may be called from any thread; `run` is the thread.
 #pragma once
 
 #include <atomic>
 #include <condition_variable>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -89,8 +91,10 @@ class Store {
   bool begin_checkpoint(uint32_t* sequence, std::vector<uint32_t>* victims);
   void put_slice(ShardSlice slice);
   void put_barrier(Barrier barrier);
-  // Waits until everything put before is durable.
+  // Waits until every alert, rejected event and task put before is durable.
   void wait_until_stored();
+  // Waits until no checkpoint is under way. Its slices and barrier must have been put.
+  void wait_until_sealed();
 
   // Called on the store thread after alerts became visible. Set before start.
   void on_alerts_stored(std::function<void()> hook) { alerts_hook_ = std::move(hook); }
@@ -121,8 +125,11 @@ class Store {
   void commit_outputs();
   void count_alerts(const std::vector<state::Appended>& appended, cep::TimeUs now);
   cep::Status write_patiently(const state::Env::WriteBody& body);
-  void add_slice(ShardSlice slice);
-  void seal_if_complete();
+  bool has_checkpoint_work() const;
+  void step_checkpoint();
+  void write_piece(const ShardSlice& slice);
+  void seal();
+  void patiently(const std::function<cep::Status()>& step);
   void expire();
 
   state::Env& env_;
@@ -144,9 +151,13 @@ class Store {
   mutable std::mutex checkpoint_mutex_;           // guards the writer's numbers for begin_checkpoint and seals()
   state::CheckpointWriter checkpoint_;
   bool checkpoint_running_ = false;
+  std::condition_variable sealed_;
   cep::TimeUs checkpoint_began_us_ = 0;
   std::unique_ptr<Barrier> barrier_;
+  std::deque<ShardSlice> slices_;                 // waiting, the front one in part written
+  size_t slice_written_ = 0;                      // records of the front one
   uint32_t slices_in_ = 0;
+  bool has_dead_segments_ = false;
   std::vector<cep::BufferedRows> buffered_;
   StoreCounters counters_;
   mutable std::mutex counts_mutex_;               // guards the one below

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What somebody with a bare Debian 12 sees: a fresh bookworm of debootstrap's minbase, in it a clone of HEAD and nothing
-# else; then `make demo` and `make test`, as the README says, with `make` as the only package installed by hand.
+# else; then the one `apt-get install` of the README, `make demo` and `make test`.
 # Usage, as root: tests/e2e/chroot.sh [REPOSITORY]   (default: the tree of this script; uncommitted changes stay outside)
 # Environment: DEMO_SECONDS (5), JOBS (all cores), TARGETS ("demo test"), KEEP=1 keeps the directory.
 # Needs debootstrap, git, the network. Takes what apt knows of mirrors and proxies from this machine. Exit status 0: both
@@ -57,8 +57,10 @@ ln -s /proc/self/fd "$root/dev/fd"
 ln -s pts/ptmx "$root/dev/ptmx"
 
 git clone -q --no-local "$repository" "$root/root/weir"
-step "clone of $(git -C "$root/root/weir" log -1 --format='%h %s'); apt-get install make"
-inside 'apt-get update -qq && apt-get install -y -qq --no-install-recommends make >/dev/null 2>&1'
+install=$(grep -o 'apt-get install -y [a-z0-9 -]*' "$root/root/weir/README.md" | head -n 1)
+[[ -n $install ]] || { echo 'chroot: the README does not say what to install' >&2; exit 1; }
+step "clone of $(git -C "$root/root/weir" log -1 --format='%h %s'); $install"
+inside "apt-get update && $install" >"$work/install.log" 2>&1 || { tail -n 20 "$work/install.log"; exit 1; }
 
 status=0
 for target in ${TARGETS:-demo test}; do

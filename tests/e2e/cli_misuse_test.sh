@@ -51,6 +51,8 @@ refused 3 'the standard input can be read only once' "$weir" run rule.weir --eve
 for verb in check explain fmt test; do refused 2 'absent: No such file' "$weir" "$verb" absent; done
 for verb in check fmt; do refused 2 'no .weir file there' "$weir" "$verb" empty; done
 refused 2 'no .test file there' "$weir" test empty
+refused 2 'no .weir file there' "$weir" rules put empty
+refused 2 'no .weir file there' "$weir" rules deploy empty
 refused 2 'no rule' "$weir" run empty --events pay.ndjson
 refused 2 'no rule' "$weir" run streams_only.weir --events pay.ndjson
 refused 2 'no rule' "$weir" explain streams_only.weir

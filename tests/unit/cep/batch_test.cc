@@ -1,3 +1,4 @@
+// Building batches row by row: values, nulls, rows given up, the builder used again.
 #include "cep/batch.h"
 
 #include <gtest/gtest.h>

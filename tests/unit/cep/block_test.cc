@@ -129,7 +129,9 @@ TEST(BlockTest, ImagesAreSoundAndDamagedOnesAreRefused) {
   int refused = 0;
   for (int i = 0; i < 20'000; ++i) {                     // run under the sanitizers this finds reads outside the block
     copy = image;
-    for (int flips = 1 + static_cast<int>(random() % 3); flips > 0; --flips) copy[random() % copy.size()] ^= static_cast<uint8_t>(1u << random() % 8);
+    for (int flips = 1 + static_cast<int>(random() % 3); flips > 0; --flips) {
+      copy[random() % copy.size()] ^= static_cast<uint8_t>(1u << random() % 8);
+    }
     if (random() % 4 == 0) copy.resize(random() % copy.size());
     if (copy.size() < sizeof(BlockHeader)) continue;
     refused += verify_block(copy, parts, *rules) ? 0 : 1;

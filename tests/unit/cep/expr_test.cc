@@ -1,3 +1,4 @@
+// Expressions by row: three-valued logic, exact numbers, conditions over bound events (R41-R53).
 #include "cep/expr.h"
 
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// Lists: elements of every type, tuples, decimals of another scale (R60).
 #include "cep/list.h"
 
 #include <gtest/gtest.h>

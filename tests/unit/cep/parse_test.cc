@@ -1,3 +1,4 @@
+// Texts to values: numbers by their digits, times, addresses (R54, R55).
 #include "cep/parse.h"
 
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// Predicates by column against the same conditions by row.
 #include "cep/predicate_set.h"
 
 #include <gtest/gtest.h>

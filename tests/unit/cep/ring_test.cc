@@ -1,4 +1,5 @@
-// Windows on a ring against a plain list of events: every aggregate, many spans, nulls, exclusion of the newest, growth and the entry limit.
+// Windows on a ring against a plain list of events: every aggregate, many spans, nulls, exclusion of the newest, growth and the
+// entry limit.
 #include "cep/ring.h"
 
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// Packed rows: what comes out is what went in, and damaged rows are refused without a read outside.
 #include "cep/row.h"
 
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// Values: exact comparison across kinds, and how they print.
 #include "cep/value.h"
 
 #include <gtest/gtest.h>

@@ -213,12 +213,13 @@ TEST(Parser, PatternAndTextLimitsAreDiagnostics) {
 }
 
 TEST(Parser, ReadsEveryCharacterOfUtf8AndNothingElse) {
-  for (const char* const good : {"\xC3\xA9", "\xE2\x82\xAC", "\xED\x9F\xBF", "\xEE\x80\x80", "\xF0\x9F\x98\x80", "\xF4\x8F\xBF\xBF"}) {
+  for (const char* const good :
+       {"\xC3\xA9", "\xE2\x82\xAC", "\xED\x9F\xBF", "\xEE\x80\x80", "\xF0\x9F\x98\x80", "\xF4\x8F\xBF\xBF"}) {
     EXPECT_EQ(Parsed(std::string("drop rule \"") + good + "\"; -- " + good).found(), Found{}) << good;
   }
   // Lone and missing followers, overlong forms, a surrogate, beyond the last code point.
-  for (const char* const bad : {"\x80", "\xFF", "\xC3", "\xE2\x82", "\xC0\xAF", "\xE0\x9F\xBF", "\xED\xA0\x80", "\xF0\x8F\xBF\xBF",
-                                "\xF4\x90\x80\x80", "\xF8\x88\x80\x80\x80"}) {
+  for (const char* const bad : {"\x80", "\xFF", "\xC3", "\xE2\x82", "\xC0\xAF", "\xE0\x9F\xBF", "\xED\xA0\x80",
+                                "\xF0\x8F\xBF\xBF", "\xF4\x90\x80\x80", "\xF8\x88\x80\x80\x80"}) {
     const Found found = Parsed(std::string("drop rule \"") + bad + "\";").found();
     ASSERT_EQ(found.size(), 1u) << bad;
     EXPECT_EQ(found[0].substr(0, 5), "E0010");
