@@ -22,10 +22,7 @@ class SubmissionBuilder {
   void add(const api::SubmitItem& item) {
     if (item.kind == api::SubmitItem::Kind::kWatermark) {
       flush();
-      Submission::Part part;
-      part.watermark.time_us = item.watermark_us;
-      if (item.stream != api::SubmitItem::kAllStreams) part.watermark.stream = submission_.request->streams[item.stream];
-      submission_.parts.push_back(std::move(part));
+      add_watermark(item);
       return;
     }
     if (item.stream != stream_ || rows_.size() >= cep::kBatchRowsMax) flush();
@@ -39,8 +36,7 @@ class SubmissionBuilder {
     const std::string& stream = submission_.request->streams[stream_];
     auto known = registry_.streams().find(stream);
     if (known == registry_.streams().end()) {
-      api::RowError error{api::EventCode::kUnknownStream, "", "no stream `" + stream + "` is declared; deploy its `create stream` first"};
-      for (size_t i = 0; i < rows_.size(); ++i) reject(i, stream, error);
+      for (size_t i = 0; i < rows_.size(); ++i) reject(i, stream, unknown_stream(stream));
     } else {
       Submission::Part part;
       part.schema = known->second;
@@ -57,6 +53,20 @@ class SubmissionBuilder {
   static LogRows& rows_decoder() {
     thread_local LogRows rows;
     return rows;
+  }
+  void add_watermark(const api::SubmitItem& item) {
+    Submission::Part part;
+    part.watermark.time_us = item.watermark_us;
+    if (item.stream != api::SubmitItem::kAllStreams) part.watermark.stream = submission_.request->streams[item.stream];
+    const std::string& stream = part.watermark.stream;
+    if (!stream.empty() && !registry_.streams().contains(stream)) {
+      submission_.rejected.push_back({item.index, stream, unknown_stream(stream), {}});
+      return;
+    }
+    submission_.parts.push_back(std::move(part));
+  }
+  static api::RowError unknown_stream(const std::string& stream) {
+    return {api::EventCode::kUnknownStream, "", "no stream `" + stream + "` is declared; deploy its `create stream` first"};
   }
   void reject(size_t i, const std::string& stream, const api::RowError& error) {
     submission_.rejected.push_back({index_[i], stream, error, std::string(rows_[i].substr(0, api::kRejectedRawMax))});

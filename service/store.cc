@@ -11,7 +11,7 @@ namespace {
 constexpr uint16_t kLane = 0;
 constexpr size_t kSliceBytesMax = 256 << 10;
 constexpr uint64_t kVictimRecordsMax = 50'000;
-constexpr auto kGatherTime = std::chrono::milliseconds(5);
+constexpr auto kGatherTime = std::chrono::milliseconds(1);     // then the commit itself gathers: what comes meanwhile goes with the next
 constexpr auto kDiskFullRetry = std::chrono::milliseconds(100);
 constexpr cep::DurationUs kExpiryEvery = 10 * cep::kSecond;
 constexpr size_t kExpireRecordsMax = 2'000;

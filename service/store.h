@@ -1,6 +1,7 @@
-// The store thread: the only writer of the state environment. Alerts, rejected events and delivery changes go out together (T1, at most
-// every 5 ms); between two of them one piece of a checkpoint slice (T2), and the seal (T3) when all slices are in. A slice comes behind
-// the alerts its shard made before, and those are committed first: alerts caused below a barrier are stored before its seal.
+// The store thread: the only writer of the state environment. Alerts, rejected events and delivery changes go out together (T1, one
+// commit after the other while there are any); between two of them one piece of a checkpoint slice (T2), and the seal (T3) when all
+// slices are in. A slice comes behind the alerts its shard made before, and those are committed first: alerts caused below a barrier
+// are stored before its seal.
 // A full disk is waited out: nothing taken is dropped.
 // Threads: every function may be called from any thread; `run` is the thread.
 #pragma once

@@ -178,6 +178,10 @@ def receive(options):
         request_queue_size = 256
         daemon_threads = True
 
+        def handle_error(self, request, client_address):
+            if not isinstance(sys.exc_info()[1], ConnectionError):    # Weir was killed: that is the plan
+                super().handle_error(request, client_address)
+
     Receiver(("127.0.0.1", options.receive), make_handler(verifier, Book(options.book))).serve_forever()
 
 

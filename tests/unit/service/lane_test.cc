@@ -55,6 +55,15 @@ TEST_F(LaneTest, TakesRowsAndNamesWhatItDoesNotTake) {
   EXPECT_EQ(kept->items.front().event.stream, "payments");
 }
 
+TEST_F(LaneTest, AWatermarkOfAnUnknownStreamIsRejected) {
+  open();
+  deploy(*lane_, kPayments);
+  const std::string lines = "{\"$watermark\": \"2026-01-05T00:00:09Z\", \"stream\": \"nope\"}\n" + payment("1", "a", "1.00", 0);
+  const api::SubmitAnswer answer = submit(*lane_, lines);
+  EXPECT_EQ(rejected_codes(answer), std::vector<std::string>{"0 unknown_stream"});
+  EXPECT_EQ(answer.accepted, 1u);
+}
+
 TEST_F(LaneTest, SeenIdsCountOnceAlsoAfterARestart) {
   open();
   deploy(*lane_, std::string(kPayments) + kProbeRule);
