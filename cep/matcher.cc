@@ -66,20 +66,25 @@ void ChainEvents::for_each(uint16_t wanted, const std::function<void(const RowRe
   }
 }
 
+EvalContext context_of(const MatchScope& scope) {
+  EvalContext context;
+  context.windows = scope.windows;
+  context.key = scope.key;
+  context.lists = scope.rule->lists;
+  context.texts = scope.texts;
+  context.counters = scope.eval_counters;
+  return context;
+}
+
 bool Matcher::fits(const MatchScope& scope, const MatchEvent& event, uint16_t variable, const BoundEvents* bound) {
   const Program& program = *scope.rule->entry.program;
   const Condition& condition = program.variables[variable].conditions[event.input];
   if (condition.predicate == kNever) return false;
   if (condition.predicate != kAlways && !bit_set(event.words, scope.rule->predicate_bit[condition.predicate])) return false;
   if (condition.residual == kNoExpr) return true;
-  EvalContext context;
+  EvalContext context = context_of(scope);
   context.event = row_of(*event.batch, event.row);
   context.bound = bound;
-  context.windows = scope.windows;
-  context.key = scope.key;
-  context.lists = scope.rule->lists;
-  context.texts = scope.texts;
-  context.counters = scope.eval_counters;
   return holds(program.pool, condition.residual, context);
 }
 
@@ -233,14 +238,9 @@ bool Matcher::accepts(BlockEditor& block, const MatchScope& scope, uint32_t node
   const Program& program = *scope.rule->entry.program;
   if (program.having == kNoExpr) return true;
   ChainEvents bound(block.view(), node, program, *scope.rules);
-  EvalContext context;
+  EvalContext context = context_of(scope);
   context.event = bound.row(node);
   context.bound = &bound;
-  context.windows = scope.windows;
-  context.key = scope.key;
-  context.lists = scope.rule->lists;
-  context.texts = scope.texts;
-  context.counters = scope.eval_counters;
   return holds(program.pool, program.having, context);
 }
 

@@ -61,6 +61,9 @@ struct MatchScope {
   const Limits* limits = nullptr;
 };
 
+// The context of an expression of the rule, without what it is about: event and bound events are the caller's to set.
+EvalContext context_of(const MatchScope& scope);
+
 class Matcher {
  public:
   // Applies one event to the rule's runs in the open block; complete matches are appended to `matches`, in R31 order with the

@@ -81,11 +81,6 @@ int clamped_score(const Value& value) {
 // Everything that is an expression over the finished match.
 void evaluate_outputs(const MatchScope& scope, EvalContext& context, Alert& alert) {
   const Program& program = *scope.rule->entry.program;
-  context.windows = scope.windows;
-  context.key = scope.key;
-  context.lists = scope.rule->lists;
-  context.texts = scope.texts;
-  context.counters = scope.eval_counters;
   for (const Measure& measure : program.measures) {
     alert.measures.emplace_back(evaluate(program.pool, measure.expr, context));
   }
@@ -201,7 +196,7 @@ void emit_match(BlockEditor& block, const OutputScope& scope, const Match& match
   alert.id = alert_id(alert);
   alert.truncated = truncation(block, *scope.match, time);
   ChainEvents bound(view, node, program, rules);
-  EvalContext context;
+  EvalContext context = context_of(*scope.match);
   context.event = bound.row(node);
   context.bound = &bound;
   evaluate_outputs(*scope.match, context, alert);
@@ -222,7 +217,7 @@ void emit_hit(BlockEditor& block, const OutputScope& scope, const MatchEvent& ev
   alert.id = alert_id(alert);
   alert.truncated = truncation(block, *scope.match, event.time);
   alert.evidence = evidence();
-  EvalContext context;
+  EvalContext context = context_of(*scope.match);
   context.event = row_of(*event.batch, event.row);
   evaluate_outputs(*scope.match, context, alert);
   ++scope.match->counters->alerts;

@@ -40,7 +40,8 @@ class Automaton {
     for (const End& last : whole.last) add_end(last);
     core_.can_be_empty = !whole.skips.empty();
     check_sizes();
-    if (diagnostics_.errors() != errors_before) return std::nullopt;
+    // A NOT without an end leaves the automaton whole: conditions are still checked against it, so all problems show at once.
+    if (diagnostics_.errors() != errors_before + unbounded_) return std::nullopt;
     return std::move(core_);
   }
 
@@ -167,6 +168,7 @@ class Automaton {
   }
 
   void unbounded(const RoadGuard& guard) {
+    ++unbounded_;
     diagnostics_.add(Code::kNotUnbounded, guard.span, {core_.variables[guard.variable].name}).hint =
         "write `not " + core_.variables[guard.variable].name + " for 1 hour`, or give the pattern a `within`";
   }
@@ -225,6 +227,7 @@ class Automaton {
 
   Draft draft_;
   CorePattern& core_;
+  size_t unbounded_ = 0;              // NOTs that nothing ends: reported, and no reason to stop
   Diagnostics& diagnostics_;
   Span span_;
   cep::DurationUs within_us_;

@@ -28,7 +28,7 @@ step() { printf '\n== %s (%d s)\n' "$1" "$SECONDS"; }
 inside() {
   env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 TERM=dumb DEMO_SECONDS="${DEMO_SECONDS:-5}" \
     JOBS="${JOBS:-$(nproc)}" http_proxy="${http_proxy:-}" https_proxy="${https_proxy:-}" \
-    chroot "$root" /bin/sh -c "cd /root/weir && $1"
+    chroot "$root" /bin/sh -c "cd /opt/weir && $1"
 }
 
 # The mirror that this machine uses for Debian itself.
@@ -56,10 +56,10 @@ mount -t devpts -o newinstance,ptmxmode=666 devpts "$root/dev/pts"
 ln -s /proc/self/fd "$root/dev/fd"
 ln -s pts/ptmx "$root/dev/ptmx"
 
-git clone -q --no-local "$repository" "$root/root/weir"
-install=$(grep -o 'apt-get install -y [a-z0-9 -]*' "$root/root/weir/README.md" | head -n 1)
+git clone -q --no-local "$repository" "$root/opt/weir"
+install=$(grep -o 'apt-get install -y [a-z0-9 -]*' "$root/opt/weir/README.md" | head -n 1)
 [[ -n $install ]] || { echo 'chroot: the README does not say what to install' >&2; exit 1; }
-step "clone of $(git -C "$root/root/weir" log -1 --format='%h %s'); $install"
+step "clone of $(git -C "$root/opt/weir" log -1 --format='%h %s'); $install"
 inside "apt-get update && $install" >"$work/install.log" 2>&1 || { tail -n 20 "$work/install.log"; exit 1; }
 
 status=0
@@ -73,7 +73,7 @@ for target in ${TARGETS:-demo test}; do
   grep -vE '^\[[0-9]+/[0-9]+\]|^-- ' "$work/$target.log" | tail -n 60
   step "make $target: $verdict"
 done
-changes=$(git -C "$root/root/weir" status --short)
+changes=$(git -C "$root/opt/weir" status --short)
 if [[ -n $changes ]]; then
   echo "the clone was changed: $changes"
   status=1

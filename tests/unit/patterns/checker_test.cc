@@ -1,6 +1,8 @@
 // What is wrong with a rule is said once, with its code, under the right word.
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include "tests/unit/patterns/compile_support.h"
 
 namespace patterns {
@@ -35,6 +37,18 @@ create rule four on tx partition by card
       << compiled.report;
   EXPECT_TRUE(compiled.warnings.empty());
   EXPECT_FALSE(compiled.deployment);
+}
+
+// The same ten in one rule, where each could hide another: the NOT that never ends must not keep the forward name unseen.
+TEST(Checker, TenMistakesInOneRuleAreTenDiagnostics) {
+  std::ifstream file(std::string(WEIR_SOURCE_DIR) + "/tests/unit/patterns/examples/ten_mistakes.weir");
+  const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  const Compiled compiled = compile_text(text);
+  EXPECT_EQ(compiled.errors,
+            (Words{"E0008 2:1 create", "E0005 3:13 -->", "E0201 3:22 not c", "E0103 4:15 amout", "E0001 4:25 #", "E0219 4:42 b",
+                   "E0016 5:26 <", "E0104 5:35 maxx", "E0105 6:17 >", "E0012 7:19 suppress"}))
+      << compiled.report;
+  EXPECT_TRUE(compiled.warnings.empty());
 }
 
 struct Case {
