@@ -125,7 +125,7 @@ uint8_t* BlockEditor::close() {
   uint32_t exact = size_class(view().runs_begin() + run_bytes + view().header().heap_bytes);
   if (exact * 2 < view().header().capacity) relocate(exact);   // give back what a burst has left
   view().header().run_count = static_cast<uint32_t>(runs_.size());
-  std::memcpy(bytes_ + view().runs_begin(), runs_.data(), run_bytes);
+  if (run_bytes > 0) std::memcpy(bytes_ + view().runs_begin(), runs_.data(), run_bytes);
   return bytes_;
 }
 

@@ -81,7 +81,6 @@ class Shard {
   Queue<Message> inbox_;
   std::atomic<int> questions_{0};
   std::vector<cep::Alert> alerts_;
-  uint32_t publish_in_ = 0;
   ShardNumbers numbers_;
   std::thread thread_;
 };
