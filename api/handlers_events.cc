@@ -37,6 +37,17 @@ bool read_head(const HttpRequest& request, EventBodyHead& head) {
          percent_decode(request.header("ce-time"), false, head.ce_time);
 }
 
+// What a repeated Idempotency-Key is compared by: the body and all that gives it its meaning, so that the same bytes
+// for another stream, or as another event, are not taken for the request that was answered before.
+uint64_t fingerprint(const EventBodyHead& head, std::string_view body) {
+  const uint64_t body_hash = cep::hash_bytes(body.data(), body.size());
+  std::string parts(reinterpret_cast<const char*>(&body_hash), sizeof body_hash);
+  for (const std::string* part : {&head.stream, &head.content_type, &head.ce_type, &head.ce_id, &head.ce_time}) {
+    parts.append(*part) += '\0';
+  }
+  return cep::hash_bytes(parts.data(), parts.size());
+}
+
 void submit(HttpRequest& request, std::string stream, Backend& backend, Responder& respond) {
   EventBodyHead head;
   head.stream = std::move(stream);
@@ -50,7 +61,7 @@ void submit(HttpRequest& request, std::string stream, Backend& backend, Responde
     return respond.answer(problem_answer("bad-request", "An Idempotency-Key may have 255 bytes."));
   }
   events->body = std::move(request.body);
-  events->body_hash = cep::hash_bytes(events->body.data(), events->body.size());
+  events->body_hash = fingerprint(head, events->body);
   const SchemaSource schemas = [&backend](std::string_view name) { return backend.schema(name); };
   const cep::Status cut = split_body(head, schemas, *events);
   if (!cut.ok()) return respond.answer(body_refused(cut.error()));

@@ -1,4 +1,5 @@
 #include "api/http.h"
+#include "api/json_rows.h"
 
 #include <charconv>
 
@@ -74,7 +75,7 @@ bool percent_decode(std::string_view text, bool plus_is_space, std::string& out)
     }
     out += c;
   }
-  return true;
+  return is_utf8(out);
 }
 
 bool parse_target(std::string_view target, HttpRequest& request) {

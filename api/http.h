@@ -36,7 +36,7 @@ struct Responder {
 };
 using Handler = void (*)(HttpRequest& request, Backend& backend, Responder respond);
 
-// %XX resolved, and '+' as a blank where a query wants it. False: a stray '%', or a zero byte.
+// %XX resolved, and '+' as a blank where a query wants it. False: a stray '%', a zero byte, or no UTF-8.
 bool percent_decode(std::string_view text, bool plus_is_space, std::string& out);
 // Cuts a target into path and decoded query. False: malformed.
 bool parse_target(std::string_view target, HttpRequest& request);

@@ -41,7 +41,7 @@ using std::chrono::milliseconds;
 
 constexpr auto kTuple = net::as_tuple(net::use_awaitable);
 constexpr size_t kReadBytes = 4096;
-constexpr size_t kLingerBytesMax = 1 << 20;
+constexpr size_t kLingerBytesMax = 64 << 20;  // a client that sends a body far too large still reads why
 constexpr int kLingerMs = 1'000;
 constexpr uint64_t kIgnoredBodyMax = 4096;  // of routes that want none: some clients always send "{}"
 constexpr int kAcceptPauseMs = 100;         // after an error such as "too many open files"

@@ -448,6 +448,8 @@ bool JsonRows::Decoder::set_time(uint16_t column, const cep::Result<cep::TimeUs>
   return true;
 }
 
+bool is_utf8(std::string_view text) { return simdjson::validate_utf8(text.data(), text.size()); }
+
 JsonRows::JsonRows(cep::SchemaPtr schema) : decoder_(std::make_unique<Decoder>(std::move(schema))) {}
 JsonRows::~JsonRows() = default;
 JsonRows::JsonRows(JsonRows&&) noexcept = default;

@@ -43,6 +43,8 @@ struct RowError {
   std::string message;  // for a person
 };
 
+bool is_utf8(std::string_view text);
+
 class JsonRows {
  public:
   explicit JsonRows(cep::SchemaPtr schema);

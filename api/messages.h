@@ -53,7 +53,7 @@ struct SubmitRequest {
   std::vector<SubmitItem> items;
   std::vector<RejectedRow> rejected;  // refused already, to be kept with the rejected and named in the answer
   std::string idempotency_key;        // of the header; empty: none
-  uint64_t body_hash = 0;             // XXH3 of the body as received: another body under the same key is a conflict
+  uint64_t body_hash = 0;             // of body, stream and kind: another one under the same key is a conflict
 };
 
 struct SubmitAnswer {

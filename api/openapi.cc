@@ -22,11 +22,12 @@ constexpr std::string_view kSchemas = R"json({
 "Diagnostic": {"type": "object", "required": ["code", "name", "severity", "message"], "properties": {
   "code": {"type": "string"}, "name": {"type": "string"}, "severity": {"enum": ["error", "warning"]},
   "message": {"type": "string"}, "file": {"type": "string"}, "line": {"type": "integer"}, "column": {"type": "integer"},
-  "end_line": {"type": "integer"}, "end_column": {"type": "integer"}, "hint": {"type": "string"},
+  "end_line": {"type": "integer"}, "end_column": {"type": "integer"}, "hint": {"type": ["string", "null"]},
   "notes": {"type": "array", "items": {"type": "object", "properties": {
     "message": {"type": "string"}, "line": {"type": "integer"}, "column": {"type": "integer"}}}},
-  "rule": {"type": "string"}}},
-"CheckAnswer": {"type": "object", "required": ["diagnostics"], "properties": {
+  "rule": {"type": ["string", "null"]}}},
+"CheckAnswer": {"type": "object", "required": ["ok", "diagnostics"], "properties": {
+  "ok": {"type": "boolean"},
   "diagnostics": {"type": "array", "items": {"$ref": "#/components/schemas/Diagnostic"}}}},
 "SubmitAnswer": {"type": "object", "required": ["accepted", "duplicates", "rejected"], "properties": {
   "accepted": {"type": "integer"}, "duplicates": {"type": "integer"},

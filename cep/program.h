@@ -122,7 +122,8 @@ struct BoundAggregate {
   ExprId argument = kNoExpr;              // over the bound event as event under test; kNoExpr: count events
 };
 
-enum class RingValue : uint8_t { kNone, kNumber, kFloat, kText };   // kNumber: int, decimal, time, bool at a fixed scale
+// kNumber: int, decimal, time, bool at a fixed scale, a float under min or max as its rank (ring.h); kFloat: units of 1e-9, for sums.
+enum class RingValue : uint8_t { kNone, kNumber, kFloat, kText };
 
 // Events of one input that windows look at: time and at most one value, newest last. Shared between rules and versions by `identity`.
 struct Ring {

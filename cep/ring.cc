@@ -290,6 +290,14 @@ void leave_out_newest(const Parts& parts, const RingShape& shape, WindowState& w
 
 }  // namespace
 
+// The bits of a float order as ints do, but for the negative ones, which go the other way.
+int64_t float_rank(double real) {
+  int64_t bits = std::bit_cast<int64_t>(real == 0 ? 0.0 : real);
+  return bits < 0 ? bits ^ INT64_MAX : bits;
+}
+
+double float_of_rank(int64_t rank) { return std::bit_cast<double>(rank < 0 ? rank ^ INT64_MAX : rank); }
+
 RingEntryValue ring_value(const Ring& ring, const Value& argument, EvalCounters& counters) {
   RingEntryValue value;
   if (ring.argument == kNoExpr) {
@@ -301,8 +309,8 @@ RingEntryValue ring_value(const Ring& ring, const Value& argument, EvalCounters&
   switch (ring.value) {
     case RingValue::kNone: break;
     case RingValue::kNumber:
-      value.number = argument.number;
-      value.is_null = argument.number > INT64_MAX || argument.number <= INT64_MIN;
+      value.number = argument.kind == ValueKind::kFloat ? float_rank(argument.real) : argument.number;
+      value.is_null = value.number > INT64_MAX || value.number <= INT64_MIN;
       if (value.is_null) ++counters.arithmetic_null;
       break;
     case RingValue::kFloat: {
@@ -319,7 +327,8 @@ RingEntryValue ring_value(const Ring& ring, const Value& argument, EvalCounters&
       } else if (argument.kind == ValueKind::kIp) {
         hash = XXH3_128bits(argument.ip.data(), argument.ip.size());
       } else if (argument.kind == ValueKind::kFloat) {
-        hash = XXH3_128bits(&argument.real, sizeof argument.real);
+        int64_t rank = float_rank(argument.real);
+        hash = XXH3_128bits(&rank, sizeof rank);
       } else {
         hash = XXH3_128bits(&argument.number, sizeof argument.number);
       }
@@ -439,6 +448,10 @@ TimeUs RingView::newest_time() const {
   if (cell_ == nullptr) return kTimeMin;
   Parts parts(cell_->payload(), shape_);
   return parts.header->count() == 0 ? kTimeMin : parts.time(parts.header->next - 1);
+}
+
+uint32_t RingView::entries() const {
+  return cell_ == nullptr ? 0 : Parts(cell_->payload(), shape_).header->count();
 }
 
 bool RingView::lost_entries() const {

@@ -24,6 +24,10 @@ struct RingEntryValue {
 // Turns the argument of an aggregate into an entry's value; a number that a ring cannot hold is null and counted.
 RingEntryValue ring_value(const Ring& ring, const Value& argument, EvalCounters& counters);
 
+// A float's rank: an int that orders as the floats do and gives the very same float back. -0.0 ranks as 0.0.
+int64_t float_rank(double real);
+double float_of_rank(int64_t rank);
+
 // Running values of one window.
 struct WindowTotals {
   uint64_t count = 0;        // entries
@@ -66,6 +70,7 @@ class RingView {
   };
   std::vector<Entry> newest(DurationUs span_us, TimeUs time, uint32_t max) const;
   TimeUs newest_time() const;         // kTimeMin when empty
+  uint32_t entries() const;           // held, those that have left the windows since the last append included
   bool lost_entries() const;          // the limit has dropped some that were still in a window
 
  private:

@@ -17,6 +17,7 @@ bool passes(const uint64_t* words, int32_t bit) { return bit == kAlways || (bit 
 Value number_value(const Ring& ring, Int128 number) {
   if (ring.value == RingValue::kFloat) return Value::floating(static_cast<double>(number) / 1e9);
   switch (ring.type.kind) {
+    case TypeKind::kFloat: return Value::floating(float_of_rank(static_cast<int64_t>(number)));
     case TypeKind::kDecimal: return Value::decimal(number, ring.type.scale);
     case TypeKind::kTimestamp: return Value::timestamp(static_cast<int64_t>(number));
     case TypeKind::kDuration: return Value::duration(static_cast<int64_t>(number));

@@ -248,7 +248,15 @@ BufferedRows TimelineEngine::buffered() const {
   return rows;
 }
 
-// Copies the warmed programs' runs with their histories, their cells, and rings that this key does not have yet (R74, R75).
+// Two cells of one ring end with the same events; the one with more of them reaches further back. A warmed ring does where a new
+// rule's window is longer than all before it, this key's own where the log has forgotten what it still holds (R74, R75).
+bool TimelineEngine::reaches_further(Cell& warmed, Cell& own) const {
+  if (warmed.kind != CellKind::kRing) return false;
+  const BoundRing* ring = ring_by_id(warmed.id);
+  return ring != nullptr && RingView(&warmed, ring->shape).entries() > RingView(&own, ring->shape).entries();
+}
+
+// Copies the warmed programs' runs with their histories, their cells, and rings that reach further back than this key's own.
 void TimelineEngine::adopt_block(BlockView warmed, std::span<const ProgramId> programs, Space& space, uint64_t hash) {
   auto is_wanted = [&](ProgramId id) { return std::find(programs.begin(), programs.end(), id) != programs.end(); };
   key_ = warmed.key();
@@ -285,9 +293,12 @@ void TimelineEngine::adopt_block(BlockView warmed, std::span<const ProgramId> pr
   warmed.for_each_cell([&](Cell& cell) {
     bool has_part = cell.kind == CellKind::kHeadNot || cell.kind == CellKind::kTruncated;
     bool wanted = cell.kind == CellKind::kRing || is_wanted(static_cast<ProgramId>(has_part ? cell.id >> 16 : cell.id));
-    if (!wanted || editor_.view().find_cell(cell.kind, cell.id) != nullptr) return;
-    Cell* added = editor_.add_cell(cell.kind, cell.id, cell.size - static_cast<uint32_t>(sizeof(Cell)));
-    std::memcpy(added->payload(), cell.payload(), cell.size - sizeof(Cell));
+    if (!wanted) return;
+    const uint32_t bytes = cell.size - static_cast<uint32_t>(sizeof(Cell));
+    Cell* own = editor_.view().find_cell(cell.kind, cell.id);
+    if (own != nullptr && !reaches_further(cell, *own)) return;
+    own = own != nullptr ? editor_.resize_cell(own, bytes) : editor_.add_cell(cell.kind, cell.id, bytes);
+    std::memcpy(own->payload(), cell.payload(), bytes);
   });
   close_key(space, hash, slot);
 }

@@ -12,9 +12,13 @@ using cep::ExprOp;
 
 cep::Type type_of(const Typed& expr) { return expr.type.kind == ExprType::Kind::kKnown ? expr.type.type : cep::Type{}; }
 
-cep::RingValue ring_value_of(const cep::Type& type) {
+// Distinct values are told apart by their hashes, of whatever type they are. The least and the greatest float must be one that came,
+// so they are not rounded as what is summed (R47).
+cep::RingValue ring_value_of(cep::AggregateKind aggregate, const cep::Type& type) {
+  if (aggregate == cep::AggregateKind::kCountDistinct) return cep::RingValue::kText;
+  const bool extreme = aggregate == cep::AggregateKind::kMin || aggregate == cep::AggregateKind::kMax;
   switch (type.kind) {
-    case cep::TypeKind::kFloat: return cep::RingValue::kFloat;
+    case cep::TypeKind::kFloat: return extreme ? cep::RingValue::kNumber : cep::RingValue::kFloat;
     case cep::TypeKind::kText:
     case cep::TypeKind::kIp: return cep::RingValue::kText;
     default: return cep::RingValue::kNumber;
@@ -148,9 +152,7 @@ uint16_t Emitter::ring(const Typed& expr) {
     } else {
       made.argument = emit(*argument, {made.input});
       made.type = type_of(*argument);
-      // Distinct values are told apart by their hashes, of whatever type they are.
-      const bool distinct = expr.aggregate == cep::AggregateKind::kCountDistinct;
-      made.value = distinct ? cep::RingValue::kText : ring_value_of(made.type);
+      made.value = ring_value_of(expr.aggregate, made.type);
     }
   }
   made.predicate = predicate(made.input, conjuncts);

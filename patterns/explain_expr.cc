@@ -248,7 +248,8 @@ std::string ring_identity(const cep::Program& program, const cep::Ring& ring) {
   if (ring.predicate == cep::kNever) text += " where false";
   if (ring.predicate >= 0) text += " where " + program.predicates[static_cast<size_t>(ring.predicate)].text;
   if (ring.argument != cep::kNoExpr) {
-    text += ring.value == cep::RingValue::kText ? " hash " : " value ";
+    const bool ranked = ring.value == cep::RingValue::kNumber && ring.type.kind == cep::TypeKind::kFloat;
+    text += ring.value == cep::RingValue::kText ? " hash " : ranked ? " rank " : " value ";
     text += expr_text(program, ring.argument, input.schema.get());
   }
   return text;

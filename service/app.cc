@@ -1,6 +1,10 @@
 #include "service/app.h"
 
 #include <chrono>
+#include <condition_variable>
+#include <cstdlib>
+#include <mutex>
+#include <thread>
 
 #include "service/cli.h"
 
@@ -123,7 +127,44 @@ void App::reload() {
 
 // Delivery stores its cursors through the lane's store thread, so it ends before the lane does; what it may still send
 // is stored by then.
+namespace {
+
+// A drain that cannot end, because the disk is full or does not answer, is given up: what was acknowledged is on the disk already, and
+// a start recovers it as after any crash.
+class DrainLimit {
+ public:
+  static constexpr std::chrono::seconds kSayAfter{10}, kGiveUpAfter{60};
+
+  explicit DrainLimit(const ServiceLog& log) : thread_([this, &log] { watch(log); }) {}
+  ~DrainLimit() {
+    {
+      std::lock_guard lock(mutex_);
+      done_ = true;
+    }
+    changed_.notify_all();
+    thread_.join();
+  }
+
+ private:
+  void watch(const ServiceLog& log) {
+    std::unique_lock lock(mutex_);
+    if (changed_.wait_for(lock, kSayAfter, [&] { return done_; })) return;
+    log.warning("still stopping: waiting for the disk or for requests", {{"gives_up_after_s", "60"}});
+    if (changed_.wait_for(lock, kGiveUpAfter - kSayAfter, [&] { return done_; })) return;
+    log.error("stopped without a last checkpoint: the disk is full or does not answer", {});
+    std::_Exit(1);
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool done_ = false;
+  std::thread thread_;
+};
+
+}  // namespace
+
 void App::stop() {
+  const DrainLimit limit(log_);
   if (backend_ != nullptr) backend_->set_draining();
   if (server_ != nullptr) server_->drain();
   for (std::thread& thread : io_threads_) thread.join();

@@ -84,6 +84,7 @@ class Lane {
   cep::Status recover(std::vector<std::string>& notes);
   cep::Status open_parts(Recovery& recovery, std::vector<std::string>& notes);
   cep::Status read_checkpoint(Recovery& recovery, std::vector<std::string>& notes);
+  cep::Status read_control(Recovery& recovery, std::vector<std::string>& notes);
   cep::Status restore_state(Recovery& recovery);
   cep::Status restore_keys(const std::vector<std::pair<state::KeyRecord, uint32_t>>& records);
   cep::Status restore_waiting_rows(const state::SealedCheckpoint& checkpoint);

@@ -43,7 +43,7 @@ cep::Status Lane::recover(std::vector<std::string>& notes) {
   cep::TimeUs began = clock_();
   Recovery recovery;
   if (cep::Status status = open_parts(recovery, notes); !status.ok()) return status;
-  if (cep::Status status = read_checkpoint(recovery, notes); !status.ok()) return status;
+  if (cep::Status status = read_control(recovery, notes); !status.ok()) return status;
   if (cep::Status status = restore_state(recovery); !status.ok()) return status;
   store_->start();
   for (const std::unique_ptr<Shard>& shard : shards_) shard->start();
@@ -60,7 +60,15 @@ cep::Status Lane::open_parts(Recovery& recovery, std::vector<std::string>& notes
   if (!dir.ok()) return dir.error();
   dir_ = std::move(*dir);
   options_.sequencer.log_dir = dir_.log_dir;
-  cep::Result<std::unique_ptr<state::LogWriter>> log = state::LogWriter::open(*files_, dir_.log_dir);
+  // The checkpoint is read before the log is opened, which cuts a torn tail: never below what the checkpoint needs.
+  cep::Result<bool> has_state = files_->exists(dir_.state_dir + "/data.mdb");
+  if (!has_state.ok()) return has_state.error();
+  if (*has_state) {
+    if (cep::Status status = read_checkpoint(recovery, notes); !status.ok()) return status;
+  }
+  state::LogOptions log_options;
+  if (recovery.restored.checkpoint.has_value()) log_options.needed_until = recovery.restored.checkpoint->applied_through;
+  cep::Result<std::unique_ptr<state::LogWriter>> log = state::LogWriter::open(*files_, dir_.log_dir, log_options);
   if (!log.ok()) return log.error();
   recovery.log = std::move(*log);
   recovery.found = recovery.log->recovery();
@@ -70,14 +78,14 @@ cep::Status Lane::open_parts(Recovery& recovery, std::vector<std::string>& notes
   cep::Result<bool> anew = state::check_parts(*files_, dir_, recovery.found);
   if (!anew.ok()) return anew.error();
   if (*anew) notes.push_back("state/ is missing: everything is computed again from the event log, which begins at 0");
-  cep::Result<std::unique_ptr<state::Env>> env = state::open_state(*files_, dir_, options_.shards);
-  if (!env.ok()) return env.error();
-  env_ = std::move(*env);
-  return cep::ok_status();
+  return *has_state ? cep::ok_status() : read_checkpoint(recovery, notes);
 }
 
 // The last sealed checkpoint, or the beginning of a log that has never had one.
 cep::Status Lane::read_checkpoint(Recovery& recovery, std::vector<std::string>& notes) {
+  cep::Result<std::unique_ptr<state::Env>> env = state::open_state(*files_, dir_, options_.shards);
+  if (!env.ok()) return env.error();
+  env_ = std::move(*env);
   cep::Result<state::Restored> restored = state::restore_checkpoint(*env_, 0, [&](const state::KeyRecord& record, uint32_t segment) {
     recovery.records.emplace_back(record, segment);
     return cep::ok_status();
@@ -85,6 +93,11 @@ cep::Status Lane::read_checkpoint(Recovery& recovery, std::vector<std::string>& 
   if (!restored.ok()) return restored.error();
   recovery.restored = std::move(*restored);
   notes.insert(notes.end(), recovery.restored.notes.begin(), recovery.restored.notes.end());
+  return cep::ok_status();
+}
+
+// What the checkpoint says beside the keys: rules, clocks, where to read on.
+cep::Status Lane::read_control(Recovery& recovery, std::vector<std::string>& notes) {
   const std::optional<state::SealedCheckpoint>& checkpoint = recovery.restored.checkpoint;
   const state::LogRecovery& found = recovery.found;
   cep::Status covers = state::check_log_covers(checkpoint, found.first_offset, found.end_offset);

@@ -28,6 +28,7 @@ cep::Error failure(const std::string& action, int error) {
   switch (error) {
     case ENOSPC:
     case EDQUOT:
+    case EIO:         // LMDB's word for a write that was cut short, which is how a full file system first shows
     case MDB_MAP_FULL: return {"disk_full", text};
     case MDB_CORRUPTED:
     case MDB_PAGE_NOTFOUND:

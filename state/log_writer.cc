@@ -46,6 +46,12 @@ cep::Status LogWriter::recover() {
     end_offset = (*frame)->header.end_offset();
     end_byte = (*reader)->file_position();
   }
+  if (end_offset < options_.needed_until) {
+    return cep::Error{"damaged", path_of(last) + " does not read from byte " + std::to_string(end_byte) + " (offset " +
+                                     std::to_string(end_offset) + ") on, and the last checkpoint needs offset " +
+                                     std::to_string(options_.needed_until) +
+                                     ". Nothing was changed; put the log directory back from a copy"};
+  }
   auto file = files_.open(path_of(last), OpenMode::kReadWrite);
   if (!file.ok()) return file.error();
   recovery_ = {segments_.front().first_offset, end_offset, last.bytes - end_byte};

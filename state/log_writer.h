@@ -18,6 +18,7 @@ namespace state {
 
 struct LogOptions {
   uint64_t segment_bytes_max = kSegmentBytesMax;
+  uint64_t needed_until = 0;     // a checkpoint holds every offset below: a tail that begins earlier is damage and is not cut
 };
 
 // What open found at the end of the log.

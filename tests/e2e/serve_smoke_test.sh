@@ -107,7 +107,7 @@ expect 0 "$weir" sinks list
 expect 2 "$weir" rules get no_such_rule
 expect 2 "$weir" rules put "$work/bad.weir"
 curl -fsS "$url/openapi.json" | python3 -c 'import json, sys; assert json.load(sys.stdin)["openapi"].startswith("3.1")' || fail 'openapi.json'
-curl -fsS "$url/metrics" | grep -q '^weir_build_info' || fail 'metrics'
+curl -fsS "$url/metrics" >"$work/metrics" && grep -q '^weir_build_info' "$work/metrics" || fail 'metrics'
 curl -fsS "$url/readyz" >/dev/null || fail 'not ready'
 for i in 1 2 3; do payment "p$i" "$i.00" "0$i"; done >"$work/probes.ndjson"
 expect 0 "$weir" events send --stream transactions "$work/probes.ndjson"

@@ -7,6 +7,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <set>
+
 #include "tests/unit/api/fake_backend.h"
 
 namespace {
@@ -180,6 +182,26 @@ TEST_F(HttpServerTest, SubmitsEventsAndSaysWhatBecameOfThem) {
   EXPECT_EQ(status(ask(post("/v1/streams/other/events", body))), "404");
 }
 
+// The same key and bytes for another stream or another kind of event are another request.
+TEST_F(HttpServerTest, ARequestIsTheSameOnlyWithItsStreamAndKind) {
+  auto other = std::make_shared<cep::StreamSchema>(*backend_.schema("tx"));
+  other->name = "loads";
+  backend_.add_schema(other);
+  std::set<uint64_t> hashes;
+  const auto hash_of = [&](const std::string& path, const std::string& headers) {
+    EXPECT_EQ(status(ask(post(path, R"({"at":1})", "Idempotency-Key: k1\r\n" + headers))), "202");
+    return backend_.last_submit->body_hash;
+  };
+  hashes.insert(hash_of("/v1/streams/tx/events", ""));
+  hashes.insert(hash_of("/v1/streams/loads/events", ""));
+  hashes.insert(hash_of("/v1/events", ""));
+  hashes.insert(hash_of("/v1/streams/tx/events", "Content-Type: application/x-ndjson\r\n"));
+  hashes.insert(hash_of("/v1/streams/tx/events", "ce-specversion: 1.0\r\nce-id: a\r\n"));
+  hashes.insert(hash_of("/v1/streams/tx/events", "ce-specversion: 1.0\r\nce-id: b\r\n"));
+  EXPECT_EQ(hashes.size(), 6u);
+  EXPECT_FALSE(hashes.insert(hash_of("/v1/streams/tx/events", "")).second);
+}
+
 TEST_F(HttpServerTest, SaysWhyEventsWereNotTaken) {
   using Outcome = api::SubmitAnswer::Outcome;
   backend_.submit_result.retry_after_s = 7;
@@ -209,6 +231,8 @@ TEST_F(HttpServerTest, RefusesMalformedRequestsAndCloses) {
       {"400", "POST /v1/events HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"},
       {"400", "GET /v1/rules/%zz HTTP/1.1\r\nHost: a\r\n\r\n"},
       {"400", "GET /v1/rules/%00 HTTP/1.1\r\nHost: a\r\n\r\n"},
+      {"400", "PUT /v1/lists/l/%ff%fe HTTP/1.1\r\nHost: a\r\n\r\n"},
+      {"400", "GET /v1/matches?rule=r&key=%ed%a0%80 HTTP/1.1\r\nHost: a\r\n\r\n"},
       {"400", "nonsense\r\n\r\n"},
       {"505", "GET / HTTP/2.0\r\nHost: a\r\n\r\n"},
       {"414", "GET /" + std::string(3000, 'x') + " HTTP/1.1\r\nHost: a\r\n\r\n"},

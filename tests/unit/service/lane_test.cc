@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <random>
 
 #include "tests/support/lane_fixture.h"
@@ -168,6 +169,27 @@ TEST_F(LaneTest, ADeploymentAtAnyPositionIsAsIfTheRuleHadAlwaysBeenThere) {
                         std::inserter(expected, expected.end()));
     EXPECT_EQ(alert_ids(*lane), expected);
   }
+}
+
+TEST_F(LaneTest, ALogDamagedBelowTheCheckpointIsRefusedAndLeftAsItIs) {
+  open();
+  deploy(*lane_, kPayments);
+  for (int i = 0; i < 40; ++i) submit(*lane_, payment(std::to_string(i), "a", "1.00", i));
+  close();
+  const std::string directory = scratch_ / "data/lanes/0/log";
+  const std::filesystem::path segment = std::filesystem::directory_iterator(directory)->path();
+  const auto bytes = std::filesystem::file_size(segment);
+  std::fstream file(segment, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(static_cast<std::streamoff>(bytes / 2));
+  file.put('\xff');
+  file.close();
+  LaneOptions options;
+  options.data_dir = scratch_ / "data";
+  std::vector<std::string> notes;
+  auto refused = Lane::open(std::move(options), [this] { return now_.load(); }, notes);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code, "damaged") << refused.error().message;
+  EXPECT_EQ(std::filesystem::file_size(segment), bytes);
 }
 
 TEST_F(LaneTest, TheNumberOfShardsChangesNothing) {
