@@ -1,8 +1,8 @@
 #include "api/http.h"
-#include "api/json_rows.h"
 
 #include <charconv>
 
+#include "api/json_rows.h"
 #include "cep/parse.h"
 
 namespace api {

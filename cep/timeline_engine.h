@@ -138,6 +138,7 @@ class TimelineEngine {
   void prune(TimeUs now);
   TimeUs cell_end(Cell& cell) const;
   void close_key(Space& space, uint64_t hash, Slot* slot);
+  void adopt_waiting(const TimelineEngine& warmed);
   bool reaches_further(Cell& warmed, Cell& own) const;
   void adopt_block(BlockView warmed, std::span<const ProgramId> programs, Space& space, uint64_t hash);
   uint64_t awaits_of(BlockView block) const;

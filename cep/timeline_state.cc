@@ -1,5 +1,6 @@
 // See timeline_engine.h: timers, pruning, the life of a block, and its images for the store.
 #include <algorithm>
+#include <map>
 
 #include "cep/key.h"
 #include "cep/timeline_engine.h"
@@ -303,15 +304,25 @@ void TimelineEngine::adopt_block(BlockView warmed, std::span<const ProgramId> pr
   close_key(space, hash, slot);
 }
 
+// This shard kept the waiting rows that were its own by the keys of the rules so far; by the new keys others may be. The warmed engine
+// is of one shard and has them all.
+void TimelineEngine::adopt_waiting(const TimelineEngine& warmed) {
+  texts_.clear();
+  reorder_ = Reorder();
+  std::map<const Batch*, std::shared_ptr<WaitingBatch>> adopted;
+  warmed.reorder_.for_each_in_arrival_order([&](const Reorder::Item& item) {
+    const BatchPtr& batch = item.batch->batch;
+    if (item.time <= frontier_ || !is_owned_by_shard(*batch, item.row)) return;
+    std::shared_ptr<WaitingBatch>& waiting = adopted[batch.get()];
+    if (waiting == nullptr) waiting = std::make_shared<WaitingBatch>(WaitingBatch{batch, {}, 0});
+    reorder_.push(waiting, item.row);
+  });
+}
+
 void TimelineEngine::adopt(const TimelineEngine& warmed, std::span<const ProgramId> programs) {
-  if (is_new_) {
-    is_new_ = false;
-    frontier_ = warmed.frontier_;
-    warmed.reorder_.for_each_in_arrival_order([&](const Reorder::Item& item) {
-      uint32_t row = item.row;
-      restore_buffered(item.batch->batch, {&row, 1});
-    });
-  }
+  if (is_new_) frontier_ = warmed.frontier_;
+  is_new_ = false;
+  adopt_waiting(warmed);
   for (const Space& from : warmed.spaces_) {
     for (Space& space : spaces_) {
       if (space.id != from.id) continue;

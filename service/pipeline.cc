@@ -20,7 +20,7 @@ void Pipeline::apply_rules(cep::RuleSetPtr rules, std::span<const cep::ProgramId
   clock_.apply_rules(*rules_);
   for (size_t shard = 0; shard < engines_.size(); ++shard) {
     engines_[shard]->apply_rules(rules_);
-    if (warm != nullptr) engines_[shard]->adopt(*warm->engines_[shard], to_warm);
+    if (warm != nullptr) engines_[shard]->adopt(*warm->engines_.front(), to_warm);
   }
   if (options_.keeps_history) history_.push_back({nullptr, cep::kTimeMin, std::nullopt, rules_->lists()});
 }
@@ -100,7 +100,7 @@ cep::EngineCounters Pipeline::counters() const {
 
 // --- A change of rules midway (R74)
 
-// A muted pipeline with `programs` only, fed everything so far.
+// A muted pipeline of one shard with `programs` only, fed everything so far.
 std::unique_ptr<Pipeline> Pipeline::warmed(const cep::RuleSetPtr& rules, std::span<const cep::ProgramId> programs) const {
   std::vector<cep::RuleEntry> staged;
   for (const cep::BoundRule& rule : rules->rules()) {
@@ -108,7 +108,7 @@ std::unique_ptr<Pipeline> Pipeline::warmed(const cep::RuleSetPtr& rules, std::sp
   }
   Lists lists;                                 // a list that is new in this change was empty before it
   for (const auto& [name, list] : rules->lists()) lists[name] = std::make_shared<const cep::List>(name, list->types());
-  auto warm = std::make_unique<Pipeline>(PipelineOptions{options_.shards, false, options_.limits});
+  auto warm = std::make_unique<Pipeline>(PipelineOptions{1, false, options_.limits});
   warm->apply_rules(cep::RuleSet::build(staged, lists, rules->streams()));
   std::vector<cep::Alert> muted;
   for (const Record& record : history_) {
