@@ -55,8 +55,9 @@ class Engine {
   uint64_t key_hash(const BoundRule& rule, std::span<const Value> key) const;
   bool owns(uint64_t key_hash) const { return key_hash % shard_count_ == shard_; }
 
-  // Copies the state of `programs` from a muted engine's keys into this one, right after apply_rules (warm start, R74). A timeline that
-  // the rules have just made also takes the rows that wait in the muted engine's buffer. Several shards may adopt from one engine.
+  // Copies the state of `programs` from a muted engine's keys into this one, right after apply_rules (warm start, R74), and
+  // of the rows that wait in its buffers those that the rules now make this shard's. `warmed` is of one shard and was fed at least every
+  // row that waits here; several shards may adopt from it.
   void adopt(const Engine& warmed, std::span<const ProgramId> programs);
 
   // Checkpoint: images of keys changed since the last call, which `segment` will hold; and of keys whose image is in `victims`.

@@ -153,7 +153,7 @@ class TimelineEngine {
   uint32_t index_;
   std::string name_;
   TimeUs frontier_ = kTimeMin;
-  bool is_new_ = true;                     // no row has come yet: an adopted buffer is the whole truth
+  bool is_new_ = true;                     // no row has come yet: a warmed timeline says how far time is
   Reorder reorder_;
   std::vector<Space> spaces_;
   std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;
