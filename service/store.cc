@@ -12,6 +12,7 @@ constexpr uint16_t kLane = 0;
 constexpr size_t kSliceBytesMax = 256 << 10;
 constexpr uint64_t kVictimRecordsMax = 50'000;
 constexpr auto kGatherTime = std::chrono::milliseconds(1);     // then the commit itself gathers: what comes meanwhile goes with the next
+constexpr auto kPieceEvery = std::chrono::milliseconds(10);
 constexpr auto kDiskFullRetry = std::chrono::milliseconds(100);
 constexpr cep::DurationUs kExpiryEvery = 10 * cep::kSecond;
 constexpr size_t kExpireRecordsMax = 2'000;
@@ -111,7 +112,8 @@ std::vector<state::KeptSeal> Store::seals() const {
 void Store::run() {
   for (;;) {
     bool idle = !has_checkpoint_work();
-    std::optional<Item> item = idle ? queue_.pop_for(std::chrono::milliseconds(1000)) : queue_.try_pop();
+    // Pieces are paced, so that their flushes leave the disk to the event log's in between.
+    std::optional<Item> item = queue_.pop_for(idle ? std::chrono::milliseconds(1000) : kPieceEvery);
     if (!item && idle && queue_.is_closed()) break;
     auto until = std::chrono::steady_clock::now() + kGatherTime;
     while (item) {
