@@ -3,6 +3,7 @@
 #include <map>
 
 #include "cep/key.h"
+#include "cep/time_math.h"
 #include "cep/timeline_engine.h"
 
 namespace cep {
@@ -10,11 +11,6 @@ namespace {
 
 constexpr size_t kBoundEventsMax = 20;     // newest events listed per stretch of one variable
 constexpr size_t kHottestMax = 20;
-
-TimeUs plus(TimeUs time, DurationUs duration) {
-  TimeUs sum;
-  return __builtin_add_overflow(time, duration, &sum) ? kTimeMax : sum;
-}
 
 std::vector<MatchState::Bound> bound_events(BlockView block, const Program& program, const RuleSet& rules, uint32_t node) {
   std::vector<MatchState::Bound> bound;     // newest first while walking
@@ -39,7 +35,7 @@ MatchState::Run describe_run(BlockView block, const Program& program, const Rule
   MatchState::Run described;
   described.state = run.state;
   described.started = run.start_time;
-  described.expires = plus(run.start_time, program.within_us != kTimeMax ? program.within_us : limits.run_age_max_us);
+  described.expires = add_saturating(run.start_time, program.within_us != kTimeMax ? program.within_us : limits.run_age_max_us);
   described.deadline = run_deadline(block, program, run);
   described.bound = bound_events(block, program, rules, run.node);
   TimeUs last = block.row_header(block.node(run.node).row).time;
@@ -51,8 +47,8 @@ MatchState::Run describe_run(BlockView block, const Program& program, const Rule
       MatchState::Await await;
       await.variable = program.variables[program.states[edge.target].variable].name;
       await.link = edge.link;
-      if (edge.gap_min_us > 0) await.from = plus(last, edge.gap_min_us);
-      await.until = std::min(edge.gap_max_us == kTimeMax ? kTimeMax : plus(last, edge.gap_max_us),
+      if (edge.gap_min_us > 0) await.from = add_saturating(last, edge.gap_min_us);
+      await.until = std::min(edge.gap_max_us == kTimeMax ? kTimeMax : add_saturating(last, edge.gap_max_us),
                              program.within_us == kTimeMax ? kTimeMax : described.expires);
       described.awaits.push_back(std::move(await));
     }

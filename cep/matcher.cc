@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <bit>
 
+#include "cep/time_math.h"
+
 namespace cep {
 namespace {
 
@@ -23,14 +25,9 @@ TimeUs round_start(BlockView block, uint32_t node, uint32_t clock) {
   }
 }
 
-TimeUs plus(TimeUs time, DurationUs duration) {
-  TimeUs sum;
-  return __builtin_add_overflow(time, duration, &sum) ? kTimeMax : sum;
-}
-
 TimeUs edge_deadline(BlockView block, const Program& program, const Run& run, const Edge& edge) {
-  if (edge.for_us != kTimeMax) return plus(last_time(block, run), edge.for_us);
-  return program.within_us == kTimeMax ? kTimeMax : plus(run.start_time, program.within_us);
+  if (edge.for_us != kTimeMax) return add_saturating(last_time(block, run), edge.for_us);
+  return program.within_us == kTimeMax ? kTimeMax : add_saturating(run.start_time, program.within_us);
 }
 
 }  // namespace
@@ -406,7 +403,7 @@ void Matcher::note_truncation(BlockEditor& block, const MatchScope& scope, TimeU
   Cell* cell = block.view().find_cell(CellKind::kTruncated, id);
   if (cell == nullptr) cell = block.add_cell(CellKind::kTruncated, id, sizeof(TimeCell));
   DurationUs horizon = within == kTimeMax ? scope.limits->run_age_max_us : within;
-  reinterpret_cast<TimeCell*>(cell->payload())->time = plus(now, refused_ ? horizon : 0);
+  reinterpret_cast<TimeCell*>(cell->payload())->time = add_saturating(now, refused_ ? horizon : 0);
 }
 
 TimeUs run_deadline(BlockView block, const Program& program, const Run& run) {
@@ -420,7 +417,7 @@ TimeUs run_deadline(BlockView block, const Program& program, const Run& run) {
 }
 
 TimeUs run_end(BlockView block, const Program& program, const Run& run, const Limits& limits) {
-  TimeUs end = plus(run.start_time, program.within_us != kTimeMax ? program.within_us : limits.run_age_max_us);
+  TimeUs end = add_saturating(run.start_time, program.within_us != kTimeMax ? program.within_us : limits.run_age_max_us);
   TimeUs deadline = run_deadline(block, program, run);
   return deadline == kTimeMax ? end : std::max(end, deadline);
 }

@@ -6,16 +6,12 @@
 
 #include "cep/key.h"
 #include "cep/text.h"
+#include "cep/time_math.h"
 
 namespace cep {
 namespace {
 
 constexpr std::string_view kSourceName = "input";   // R71: name of source 0, the same for the HTTP log and for files
-
-TimeUs saturating_add(TimeUs time, DurationUs duration) {
-  TimeUs sum;
-  return __builtin_add_overflow(time, duration, &sum) ? kTimeMax : sum;
-}
 
 // True if the match is folded into an open suppression window; else opens a new one and returns how many were folded since the last.
 bool is_suppressed(BlockEditor& block, const MatchScope& scope, TimeUs time, uint64_t* folded) {
@@ -37,7 +33,7 @@ bool is_suppressed(BlockEditor& block, const MatchScope& scope, TimeUs time, uin
   }
   *folded = state.folded;
   state.folded = 0;
-  state.until = saturating_add(time, window);
+  state.until = add_saturating(time, window);
   return false;
 }
 

@@ -250,7 +250,6 @@ void TimelineEngine::process_prepared(const Prepared& prepared, Touch& touch) {
     return;
   }
   Space& space = spaces_[role.space];
-  touch.space = &space;
   touch.hash = prepared.hash;
   std::string_view key = std::string_view(prepared_keys_).substr(prepared.key_begin, prepared.key_end - prepared.key_begin);
   Slot* slot = space.table.find(touch.hash, key);

@@ -100,7 +100,6 @@ class TimelineEngine {
   };
   // What a touch of a key works on.
   struct Touch {
-    Space* space = nullptr;
     uint64_t hash = 0;
     TimeUs time = 0;
     const Batch* batch = nullptr;

@@ -3,18 +3,10 @@
 #include <map>
 
 #include "cep/key.h"
+#include "cep/time_math.h"
 #include "cep/timeline_engine.h"
 
 namespace cep {
-namespace {
-
-TimeUs plus(TimeUs time, DurationUs duration) {
-  TimeUs sum;
-  return __builtin_add_overflow(time, duration, &sum) ? kTimeMax : sum;
-}
-
-}  // namespace
-
 // Completes every absence of the open block whose deadline is at most `until`, in order of time, then rule.
 void TimelineEngine::fire_deadlines(const Touch& touch, TimeUs until) {
   appended_.clear();
@@ -59,7 +51,6 @@ void TimelineEngine::service_key(Space& space, uint64_t hash, TimeUs now, std::v
     due->deadline = kTimeMax;
     editor_.open(due->block);
     Touch touch;
-    touch.space = &space;
     touch.hash = hash;
     touch.time = now;
     touch.alerts = &alerts;
@@ -76,7 +67,7 @@ TimeUs TimelineEngine::cell_end(Cell& cell) const {
     const BoundRing* ring = ring_by_id(cell.id);
     if (ring == nullptr) return kTimeMin;
     TimeUs newest = RingView(&cell, ring->shape).newest_time();
-    return newest == kTimeMin ? kTimeMin : plus(newest, ring->shape.spans.back());
+    return newest == kTimeMin ? kTimeMin : add_saturating(newest, ring->shape.spans.back());
   }
   bool has_part = cell.kind == CellKind::kHeadNot || cell.kind == CellKind::kTruncated;
   const BoundRule* rule = rules.find(static_cast<ProgramId>(has_part ? cell.id >> 16 : cell.id));
@@ -84,11 +75,11 @@ TimeUs TimelineEngine::cell_end(Cell& cell) const {
   if (cell.kind == CellKind::kSuppress) {
     const SuppressCell& suppress = *reinterpret_cast<const SuppressCell*>(cell.payload());
     // A count of folded matches waits for the next alert, but not for ever.
-    return suppress.folded == 0 ? suppress.until : plus(suppress.until, engine_.limits_.run_age_max_us);
+    return suppress.folded == 0 ? suppress.until : add_saturating(suppress.until, engine_.limits_.run_age_max_us);
   }
   TimeUs time = reinterpret_cast<const TimeCell*>(cell.payload())->time;
-  if (cell.kind == CellKind::kTruncated) return plus(time, 1);
-  return plus(time, rule->entry.program->head_nots[cell.id & 0xffff].span_us);
+  if (cell.kind == CellKind::kTruncated) return add_saturating(time, 1);
+  return add_saturating(time, rule->entry.program->head_nots[cell.id & 0xffff].span_us);
 }
 
 void TimelineEngine::prune(TimeUs now) {
