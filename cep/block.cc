@@ -291,16 +291,17 @@ void BlockEditor::remove_cell(Cell* cell) {
   view().header().cell_bytes -= size;
 }
 
-std::vector<uint8_t> block_image(BlockView block) {
-  const BlockHeader& header = block.header();
-  std::vector<uint8_t> image(block.used_bytes());
-  size_t low = image.size() - header.heap_bytes;
-  std::memcpy(image.data(), block.bytes(), low);
-  std::memcpy(image.data() + low, block.bytes() + header.capacity - header.heap_bytes, header.heap_bytes);
-  BlockHeader& copy = *reinterpret_cast<BlockHeader*>(image.data());
-  copy.capacity = static_cast<uint32_t>(image.size());
-  copy.dirty = 0;
-  copy.segment = 0;
+std::string block_image(BlockView block) {
+  BlockHeader header = block.header();
+  const size_t high = header.heap_bytes;
+  std::string image;
+  image.reserve(block.used_bytes());
+  image.append(reinterpret_cast<const char*>(block.bytes()), block.used_bytes() - high);
+  image.append(reinterpret_cast<const char*>(block.bytes()) + header.capacity - high, high);
+  header.capacity = static_cast<uint32_t>(image.size());
+  header.dirty = 0;
+  header.segment = 0;
+  std::memcpy(image.data(), &header, sizeof header);
   return image;
 }
 

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -25,7 +26,7 @@ struct BlockHeader {
   uint32_t next_row = 1;      // number of the next row
   uint32_t segment = 0;       // where the stored image is; 0: not stored
   uint16_t format = 1;
-  uint16_t dirty = 0;         // changed since the image was taken; always 0 in an image
+  uint16_t dirty = 0;         // the epoch in which it changed since its image was taken, 0: unchanged; always 0 in an image
 };
 static_assert(sizeof(BlockHeader) == 32);
 
@@ -183,7 +184,7 @@ class BlockEditor {
 };
 
 // The image of a block: the same bytes without the free middle and the runtime marks.
-std::vector<uint8_t> block_image(BlockView block);
+std::string block_image(BlockView block);
 // The block of a sound image, in memory of its own.
 uint8_t* block_of_image(std::span<uint8_t> image, BlockMemory& memory);
 // Checks untrusted bytes before they are used as a block: counts, bounds, references, rows by schema, key by parts.

@@ -67,10 +67,15 @@ void Engine::adopt(const Engine& warmed, std::span<const ProgramId> programs) {
   }
 }
 
-void Engine::collect_dirty(uint32_t segment, std::span<const uint32_t> victims, std::vector<KeyImage>& images) {
+void Engine::begin_images(uint32_t segment, std::vector<uint32_t> victims) {
+  for (const auto& timeline : timelines_) timeline->begin_images(segment, victims);
+}
+
+bool Engine::take_images(size_t bytes_max, std::vector<KeyImage>& images) {
   std::move(ended_.begin(), ended_.end(), std::back_inserter(images));
   ended_.clear();
-  for (const auto& timeline : timelines_) timeline->collect_dirty(segment, victims, images);
+  return std::any_of(timelines_.begin(), timelines_.end(),
+                     [&](const std::unique_ptr<TimelineEngine>& timeline) { return timeline->take_images(&bytes_max, images); });
 }
 
 std::vector<BufferedRows> Engine::buffered() const {
@@ -79,7 +84,7 @@ std::vector<BufferedRows> Engine::buffered() const {
   return all;
 }
 
-bool Engine::restore_key(uint64_t space, uint64_t hash, uint32_t segment, std::span<const uint8_t> bytes) {
+bool Engine::restore_key(uint64_t space, uint64_t hash, uint32_t segment, std::string_view bytes) {
   bool known = false;
   for (const auto& timeline : timelines_) {
     if (!timeline->restore_key(space, hash, segment, bytes, &known)) return false;

@@ -23,13 +23,13 @@ struct KeyImage {
   uint64_t hash = 0;                  // of the key
   TimeUs deadline = kTimeMax;         // its next timer
   uint32_t old_segment = 0;           // where its previous image is; 0: nowhere
-  std::vector<uint8_t> bytes;
+  std::string bytes;
 };
 
 // Rows that wait in a reorder buffer, by log position: the marks of a checkpoint (mechanisms 1.5).
 struct BufferedRows {
   std::string timeline;
-  std::vector<uint64_t> positions;    // ascending
+  std::vector<uint64_t> positions;    // in no order
 };
 
 class TimelineEngine;
@@ -41,7 +41,7 @@ class Engine {
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  // Changes over to another rule set: state of programs that are in both stays, runs of others die.
+  // Changes over to another rule set: state of programs that are in both stays, runs of others die. Not while images are being taken.
   void apply_rules(RuleSetPtr rules);
   // One batch with its admissions (Clock::admit): buffers rows that are not late and whose key is this shard's, releases
   // everything up to each frontier, fires timers. Alerts are appended in order of (time, rule, key, R31).
@@ -60,11 +60,14 @@ class Engine {
   // row that waits here; several shards may adopt from it.
   void adopt(const Engine& warmed, std::span<const ProgramId> programs);
 
-  // Checkpoint: images of keys changed since the last call, which `segment` will hold; and of keys whose image is in `victims`.
-  void collect_dirty(uint32_t segment, std::span<const uint32_t> victims, std::vector<KeyImage>& images);
+  // Checkpoint, a bit at a time: after begin_images, take_images hands over every key that changed since the begin_images before, as it
+  // was at this one whatever comes in between, and keys unchanged since whose image is in `victims`. `segment` will hold them all.
+  void begin_images(uint32_t segment, std::vector<uint32_t> victims);
+  // Appends about `bytes_max` bytes of images; false when there are no more.
+  bool take_images(size_t bytes_max, std::vector<KeyImage>& images);
   std::vector<BufferedRows> buffered() const;
   // Restore: a stored image (verified; false if it is not a sound block), then buffered rows, before the first batch.
-  bool restore_key(uint64_t space, uint64_t hash, uint32_t segment, std::span<const uint8_t> bytes);
+  bool restore_key(uint64_t space, uint64_t hash, uint32_t segment, std::string_view bytes);
   void restore_buffered(const std::string& timeline, const BatchPtr& batch, std::span<const uint32_t> rows);
   // The watermark that the timeline's clock was saved with: readers see it at once, timers need no row to know it.
   void restore_frontier(const std::string& timeline, TimeUs watermark);
@@ -86,7 +89,7 @@ class Engine {
   Limits limits_;
   RuleSetPtr rules_;
   std::vector<std::unique_ptr<TimelineEngine>> timelines_;   // by timeline of rules_
-  std::vector<KeyImage> ended_;                              // gone with their timelines since the last collect_dirty
+  std::vector<KeyImage> ended_;                              // gone with their timelines, not yet taken
   EngineCounters counters_;
   EvalCounters eval_counters_;
 };

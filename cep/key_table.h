@@ -92,6 +92,14 @@ class KeyTable {
       if (slot.block != nullptr) visit(slot);
     }
   }
+  // Visits the slot at `at`, if one is there, and steps on; false behind the last. Entries that move meanwhile may be missed or seen twice.
+  template <class F>
+  bool visit_next(size_t* at, F&& visit) {
+    if (*at >= slots_.size()) return false;
+    Slot& slot = slots_[(*at)++];
+    if (slot.block != nullptr) visit(slot);
+    return true;
+  }
   size_t size() const { return count_; }
   size_t bytes() const { return slots_.size() * sizeof(Slot); }
 

@@ -90,6 +90,7 @@ void TimelineEngine::drop_space(Space& space) {
 const Timeline& TimelineEngine::timeline() const { return engine_.rules_->timelines()[index_]; }
 
 void TimelineEngine::rebind(uint32_t index) {
+  WEIR_CHECK(images_.keys.empty(), "rules change while images are being taken");
   index_ = index;
   std::vector<Space> old = std::move(spaces_);
   spaces_.clear();
@@ -257,7 +258,7 @@ void TimelineEngine::process_prepared(const Prepared& prepared, Touch& touch) {
   key_ = key;
   key_values_.clear();
   if (slot != nullptr) {
-    editor_.open(slot->block);
+    open_key(space, *slot);
     if (slot->deadline <= touch.time) fire_deadlines(touch, touch.time);
   } else {
     editor_.create(key_, space.new_block_bytes);

@@ -59,10 +59,12 @@ class TimelineEngine {
   void release(TimeUs frontier, std::vector<Alert>& alerts);
 
   const std::string& name() const { return name_; }
-  void collect_dirty(uint32_t segment, std::span<const uint32_t> victims, std::vector<KeyImage>& images);
+  void begin_images(uint32_t segment, const std::vector<uint32_t>& victims);
+  // True while there is more to take; `bytes_left` falls by what was taken.
+  bool take_images(size_t* bytes_left, std::vector<KeyImage>& images);
   // The timeline ends with the rules that made it: the news that its stored keys are gone.
   void end(std::vector<KeyImage>& images);
-  bool restore_key(uint64_t space, uint64_t hash, uint32_t segment, std::span<const uint8_t> bytes, bool* known);
+  bool restore_key(uint64_t space, uint64_t hash, uint32_t segment, std::string_view bytes, bool* known);
   void restore_buffered(const BatchPtr& batch, std::span<const uint32_t> rows);
   void restore_frontier(TimeUs watermark) { frontier_ = watermark; }
   BufferedRows buffered() const;
@@ -97,6 +99,16 @@ class TimelineEngine {
     uint64_t space;
     uint64_t hash;
     uint32_t segment;
+  };
+  // The images of one barrier on their way. A key changed before it keeps the mark of that epoch until its image is taken, which is at
+  // its turn or before its next change.
+  struct Images {
+    uint32_t segment = 0;
+    std::vector<uint32_t> victims;
+    std::vector<std::pair<uint64_t, uint64_t>> keys;      // (space id, hash) of those changed before the barrier
+    size_t keys_taken = 0;
+    std::vector<KeyImage> ahead;                          // gone at the barrier, or taken before their turn
+    size_t victim_space = 0, victim_slot = 0;             // how far the walk for victims is
   };
   // What a touch of a key works on.
   struct Touch {
@@ -133,6 +145,10 @@ class TimelineEngine {
   void run_inputs(const Role& role, const Touch& touch);
   void run_rule(const BoundRule& rule, uint16_t input, const Touch& touch);
   void fire_deadlines(const Touch& touch, TimeUs until);
+  void open_key(Space& space, Slot& slot);
+  void take_image(const Space& space, Slot& slot, std::vector<KeyImage>& images);
+  bool is_changed_before_barrier(BlockView block) const;
+  bool take_victims(size_t* bytes_left, std::vector<KeyImage>& images);
   void service_key(Space& space, uint64_t hash, TimeUs now, std::vector<Alert>& alerts);
   void prune(TimeUs now);
   TimeUs cell_end(Cell& cell) const;
@@ -156,8 +172,10 @@ class TimelineEngine {
   Reorder reorder_;
   std::vector<Space> spaces_;
   std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;
-  std::vector<std::pair<uint64_t, uint64_t>> dirty_;    // (space id, hash)
+  std::vector<std::pair<uint64_t, uint64_t>> dirty_;    // (space id, hash) of keys changed in this epoch
   std::vector<Gone> gone_;
+  uint16_t epoch_ = 1;                     // 1 or 2: changes at each barrier
+  Images images_;
   BlockMemory memory_;
   BlockEditor editor_;
   Matcher matcher_;

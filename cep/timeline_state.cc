@@ -48,8 +48,8 @@ void TimelineEngine::service_key(Space& space, uint64_t hash, TimeUs now, std::v
     texts_.clear();
     key_ = BlockView(due->block).key();
     key_values_.clear();
+    open_key(space, *due);
     due->deadline = kTimeMax;
-    editor_.open(due->block);
     Touch touch;
     touch.hash = hash;
     touch.time = now;
@@ -127,8 +127,8 @@ uint64_t TimelineEngine::awaits_of(BlockView block) const {
 void TimelineEngine::close_key(Space& space, uint64_t hash, Slot* slot) {
   BlockHeader& header = editor_.view().header();
   uint32_t segment = header.segment;
-  bool was_dirty = header.dirty != 0;
-  header.dirty = 1;
+  bool was_dirty = header.dirty != 0;       // in this epoch: open_key saw to the one before
+  header.dirty = epoch_;
   uint8_t* block = editor_.close();
   if (block == nullptr) {
     if (slot != nullptr) space.table.erase(slot);
@@ -174,35 +174,82 @@ void TimelineEngine::end(std::vector<KeyImage>& images) {
   for (const Gone& gone : gone_) images.push_back({gone.space, gone.hash, kTimeMax, gone.segment, {}});
 }
 
-void TimelineEngine::collect_dirty(uint32_t segment, std::span<const uint32_t> victims, std::vector<KeyImage>& images) {
-  for (const Gone& gone : gone_) images.push_back({gone.space, gone.hash, kTimeMax, gone.segment, {}});
+void TimelineEngine::begin_images(uint32_t segment, const std::vector<uint32_t>& victims) {
+  WEIR_CHECK(images_.keys.empty() && images_.ahead.empty(), "the images of the barrier before were not all taken");
+  images_ = Images();
+  images_.segment = segment;
+  images_.victims = victims;
+  images_.keys.swap(dirty_);
+  for (const Gone& gone : gone_) images_.ahead.push_back({gone.space, gone.hash, kTimeMax, gone.segment, {}});
   gone_.clear();
-  auto take = [&](const Space& space, Slot& slot) {
-    BlockHeader& header = BlockView(slot.block).header();
-    images.push_back({space.id, slot.hash, slot.deadline, header.segment, block_image(BlockView(slot.block))});
-    header.segment = segment;
-    header.dirty = 0;
-  };
-  for (const auto& [space_id, hash] : dirty_) {
+  epoch_ = static_cast<uint16_t>(3 - epoch_);
+}
+
+bool TimelineEngine::is_changed_before_barrier(BlockView block) const {
+  return block.header().dirty != 0 && block.header().dirty != epoch_;
+}
+
+void TimelineEngine::take_image(const Space& space, Slot& slot, std::vector<KeyImage>& images) {
+  BlockHeader& header = BlockView(slot.block).header();
+  images.push_back({space.id, slot.hash, slot.deadline, header.segment, block_image(BlockView(slot.block))});
+  header.segment = images_.segment;
+  header.dirty = 0;
+}
+
+// Every change of a key that exists goes through here.
+void TimelineEngine::open_key(Space& space, Slot& slot) {
+  bool takes_image = is_changed_before_barrier(BlockView(slot.block));
+#ifdef WEIR_MUTANT_IMAGE_AFTER_CHANGE
+  takes_image = false;
+#endif
+  if (takes_image) take_image(space, slot, images_.ahead);
+  editor_.open(slot.block);
+}
+
+bool TimelineEngine::take_images(size_t* bytes_left, std::vector<KeyImage>& images) {
+  std::move(images_.ahead.begin(), images_.ahead.end(), std::back_inserter(images));
+  images_.ahead.clear();
+  while (images_.keys_taken < images_.keys.size()) {
+    if (*bytes_left == 0) return true;
+    const auto [space_id, hash] = images_.keys[images_.keys_taken++];
+    const size_t first = images.size();
     for (Space& space : spaces_) {
       if (space.id != space_id) continue;
       space.table.for_each_of_hash(hash, [&](Slot& slot) {
-        if (BlockView(slot.block).header().dirty != 0) take(space, slot);
+        if (is_changed_before_barrier(BlockView(slot.block))) take_image(space, slot, images);
         return false;
       });
     }
+    for (size_t i = first; i < images.size(); ++i) *bytes_left -= std::min(*bytes_left, images[i].bytes.size());
   }
-  dirty_.clear();
-  if (victims.empty()) return;
-  for (Space& space : spaces_) {
-    space.table.for_each([&](Slot& slot) {
-      uint32_t at = BlockView(slot.block).header().segment;
-      if (std::find(victims.begin(), victims.end(), at) != victims.end()) take(space, slot);
-    });
-  }
+  images_.keys.clear();
+  images_.keys_taken = 0;
+  return !images_.victims.empty() && take_victims(bytes_left, images);
 }
 
-bool TimelineEngine::restore_key(uint64_t space_id, uint64_t hash, uint32_t segment, std::span<const uint8_t> bytes, bool* known) {
+// Keys whose image is in a segment that is to be emptied. One that changed since the barrier has left it by itself next time.
+bool TimelineEngine::take_victims(size_t* bytes_left, std::vector<KeyImage>& images) {
+  for (; images_.victim_space < spaces_.size(); ++images_.victim_space, images_.victim_slot = 0) {
+    Space& space = spaces_[images_.victim_space];
+    bool more = true;
+    while (more && *bytes_left > 0) {
+      size_t cost = sizeof(Slot);
+      more = space.table.visit_next(&images_.victim_slot, [&](Slot& slot) {
+        const BlockHeader& header = BlockView(slot.block).header();
+        const std::vector<uint32_t>& victims = images_.victims;
+        if (header.dirty != 0 || std::find(victims.begin(), victims.end(), header.segment) == victims.end()) return;
+        take_image(space, slot, images);
+        cost += images.back().bytes.size();
+      });
+      *bytes_left -= std::min(*bytes_left, cost);
+    }
+    if (more) return true;
+  }
+  images_.victims.clear();
+  return false;
+}
+
+bool TimelineEngine::restore_key(uint64_t space_id, uint64_t hash, uint32_t segment, std::string_view bytes, bool* known) {
   for (size_t i = 0; i < spaces_.size(); ++i) {
     Space& space = spaces_[i];
     if (space.id != space_id) continue;
@@ -236,7 +283,6 @@ BufferedRows TimelineEngine::buffered() const {
   BufferedRows rows;
   rows.timeline = name_;
   reorder_.for_each([&](const Reorder::Item& item) { rows.positions.push_back(item.batch->batch->position[item.row]); });
-  std::sort(rows.positions.begin(), rows.positions.end());
   return rows;
 }
 
@@ -254,7 +300,7 @@ void TimelineEngine::adopt_block(BlockView warmed, std::span<const ProgramId> pr
   key_ = warmed.key();
   Slot* slot = space.table.find(hash, key_);
   if (slot != nullptr) {
-    editor_.open(slot->block);
+    open_key(space, *slot);
   } else {
     editor_.create(key_);
   }

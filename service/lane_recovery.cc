@@ -151,8 +151,7 @@ cep::Status Lane::restore_state(Recovery& recovery) {
 cep::Status Lane::restore_keys(const std::vector<std::pair<state::KeyRecord, uint32_t>>& records) {
   for (const auto& [record, segment] : records) {
     Shard& shard = *shards_[record.hash % shards_.size()];
-    std::span<const uint8_t> bytes(reinterpret_cast<const uint8_t*>(record.bytes.data()), record.bytes.size());
-    if (shard.engine().restore_key(record.space, record.hash, segment, bytes)) continue;
+    if (shard.engine().restore_key(record.space, record.hash, segment, record.bytes)) continue;
     return cep::Error{"damaged", "the state of a key in checkpoint segment " + std::to_string(segment) +
                                      " is not sound; restore the data directory from a copy"};
   }

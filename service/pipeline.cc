@@ -152,7 +152,8 @@ cep::Status Pipeline::restart() {
   clock_.apply_rules(*rules_);
   for (uint32_t shard = 0; shard < options_.shards; ++shard) {
     std::vector<cep::KeyImage> changed;
-    engines_[shard]->collect_dirty(segment_, {}, changed);
+    engines_[shard]->begin_images(segment_, {});
+    engines_[shard]->take_images(SIZE_MAX, changed);
     auto& images = images_[shard];
     for (cep::KeyImage& image : changed) {
       image.old_segment = segment_;

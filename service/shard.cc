@@ -7,6 +7,24 @@
 #include "api/alert_json.h"
 
 namespace service {
+namespace {
+
+constexpr auto kSliceTime = std::chrono::microseconds(200);     // what a message waits for the hand-over of a checkpoint at most
+constexpr auto kNoLimit = std::chrono::microseconds::max();
+constexpr size_t kTakeBytes = 16 << 10;                         // between two looks at the clock
+
+state::KeyRecord key_record(cep::KeyImage&& image) {
+  state::KeyRecord record;
+  record.space = image.space;
+  record.hash = image.hash;
+  record.deadline_us = image.deadline;
+  record.old_segment = image.old_segment;
+  record.gone = image.bytes.empty();
+  record.bytes = std::move(image.bytes);
+  return record;
+}
+
+}  // namespace
 
 Shard::Shard(uint32_t number, uint32_t count, const cep::Limits& limits, Store& store)
     : number_(number), store_(store), engine_(number, count, limits), inbox_(kInboxRowsMax) {}
@@ -53,10 +71,15 @@ void Shard::wait_until_idle() {
 }
 
 void Shard::run() {
-  while (std::optional<Message> message = inbox_.pop()) {
+  for (;;) {
+    std::optional<Message> message = handing_over_ ? inbox_.try_pop() : inbox_.pop();
+    if (!message && !handing_over_) break;
+    if (handing_over_) hand_over_slice(kSliceTime);
+    if (!message) continue;
     if (auto* batch = std::get_if<BatchMessage>(&*message)) {
       apply(*batch);
     } else if (auto* rules = std::get_if<RulesMessage>(&*message)) {
+      if (handing_over_) hand_over_slice(kNoLimit);
       engine_.apply_rules(rules->rules);
       if (rules->warmed != nullptr) engine_.adopt(*rules->warmed, rules->programs);
     } else if (auto* barrier = std::get_if<BarrierMessage>(&*message)) {
@@ -88,22 +111,24 @@ void Shard::apply(BatchMessage& message) {
 }
 
 void Shard::apply(BarrierMessage& message) {
+  engine_.begin_images(message.sequence, std::move(message.victims));
+  buffered_ = engine_.buffered();
+  handing_over_ = true;
+}
+
+void Shard::hand_over_slice(std::chrono::microseconds most) {
+  const auto begin = std::chrono::steady_clock::now();
+  std::vector<cep::KeyImage> images;
+  do {
+    handing_over_ = engine_.take_images(kTakeBytes, images);
+  } while (handing_over_ && std::chrono::steady_clock::now() - begin < most);
   ShardSlice slice;
   slice.shard = number_;
-  std::vector<cep::KeyImage> images;
-  engine_.collect_dirty(message.sequence, message.victims, images);
   slice.records.reserve(images.size());
-  for (cep::KeyImage& image : images) {
-    state::KeyRecord record;
-    record.space = image.space;
-    record.hash = image.hash;
-    record.deadline_us = image.deadline;
-    record.old_segment = image.old_segment;
-    record.gone = image.bytes.empty();
-    record.bytes.assign(image.bytes.begin(), image.bytes.end());
-    slice.records.push_back(std::move(record));
-  }
-  slice.buffered = engine_.buffered();
+  for (cep::KeyImage& image : images) slice.records.push_back(key_record(std::move(image)));
+  slice.buffered = std::move(buffered_);
+  buffered_.clear();
+  slice.is_last = !handing_over_;
   store_.put_slice(std::move(slice));
 }
 

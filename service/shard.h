@@ -1,9 +1,11 @@
 // One shard: a thread, its inbox and its engine. Nothing inside is locked: what another thread wants of it comes as a message, in the
-// order of the log. Alerts go to the store encoded; a barrier hands over the dirty keys behind the alerts that came before it.
+// order of the log. Alerts go to the store encoded; after a barrier the changed keys are handed over in slices between messages, behind
+// the alerts that came before them.
 // Threads: put_* and ask from any thread (one producer, the sequencer, for what changes state); the engine belongs to the thread.
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <thread>
@@ -73,6 +75,7 @@ class Shard {
   void run();
   void apply(BatchMessage& message);
   void apply(BarrierMessage& message);
+  void hand_over_slice(std::chrono::microseconds most);
   void publish();
 
   const uint32_t number_;
@@ -81,6 +84,8 @@ class Shard {
   Queue<Message> inbox_;
   std::atomic<int> questions_{0};
   std::vector<cep::Alert> alerts_;
+  bool handing_over_ = false;             // images of the last barrier are left
+  std::vector<cep::BufferedRows> buffered_;    // at that barrier, for its first slice
   ShardNumbers numbers_;
   std::thread thread_;
 };

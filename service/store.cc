@@ -143,10 +143,22 @@ void Store::gather(Item item) {
   } else if (auto* task = std::get_if<Task>(&item)) {
     pending_tasks_.push_back(std::move(*task));
   } else if (auto* slice = std::get_if<ShardSlice>(&item)) {
-    slices_.push_back(std::move(*slice));
+    gather_slice(std::move(*slice));
   } else if (auto* barrier = std::get_if<Barrier>(&item)) {
     barrier_ = std::make_unique<Barrier>(std::move(*barrier));
   }
+}
+
+// Slices of one shard are one as long as they wait: full pieces, however small the slices.
+void Store::gather_slice(ShardSlice slice) {
+  auto waiting = std::find_if(slices_.begin(), slices_.end(), [&](const ShardSlice& other) { return other.shard == slice.shard; });
+  if (waiting == slices_.end()) {
+    slices_.push_back(std::move(slice));
+    return;
+  }
+  std::move(slice.records.begin(), slice.records.end(), std::back_inserter(waiting->records));
+  std::move(slice.buffered.begin(), slice.buffered.end(), std::back_inserter(waiting->buffered));
+  waiting->is_last = slice.is_last;
 }
 
 // Runs a transaction until the disk has room; any other failure of the environment is not survivable.
@@ -223,23 +235,24 @@ std::vector<AlertCount> Store::alert_counts() const {
 }
 
 bool Store::has_checkpoint_work() const {
-  bool complete = barrier_ != nullptr && slices_in_ == barrier_->shard_count;
+  bool complete = barrier_ != nullptr && shards_in_ == barrier_->shard_count;
   return !slices_.empty() || complete || has_dead_segments_;
 }
 
-// One transaction of a checkpoint: a piece of a slice (T2), the seal once all slices are in (T3), or some cleaning (T4). What a slice
-// came behind was committed before this is called: alerts up to L stored, then L sealed.
+// One transaction of a checkpoint: a piece of a slice (T2), the seal once the last slice of each shard is in (T3), or some cleaning
+// (T4). What a slice came behind was committed before this is called: alerts up to L stored, then L sealed.
 void Store::step_checkpoint() {
   if (!slices_.empty()) {
-    write_piece(slices_.front());
-    if (slice_written_ < slices_.front().records.size()) return;
-    for (cep::BufferedRows& rows : slices_.front().buffered) {
+    ShardSlice& slice = slices_.front();
+    write_piece(slice);
+    if (slice_written_ < slice.records.size()) return;
+    for (cep::BufferedRows& rows : slice.buffered) {
       if (!rows.positions.empty()) buffered_.push_back(std::move(rows));
     }
+    if (slice.is_last) ++shards_in_;
     slices_.pop_front();
     slice_written_ = 0;
-    ++slices_in_;
-  } else if (barrier_ != nullptr && slices_in_ == barrier_->shard_count) {
+  } else if (barrier_ != nullptr && shards_in_ == barrier_->shard_count) {
     seal();
   } else {
     std::lock_guard lock(checkpoint_mutex_);
@@ -278,7 +291,9 @@ void Store::seal() {
   seal.applied_through = barrier_->applied_through;
   seal.reread_offset = seal.applied_through;
 #ifndef WEIR_MUTANT_REREAD_AT_BARRIER
-  for (const cep::BufferedRows& rows : buffered_) seal.reread_offset = std::min(seal.reread_offset, rows.positions.front());
+  for (const cep::BufferedRows& rows : buffered_) {
+    seal.reread_offset = std::min(seal.reread_offset, *std::min_element(rows.positions.begin(), rows.positions.end()));
+  }
 #else
   buffered_.clear();
 #endif
@@ -297,7 +312,7 @@ void Store::seal() {
   counters_.sealed_at_us = now;
   ++counters_.checkpoints;
   barrier_.reset();
-  slices_in_ = 0;
+  shards_in_ = 0;
   buffered_.clear();
   has_dead_segments_ = true;       // perhaps: cleaning says
   checkpoint_running_ = false;

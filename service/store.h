@@ -1,7 +1,7 @@
 // The store thread: the only writer of the state environment. Alerts, rejected events and delivery changes go out together (T1, one
-// commit after the other while there are any); between two of them one piece of a checkpoint slice (T2), and the seal (T3) when all
-// slices are in. A slice comes behind the alerts its shard made before, and those are committed first: alerts caused below a barrier
-// are stored before its seal.
+// commit after the other while there are any); between two of them one piece of a checkpoint slice (T2), and the seal (T3) when the
+// last slice of every shard is in. A slice comes behind the alerts its shard made before, and those are committed first: alerts
+// caused below a barrier are stored before its seal.
 // A full disk is waited out: nothing taken is dropped.
 // Threads: every function may be called from any thread; `run` is the thread.
 #pragma once
@@ -35,11 +35,12 @@ struct RetentionOptions {
   cep::DurationUs attempts_keep_us = 7 * cep::kDay;
 };
 
-// What one shard hands over at a barrier.
+// Part of what one shard hands over at a barrier.
 struct ShardSlice {
   uint32_t shard = 0;
   std::vector<state::KeyRecord> records;
-  std::vector<cep::BufferedRows> buffered;
+  std::vector<cep::BufferedRows> buffered;      // with the first
+  bool is_last = false;                         // everything of this shard is in
 };
 
 // What the sequencer knows at a barrier.
@@ -123,6 +124,7 @@ class Store {
 
   void run();
   void gather(Item item);
+  void gather_slice(ShardSlice slice);
   void commit_outputs();
   void count_alerts(const std::vector<state::Appended>& appended, cep::TimeUs now);
   cep::Status write_patiently(const state::Env::WriteBody& body);
@@ -157,7 +159,7 @@ class Store {
   std::unique_ptr<Barrier> barrier_;
   std::deque<ShardSlice> slices_;                 // waiting, the front one in part written
   size_t slice_written_ = 0;                      // records of the front one
-  uint32_t slices_in_ = 0;
+  uint32_t shards_in_ = 0;                        // all of whose slices are written
   bool has_dead_segments_ = false;
   std::vector<cep::BufferedRows> buffered_;
   StoreCounters counters_;

@@ -23,6 +23,7 @@ variants=(
   "RETRY_FDATASYNC service_test LaneFaultsTest.AcknowledgedEventsSurviveAFailedFlushAndAPowerCut (faulty file)"
   "GROUP_IN_PARTS state_test LogTest.TornTailIsCutAtEveryByte (faulty file)"
   "DELETE_BEFORE_SEAL state_test CheckpointTest.CrashBetweenAnyTwoSteps (a crash between two steps)"
+  "IMAGE_AFTER_CHANGE service_test Pipeline.ImagesAreOfTheBarrierWhateverComesBetween (slices between batches)"
   "TOMBSTONE_LEFT_BEHIND state_test CheckpointTest.TombstonesMoveOutOfSegmentsThatAreOtherwiseDead (cleaning)"
 )
 

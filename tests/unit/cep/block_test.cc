@@ -119,8 +119,8 @@ TEST(BlockTest, ImagesAreSoundAndDamagedOnesAreRefused) {
   editor.runs().push_back(run);
   editor.add_cell(CellKind::kSuppress, 9, sizeof(SuppressCell));
   uint8_t* block = editor.close();
-  std::vector<uint8_t> image = block_image(BlockView(block));
-  std::vector<uint8_t> copy = image;
+  const std::string image = block_image(BlockView(block));
+  std::vector<uint8_t> copy(image.begin(), image.end());
   EXPECT_TRUE(verify_block(copy, parts, *rules));
   EXPECT_EQ(history(BlockView(copy.data()), BlockView(copy.data()).runs()[0].node), (std::vector<uint32_t>{4, 3, 2, 1, 0}));
   unsigned seed = std::random_device()();
@@ -128,7 +128,7 @@ TEST(BlockTest, ImagesAreSoundAndDamagedOnesAreRefused) {
   std::mt19937 random(seed);
   int refused = 0;
   for (int i = 0; i < 20'000; ++i) {                     // run under the sanitizers this finds reads outside the block
-    copy = image;
+    copy.assign(image.begin(), image.end());
     for (int flips = 1 + static_cast<int>(random() % 3); flips > 0; --flips) {
       copy[random() % copy.size()] ^= static_cast<uint8_t>(1u << random() % 8);
     }

@@ -188,5 +188,57 @@ TEST(AlertOrder, GivesWhatNothingCanPrecede) {
   EXPECT_EQ(alerts.size(), 3u);
 }
 
+using Images = std::map<std::pair<uint64_t, uint64_t>, std::string>;
+
+// What a store would have of the keys after these images.
+void store(const std::vector<cep::KeyImage>& taken, Images& images) {
+  for (const cep::KeyImage& image : taken) {
+    if (image.bytes.empty()) {
+      images.erase({image.space, image.hash});
+    } else {
+      images[{image.space, image.hash}] = image.bytes;
+    }
+  }
+}
+
+// Images taken a few bytes at a time between batches are those of the barrier, byte for byte, and so are the victims'.
+TEST(Pipeline, ImagesAreOfTheBarrierWhateverComesBetween) {
+  const RuleBook book = book_of(std::string(kStreams) + kRules);
+  const std::vector<cep::BatchPtr> batches = in_batches(random_rows(book, 6000), 3);
+  Pipeline sliced(PipelineOptions{});
+  Pipeline whole(PipelineOptions{});
+  sliced.apply_rules(book.build());
+  whole.apply_rules(book.build());
+  Images from_slices, from_whole;
+  uint32_t segment = 0;
+  bool taking = false;
+  size_t barriers = 0, victims_seen = 0;
+  std::mt19937_64 random(kSeed);
+  for (const cep::BatchPtr& batch : batches) {
+    if (!taking && random() % 8 == 0) {
+      ++segment;
+      ++barriers;
+      EXPECT_EQ(from_slices, from_whole) << "of barrier " << segment - 1;
+      const std::vector<uint32_t> victims = segment > 2 ? std::vector<uint32_t>{segment - 2, segment - 1} : std::vector<uint32_t>{};
+      std::vector<cep::KeyImage> taken;
+      whole.engine(0).begin_images(segment, victims);
+      while (whole.engine(0).take_images(SIZE_MAX, taken)) {
+      }
+      store(taken, from_whole);
+      sliced.engine(0).begin_images(segment, victims);
+      taking = true;
+    }
+    sliced.feed(batch);
+    whole.feed(batch);
+    if (!taking) continue;
+    std::vector<cep::KeyImage> taken;
+    taking = sliced.engine(0).take_images(1 + random() % 300, taken);
+    for (const cep::KeyImage& image : taken) victims_seen += image.old_segment + 3 > segment && image.old_segment != 0 ? 1 : 0;
+    store(taken, from_slices);
+  }
+  EXPECT_GT(barriers, 50u);
+  EXPECT_GT(victims_seen, 100u);
+}
+
 }  // namespace
 }  // namespace service
