@@ -10,7 +10,6 @@ namespace service {
 namespace {
 
 constexpr auto kSliceTime = std::chrono::microseconds(200);     // what a message waits for the hand-over of a checkpoint at most
-constexpr auto kNoLimit = std::chrono::microseconds::max();
 constexpr size_t kTakeBytes = 16 << 10;                         // between two looks at the clock
 
 state::KeyRecord key_record(cep::KeyImage&& image) {
@@ -74,12 +73,12 @@ void Shard::run() {
   for (;;) {
     std::optional<Message> message = handing_over_ ? inbox_.try_pop() : inbox_.pop();
     if (!message && !handing_over_) break;
-    if (handing_over_) hand_over_slice(kSliceTime);
+    if (handing_over_) hand_over_slice();
     if (!message) continue;
     if (auto* batch = std::get_if<BatchMessage>(&*message)) {
       apply(*batch);
     } else if (auto* rules = std::get_if<RulesMessage>(&*message)) {
-      if (handing_over_) hand_over_slice(kNoLimit);
+      while (handing_over_) hand_over_slice();      // the images are of the programs so far
       engine_.apply_rules(rules->rules);
       if (rules->warmed != nullptr) engine_.adopt(*rules->warmed, rules->programs);
     } else if (auto* barrier = std::get_if<BarrierMessage>(&*message)) {
@@ -116,12 +115,12 @@ void Shard::apply(BarrierMessage& message) {
   handing_over_ = true;
 }
 
-void Shard::hand_over_slice(std::chrono::microseconds most) {
+void Shard::hand_over_slice() {
   const auto begin = std::chrono::steady_clock::now();
   std::vector<cep::KeyImage> images;
   do {
     handing_over_ = engine_.take_images(kTakeBytes, images);
-  } while (handing_over_ && std::chrono::steady_clock::now() - begin < most);
+  } while (handing_over_ && std::chrono::steady_clock::now() - begin < kSliceTime);
   ShardSlice slice;
   slice.shard = number_;
   slice.records.reserve(images.size());

@@ -5,7 +5,6 @@
 #pragma once
 
 #include <atomic>
-#include <chrono>
 #include <functional>
 #include <memory>
 #include <thread>
@@ -75,7 +74,7 @@ class Shard {
   void run();
   void apply(BatchMessage& message);
   void apply(BarrierMessage& message);
-  void hand_over_slice(std::chrono::microseconds most);
+  void hand_over_slice();
   void publish();
 
   const uint32_t number_;
