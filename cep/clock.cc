@@ -43,6 +43,7 @@ void Clock::apply_rules(const RuleSet& rules) {
     clocks_.push_back(std::move(clock));
     timing_.push_back(std::move(timing));
   }
+  for (auto& [name, clock] : parked_) clock.waiting = {};     // the buffer went with the timeline
 }
 
 // W = the least clock of its sources, never back. True if it moved.
@@ -53,6 +54,29 @@ bool Clock::advance(TimelineClock& clock, const Timing& timing) {
   if (least <= clock.watermark) return false;
   clock.watermark = least;
   return true;
+}
+
+// Rows that the frontier has reached wait no longer; of more than may wait, the earliest are not waited with.
+void Clock::release(TimelineClock& clock) {
+  while (const TimeUs* first = clock.waiting.front()) {
+    if (*first > clock.watermark) {
+      if (clock.waiting.size() <= waiting_max_) return;
+      clock.watermark = *first;
+      ++forced_;
+    }
+    clock.waiting.take();
+  }
+}
+
+std::vector<Admission> Clock::limit_waiting(uint32_t rows_max) {
+  waiting_max_ = rows_max;
+  std::vector<Admission> admissions;
+  for (uint32_t t = 0; t < clocks_.size(); ++t) {
+    TimeUs before = clocks_[t].watermark;
+    release(clocks_[t]);
+    if (clocks_[t].watermark != before) admissions.push_back({t, clocks_[t].watermark, {}, {}});
+  }
+  return admissions;
 }
 
 std::vector<Admission> Clock::admit(const Batch& batch) {
@@ -75,10 +99,14 @@ std::vector<Admission> Clock::admit(const Batch& batch) {
           }
           admission.late[row] = 1;
           admission.late_watermark[row] = watermark;
-        } else if (batch.time[row] > source_max) {
+          continue;
+        }
+        if (batch.time[row] > source_max) {
           source_max = batch.time[row];
           advance(clock, timing);
         }
+        if (batch.time[row] > clock.watermark) clock.waiting.push(batch.time[row]);
+        release(clock);
       }
       if (source_max == kTimeMin) clock.source_max.erase(batch.source);
       clock.last_received_us = std::max(clock.last_received_us, batch.received_us);
@@ -102,6 +130,7 @@ std::vector<Admission> Clock::watermark(TimeUs time, const std::string* stream) 
       if (std::find(streams.begin(), streams.end(), id->second) == streams.end()) continue;
     }
     clocks_[t].watermark = std::max(clocks_[t].watermark, time);
+    release(clocks_[t]);
     clocks_[t].silence_watermark = clocks_[t].watermark;
     admissions.push_back({t, clocks_[t].watermark, {}, {}});
   }
@@ -124,6 +153,7 @@ std::vector<Admission> Clock::tick(TimeUs received_us) {
     TimeUs moved = ticked(t, received_us);
     if (moved == clocks_[t].watermark) continue;
     clocks_[t].watermark = moved;
+    release(clocks_[t]);
     admissions.push_back({t, moved, {}, {}});
   }
   return admissions;
@@ -143,10 +173,17 @@ void Clock::offer(const std::vector<TimelineClock>& clocks) {
   }
 }
 
+std::vector<const TimelineClock*> Clock::clocks() const {
+  std::vector<const TimelineClock*> all;
+  for (const TimelineClock& clock : clocks_) all.push_back(&clock);
+  for (const auto& [name, clock] : parked_) all.push_back(&clock);
+  return all;
+}
+
 std::vector<TimelineClock> Clock::save() const {
-  std::vector<TimelineClock> clocks = clocks_;
-  for (const auto& [name, clock] : parked_) clocks.push_back(clock);
-  return clocks;
+  std::vector<TimelineClock> saved;
+  for (const TimelineClock* clock : clocks()) saved.push_back(*clock);
+  return saved;
 }
 
 void Clock::restore(const std::vector<TimelineClock>& clocks, const std::map<StreamId, std::map<SourceId, TimeUs>>& streams) {
@@ -154,8 +191,17 @@ void Clock::restore(const std::vector<TimelineClock>& clocks, const std::map<Str
   timing_.clear();
   by_stream_.clear();
   parked_.clear();
-  for (const TimelineClock& clock : clocks) parked_[clock.timeline] = clock;
+  for (const TimelineClock& clock : clocks) {
+    parked_[clock.timeline] = clock;
+    parked_[clock.timeline].waiting = {};
+  }
   stream_max_ = streams;
+}
+
+void Clock::restore_waiting(const std::string& timeline, TimeUs time) {
+  for (TimelineClock& clock : clocks_) {
+    if (clock.timeline == timeline) clock.waiting.push(time);
+  }
 }
 
 }  // namespace cep

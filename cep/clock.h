@@ -1,4 +1,5 @@
-// The clock of every timeline: the one place where lateness, the frontier and silence are decided (R61-R67).
+// The clock of every timeline: the one place where lateness, the frontier and silence are decided (R61-R67), and where time is forced
+// forward because too many rows wait for it (L17).
 // Owned by the sequencer (one thread), fed in log order; shards only obey what it returns. A pure function of the records it is fed.
 #pragma once
 
@@ -8,6 +9,7 @@
 
 #include "cep/batch.h"
 #include "cep/rule_set.h"
+#include "cep/time_queue.h"
 
 namespace cep {
 
@@ -27,10 +29,14 @@ struct TimelineClock {
   std::map<SourceId, TimeUs> source_max;    // greatest event time seen from each source on its streams
   TimeUs last_received_us = kTimeMin;       // wall clock of its newest row
   TimeUs silence_watermark = kTimeMin;      // watermark when the silence began
+  TimeQueue<TimeUs> waiting;                // times of the rows admitted and not yet released; a checkpoint marks the rows instead
 };
 
 class Clock {
  public:
+  // Rows of a timeline that may wait until limit_waiting says otherwise; a log without such a record means this number.
+  static constexpr uint32_t kWaitingMaxAtFirst = 2'000'000;
+
   // Timelines that stay keep their clock. A new one starts from the greatest times seen of its streams.
   void apply_rules(const RuleSet& rules);
   // Admits a batch to each timeline its stream is in; moves their watermarks. Indices are of the rule set last applied.
@@ -41,13 +47,21 @@ class Clock {
   std::vector<Admission> tick(TimeUs received_us);
   // Whether that tick would move anything: an idle log needs no record of it otherwise.
   bool would_tick(TimeUs received_us) const;
+  // At most so many rows of a timeline wait from here on; beyond it the frontier is forced to the earliest of them, row by row, so that
+  // batches do not show. The number is data of the log: another one at a replay would give other late rows. Admissions without rows.
+  std::vector<Admission> limit_waiting(uint32_t rows_max);
+  uint32_t waiting_max() const { return waiting_max_; }
+  uint64_t forced() const { return forced_; }     // steps that the limit forced
   // Clocks of a warm start: used for timelines that the next apply_rules makes.
   void offer(const std::vector<TimelineClock>& clocks);
 
   TimeUs watermark_of(uint32_t timeline) const { return clocks_[timeline].watermark; }
+  std::vector<const TimelineClock*> clocks() const;      // of all timelines, parked ones too, until the next change
   std::vector<TimelineClock> save() const;
   std::map<StreamId, std::map<SourceId, TimeUs>> save_streams() const { return stream_max_; }
+  // `clocks` without what waits: that is put back row by row, after apply_rules.
   void restore(const std::vector<TimelineClock>& clocks, const std::map<StreamId, std::map<SourceId, TimeUs>>& streams);
+  void restore_waiting(const std::string& timeline, TimeUs time);
 
  private:
   struct Timing {
@@ -57,6 +71,7 @@ class Clock {
     std::vector<StreamId> streams;
   };
   bool advance(TimelineClock& clock, const Timing& timing);
+  void release(TimelineClock& clock);
   TimeUs ticked(uint32_t timeline, TimeUs received_us) const;
 
   std::vector<TimelineClock> clocks_;       // by timeline of the rule set
@@ -65,6 +80,8 @@ class Clock {
   std::map<std::string, StreamId> stream_ids_;
   std::map<std::string, TimelineClock> parked_;        // restored or dropped clocks, by timeline name
   std::map<StreamId, std::map<SourceId, TimeUs>> stream_max_;
+  uint32_t waiting_max_ = kWaitingMaxAtFirst;
+  uint64_t forced_ = 0;
 };
 
 }  // namespace cep

@@ -15,7 +15,7 @@ struct Limits {
   uint32_t alert_events_max = 100;               // bound events listed in an alert; the first half and the last half stay
   uint32_t evidence_rows_max = 20;               // entries listed per window of a when rule
   uint32_t evidence_windows_max = 4;             // windows listed in an alert of a when rule
-  uint32_t reorder_rows_max = 2'000'000;         // per timeline and shard; the frontier is forced forward, counted
+  uint32_t reorder_rows_max = 2'000'000;         // per timeline, counted where order is made (cep/clock); the frontier is forced forward
   DurationUs run_age_max_us = 30 * kDay;         // of event time, for rules without `within`; the run ends, counted
 };
 
@@ -30,7 +30,6 @@ struct EngineCounters {
   uint64_t runs_aged = 0;           // run_age_max_us
   uint64_t matches_dropped = 0;     // matches_per_event_max
   uint64_t window_dropped = 0;      // window_entries_max
-  uint64_t reorder_forced = 0;
   uint64_t skip_target_unbound = 0; // R30
 };
 

@@ -121,7 +121,9 @@ const std::vector<uint64_t>& TimelineEngine::words_of(WaitingBatch& waiting) {
 bool TimelineEngine::is_owned_by_shard(const Batch& batch, uint32_t row) {
   if (engine_.shard_count_ == 1) return true;
   for (const Role& role : timeline().find(batch.schema->id)->roles) {
-    if (encode_row_key(batch, row, role) && engine_.owns(hash_bytes(key_.data(), key_.size()))) return true;
+    bool has_key = encode_row_key(batch, row, role);
+    // A row that a role has no key for is shard 0's: some shard must hold every row that waits, for a restart counts them there.
+    if (has_key ? engine_.owns(hash_bytes(key_.data(), key_.size())) : engine_.shard_ == 0) return true;
   }
   return false;
 }
@@ -237,6 +239,8 @@ void TimelineEngine::prepare_row(const TimelineStream& stream, const Batch& batc
       prepared_keys_ += key_;
       prepared.key_end = static_cast<uint32_t>(prepared_keys_.size());
       spaces_[role.space].table.prefetch(prepared.hash);
+    } else if (engine_.shard_ != 0) {
+      continue;                            // counted once
     }
     prepared_.push_back(prepared);
   }

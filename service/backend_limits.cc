@@ -21,13 +21,12 @@ struct Limit {
 
 std::vector<Limit> engine_limits(const Lane& lane) {
   const cep::Limits& limits = lane.options().sequencer.limits;
-  uint64_t refused = 0, dropped = 0, window = 0, forced = 0, aged = 0;
+  uint64_t refused = 0, dropped = 0, window = 0, aged = 0;
   for (const std::unique_ptr<Shard>& shard : lane.shards()) {
     const ShardNumbers& numbers = shard->numbers();
     refused += numbers.runs_refused;
     dropped += numbers.matches_dropped;
     window += numbers.window_dropped;
-    forced += numbers.reorder_forced;
     aged += numbers.runs_aged;
   }
   return {
@@ -39,7 +38,8 @@ std::vector<Limit> engine_limits(const Lane& lane) {
        window},
       {"run_age_max", static_cast<uint64_t>(limits.run_age_max_us), "microseconds of event time",
        "a run of a rule without `within` ends", aged},
-      {"reorder_rows_max", limits.reorder_rows_max, "rows of a timeline and shard", "event time is forced forward", forced},
+      {"reorder_rows_max", limits.reorder_rows_max, "rows of a timeline that wait for their turn", "event time is forced forward",
+       lane.sequencer().numbers().reorder_forced.load()},
       {"alert_events_max", limits.alert_events_max, "events listed in an alert", "the first and the last half stay; truncated: events",
        std::nullopt},
       {"evidence_rows_max", limits.evidence_rows_max, "entries listed of a window", "the newest stay", std::nullopt},

@@ -104,11 +104,11 @@ class LogExport {
       case state::FrameKind::kRules: return add_rules(frame);
       case state::FrameKind::kList: return add_list(frame);
       case state::FrameKind::kMode: return add_mode(frame);
+      case state::FrameKind::kLimits: return add_limits(frame);
       case state::FrameKind::kTick:
         if (!events_only_) api::JsonWriter(line()).begin_object().field("$tick", cep::format_time(frame.header.received_us)).end_object();
         return cep::ok_status();
       case state::FrameKind::kIdle:
-      case state::FrameKind::kForced:
       case state::FrameKind::kDerived: break;
     }
     return cep::Error{"log_disagrees", "record " + std::to_string(frame.header.first_offset) +
@@ -178,6 +178,16 @@ class LogExport {
     if (!change.ok()) return change.error();
     if (!events_only_)
       api::JsonWriter(line()).begin_object().field("$mode", mode_text(change->mode)).field("rule", change->rule).end_object();
+    return cep::ok_status();
+  }
+
+  cep::Status add_limits(const state::FrameView& frame) {
+    cep::Result<LimitsChange> change = decode_limits_change(frame.rows);
+    if (!change.ok()) return change.error();
+    if (events_only_) return cep::ok_status();
+    api::JsonWriter json(line());
+    json.begin_object().key("$limits").begin_object().key("reorder_rows_max").unsigned_integer(change->reorder_rows_max);
+    json.end_object().end_object();
     return cep::ok_status();
   }
 

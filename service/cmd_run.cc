@@ -14,6 +14,7 @@
 #include "service/commands.h"
 #include "service/dedupe.h"
 #include "service/log_rows.h"
+#include "service/options.h"
 #include "service/pipeline.h"
 #include "service/rule_files.h"
 #include "service/source_files.h"
@@ -29,6 +30,8 @@ struct RunOptions {
   std::vector<std::string> rules;
   std::vector<std::string> events;
   std::vector<std::string> lists;
+  std::vector<std::string> limit_settings;
+  cep::Limits limits;
   std::optional<std::string> until;
   bool close = false;
   bool strict = false;
@@ -39,7 +42,7 @@ struct RunOptions {
 class FileRun {
  public:
   FileRun(const RunOptions& options, const Console& console)
-      : options_(options), console_(console), pipeline_({options.shards, false, {}}) {}
+      : options_(options), console_(console), pipeline_({options.shards, false, options.limits}) {}
 
   int run() {
     const int status = prepare();
@@ -202,7 +205,7 @@ class FileRun {
         {"runs ended by age", counters.runs_aged},
         {"matches dropped at the limit of one event", counters.matches_dropped},
         {"window entries dropped at the limit of their key", counters.window_dropped},
-        {"rows released early because the reorder buffer was full", counters.reorder_forced},
+        {"times event time was forced forward by reorder_rows_max", pipeline_.reorder_forced()},
     };
     for (const auto& [name, count] : notes) {
       if (count > 0) text += fmt::format("{} {}\n", count, name);
@@ -229,6 +232,18 @@ class FileRun {
   std::chrono::steady_clock::time_point shown_ = started_;
 };
 
+int run_files(RunOptions& options, const Console& console) {
+  for (const std::string& limit : options.limit_settings) {
+    const size_t equals = std::min(limit.find('='), limit.size());
+    const std::string number = equals < limit.size() ? limit.substr(equals + 1) : "";
+    const cep::Status status = apply_engine_limit(limit.substr(0, equals), number, options.limits);
+    if (status) continue;
+    console.complain("weir: --limit " + limit + ": " + status.error().message + "\n");
+    return kExitBadUse;
+  }
+  return FileRun(options, console).run();
+}
+
 }  // namespace
 
 void add_run(CLI::App& app, Action& action) {
@@ -240,6 +255,8 @@ void add_run(CLI::App& app, Action& action) {
       ->required()
       ->allow_extra_args(false);
   verb->add_option("--list", options->lists, "NAME=FILE: elements of a list, one a line")->allow_extra_args(false);
+  verb->add_option("--limit", options->limit_settings, "NAME=N: a limit of the engine, as in [limits] of the configuration")
+      ->allow_extra_args(false);
   verb->add_option("--until", options->until, "Leave out later events and end with time at this instant");
   verb->add_flag("--close", options->close, "No event will come any more: let every deadline pass");
   verb->add_option("--shards", options->shards, "Shards of the engine; the alerts are the same")
@@ -251,7 +268,7 @@ void add_run(CLI::App& app, Action& action) {
       "Example:\n  weir run rules/cards --events transactions=cards.ndjson.zst --close\n"
       "  weir gen --events 100000 | weir run rules --events - > alerts.ndjson");
   verb->callback(
-      [options, &action] { action = [options](const Console& console) { return FileRun(*options, console).run(); }; });
+      [options, &action] { action = [options](const Console& console) { return run_files(*options, console); }; });
 }
 
 }  // namespace service

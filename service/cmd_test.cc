@@ -52,7 +52,7 @@ class ScriptTest {
     if (!plain) return fail(plain.error());
     compare_expected(one, *plain, "");
     for (const ScriptMode mode : options_.modes) {
-      if (mode == ScriptMode::kPlain || !has_mode(**setup, mode) || (mode == ScriptMode::kShuffle && has_late(*plain))) continue;
+      if (mode == ScriptMode::kPlain || !has_mode(one, **setup, mode) || (mode == ScriptMode::kShuffle && has_late(*plain))) continue;
       const auto other = run_case(script_, one, **setup, mode);
       if (!other) return fail(other.error());
       compare_modes(one, *plain, *other, mode);

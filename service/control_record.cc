@@ -148,4 +148,19 @@ cep::Result<WatermarkMark> decode_watermark_mark(std::string_view bytes) {
   return mark;
 }
 
+std::string encode(const LimitsChange& change) {
+  std::string bytes;
+  state::Writer(bytes).put<uint8_t>(kFormat).put<uint32_t>(change.reorder_rows_max);
+  return bytes;
+}
+
+cep::Result<LimitsChange> decode_limits_change(std::string_view bytes) {
+  state::Reader in(bytes);
+  LimitsChange change;
+  if (in.get<uint8_t>() != kFormat) return damaged("limits");
+  change.reorder_rows_max = in.get<uint32_t>();
+  if (!in.at_end() || change.reorder_rows_max == 0) return damaged("limits");
+  return change;
+}
+
 }  // namespace service

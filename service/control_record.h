@@ -1,5 +1,5 @@
-// Bodies of the log's control frames: rule changes, list edits, modes, watermarks. What decides matching beside the events stands in the
-// log in these, durable before the first event under it (the theorem of guarantees). Byte tables: state/FORMAT.md.
+// Bodies of the log's control frames: rule changes, list edits, modes, watermarks, limits. What decides matching beside the events stands
+// in the log in these, durable before the first event under it (the theorem of guarantees). Byte tables: state/FORMAT.md.
 // Threads: plain values. A decoder answers "damaged" for bytes that no encoder made.
 #pragma once
 
@@ -57,13 +57,20 @@ struct WatermarkMark {
   std::string stream;                    // empty: all
 };
 
+// kLimits: the limits that decide what is late, in force from this frame on. Written when the configured ones are others.
+struct LimitsChange {
+  uint32_t reorder_rows_max = 0;
+};
+
 std::string encode(const RulesChange& change);
 std::string encode(const ListChange& change);
 std::string encode(const ModeChange& change);
 std::string encode(const WatermarkMark& mark);
+std::string encode(const LimitsChange& change);
 cep::Result<RulesChange> decode_rules_change(std::string_view bytes);
 cep::Result<ListChange> decode_list_change(std::string_view bytes);
 cep::Result<ModeChange> decode_mode_change(std::string_view bytes);
 cep::Result<WatermarkMark> decode_watermark_mark(std::string_view bytes);
+cep::Result<LimitsChange> decode_limits_change(std::string_view bytes);
 
 }  // namespace service

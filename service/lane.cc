@@ -165,7 +165,7 @@ void Lane::apply_plan(DeployResult& result) {
   uint64_t log_begin = sequencer_->numbers().log_begin;
   result.log_was_trimmed = log_begin > 0;
   cep::Result<std::unique_ptr<WarmStart>> warm = WarmStart::open(*files_, dir_.log_dir, log_begin, changed, std::move(programs),
-                                                                 options_.sequencer.limits);
+                                                                 options_.sequencer.limits, options_.sequencer.limits.reorder_rows_max);
   if (!warm.ok()) {
     result.status = warm.error();
     return;

@@ -132,7 +132,7 @@ cep::Status Lane::restore_state(Recovery& recovery) {
   recovery.records.clear();
   sequencer_ =
       std::make_unique<Sequencer>(options_.sequencer, *files_, std::move(recovery.log), recovery.registry, shards_, *store_, clock_);
-  sequencer_->restore_clock(recovery.control.clocks, recovery.control.streams);
+  sequencer_->restore_clock(recovery.control);
   for (const auto& [timeline, watermark] : sequencer_->watermarks()) {
     for (const std::unique_ptr<Shard>& shard : shards_) shard->engine().restore_frontier(timeline, watermark);
   }
@@ -141,7 +141,8 @@ cep::Status Lane::restore_state(Recovery& recovery) {
   }
   if (recovery.renewed.empty()) return cep::ok_status();
   cep::Result<std::unique_ptr<WarmStart>> warm = WarmStart::open(*files_, dir_.log_dir, recovery.found.first_offset, recovery.registry,
-                                                                 recovery.renewed, options_.sequencer.limits);
+                                                                 recovery.renewed, options_.sequencer.limits,
+                                                                 recovery.control.reorder_rows_max);
   if (!warm.ok()) return warm.error();
   if (cep::Status status = (*warm)->feed_until(recovery.replay_from); !status.ok()) return status;
   for (const std::unique_ptr<Shard>& shard : shards_) shard->engine().adopt(*(*warm)->engine(), recovery.renewed);
@@ -187,6 +188,7 @@ cep::Status Lane::restore_waiting_rows(const state::SealedCheckpoint& checkpoint
         }
         if (waiting.empty()) continue;
         const std::string& timeline = rules->timelines()[marks.timeline].name;
+        for (uint32_t row : waiting) sequencer_->restore_waiting(timeline, batch->time[row]);
         for (const std::unique_ptr<Shard>& shard : shards_) shard->engine().restore_buffered(timeline, batch, waiting);
       }
     }

@@ -90,5 +90,7 @@ const std::vector<Setting>& settings();
 // Checks kind and range, then sets. The Error's message begins with the setting's name.
 cep::Status apply_setting(const Setting& setting, const ConfigValue& value, ServeOptions& options);
 cep::Status apply_setting_text(const Setting& setting, const std::string& text, ServeOptions& options);
+// A limit of the engine by the name it has in [limits]: for what runs without a configuration. Error: bad_option, with the names.
+cep::Status apply_engine_limit(const std::string& name, const std::string& value, cep::Limits& limits);
 
 }  // namespace service

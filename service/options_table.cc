@@ -224,6 +224,27 @@ const std::vector<Setting>& settings() {
   return kAll;
 }
 
+cep::Status apply_engine_limit(const std::string& name, const std::string& value, cep::Limits& limits) {
+  static const std::vector<Setting> kLimits = [] {
+    std::vector<Setting> all;
+    add_engine_limits(all);
+    return all;
+  }();
+  std::string names;
+  for (const Setting& setting : kLimits) {
+    if (setting.key != name) {
+      names += (names.empty() ? "" : ", ") + std::string(setting.key);
+      continue;
+    }
+    ServeOptions options;
+    options.sequencer.limits = limits;
+    cep::Status status = apply_setting_text(setting, value, options);
+    limits = options.sequencer.limits;
+    return status;
+  }
+  return refuse("`" + name + "` is no limit of the engine; these are: " + names);
+}
+
 cep::Status apply_setting(const Setting& setting, const ConfigValue& value, ServeOptions& options) {
   const auto* integer = std::get_if<int64_t>(&value);
   const auto* flag = std::get_if<bool>(&value);

@@ -1,7 +1,6 @@
 #include "service/pipeline.h"
 
 #include <algorithm>
-#include <unordered_set>
 
 namespace service {
 
@@ -10,6 +9,7 @@ Pipeline::Pipeline(const PipelineOptions& options)
   for (uint32_t shard = 0; shard < options.shards; ++shard) {
     engines_.push_back(std::make_unique<cep::Engine>(shard, options.shards, options.limits));
   }
+  clock_.limit_waiting(options.limits.reorder_rows_max);
 }
 
 void Pipeline::apply_rules(cep::RuleSetPtr rules, std::span<const cep::ProgramId> to_warm) {
@@ -92,7 +92,6 @@ cep::EngineCounters Pipeline::counters() const {
     sum.runs_aged += one.runs_aged;
     sum.matches_dropped += one.matches_dropped;
     sum.window_dropped += one.window_dropped;
-    sum.reorder_forced += one.reorder_forced;
     sum.skip_target_unbound += one.skip_target_unbound;
   }
   return sum;
@@ -128,17 +127,19 @@ std::unique_ptr<Pipeline> Pipeline::warmed(const cep::RuleSetPtr& rules, std::sp
 
 // --- Restart
 
-void Pipeline::restore_rows(cep::Engine& engine, const std::vector<cep::BufferedRows>& waiting) const {
-  for (const cep::BufferedRows& rows : waiting) {
-    const std::unordered_set<uint64_t> positions(rows.positions.begin(), rows.positions.end());
-    if (positions.empty()) continue;
+// Each row that waited in any shard's buffer goes back to the clock and to the buffers of the shards that its keys make its own.
+void Pipeline::restore_rows(const std::map<std::string, std::set<uint64_t>>& waiting) {
+  for (const auto& [timeline, positions] : waiting) {
     for (const Record& record : history_) {
       if (record.batch == nullptr) continue;
       std::vector<uint32_t> found;
       for (uint32_t row = 0; row < record.batch->rows(); ++row) {
-        if (positions.contains(record.batch->position[row])) found.push_back(row);
+        if (!positions.contains(record.batch->position[row])) continue;
+        found.push_back(row);
+        clock_.restore_waiting(timeline, record.batch->time[row]);
       }
-      if (!found.empty()) engine.restore_buffered(rows.timeline, record.batch, found);
+      if (found.empty()) continue;
+      for (const auto& engine : engines_) engine->restore_buffered(timeline, record.batch, found);
     }
   }
 }
@@ -148,9 +149,14 @@ cep::Status Pipeline::restart() {
   const std::vector<cep::TimelineClock> clocks = clock_.save();
   const auto streams = clock_.save_streams();
   clock_ = cep::Clock();
+  clock_.limit_waiting(options_.limits.reorder_rows_max);
   clock_.restore(clocks, streams);
   clock_.apply_rules(*rules_);
+  std::map<std::string, std::set<uint64_t>> waiting;
   for (uint32_t shard = 0; shard < options_.shards; ++shard) {
+    for (const cep::BufferedRows& rows : engines_[shard]->buffered()) {
+      if (!rows.positions.empty()) waiting[rows.timeline].insert(rows.positions.begin(), rows.positions.end());
+    }
     std::vector<cep::KeyImage> changed;
     engines_[shard]->begin_images(segment_, {});
     engines_[shard]->take_images(SIZE_MAX, changed);
@@ -171,9 +177,9 @@ cep::Status Pipeline::restart() {
         return cep::Error{"bad_image", "shard " + std::to_string(shard) + ": the image of a key is not a sound block"};
       }
     }
-    restore_rows(*engine, engines_[shard]->buffered());
     engines_[shard] = std::move(engine);
   }
+  restore_rows(waiting);
   return cep::ok_status();
 }
 

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <utility>
@@ -59,6 +60,7 @@ class Pipeline {
   const cep::RuleSetPtr& rules() const { return rules_; }
   uint64_t late_rows() const { return late_count_; }
   uint64_t rows() const { return rows_; }
+  uint64_t reorder_forced() const { return clock_.forced(); }
   cep::EngineCounters counters() const;     // summed over the shards
   cep::Engine& engine(uint32_t shard) { return *engines_[shard]; }
 
@@ -75,7 +77,7 @@ class Pipeline {
   void note_late(const cep::Batch& batch, std::span<const cep::Admission> admissions);
   cep::TimeUs settled_until() const;
   std::unique_ptr<Pipeline> warmed(const cep::RuleSetPtr& rules, std::span<const cep::ProgramId> programs) const;
-  void restore_rows(cep::Engine& engine, const std::vector<cep::BufferedRows>& waiting) const;
+  void restore_rows(const std::map<std::string, std::set<uint64_t>>& waiting);
 
   PipelineOptions options_;
   cep::RuleSetPtr rules_;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "cep/parse.h"
+#include "service/options.h"
 
 namespace service {
 namespace {
@@ -85,7 +86,7 @@ class Parser {
       std::string_view rest = text;
       const std::string_view word = take_word(rest);
       cep::Status status = cep::ok_status();
-      if (!nothing && (word == "use" || word == "rule" || word == "clock")) {
+      if (!nothing && (word == "use" || word == "rule" || word == "clock" || word == "limit")) {
         in_expected = false;
         status = header(word, rest, line);
       } else if (!nothing && word == "events") {
@@ -138,6 +139,11 @@ class Parser {
       if (!time) return bad(line, "clock: " + time.error().message);
       here.clock = *time;
       return cep::ok_status();
+    }
+    if (word == "limit") {
+      const std::string name(take_word(rest));
+      const cep::Status status = apply_engine_limit(name, std::string(rest), here.limits);
+      return status ? status : bad(line, "limit: " + status.error().message);
     }
     ScriptRule rule;
     rule.line = line + 1;
@@ -228,7 +234,7 @@ class Parser {
 
   cep::Status step(std::string_view word, std::string_view rest, size_t line) {
     if (script_.cases.empty() || script_.cases.back().blocks.empty()) {
-      return bad(line, "expected use, rule, clock or events");
+      return bad(line, "expected use, rule, clock, limit or events");
     }
     ScriptStep step;
     step.line = line + 1;

@@ -4,13 +4,14 @@
 //   use FILE | use stream NAME | use list NAME = v, (v, v), ..
 //   rule FILE | rule << .. >>
 //   clock TIME                        +0s; 2026-01-05T00:00:00Z, a Monday, unless said
+//   limit NAME N                      of the engine, as [limits] of the configuration has it
 //   events [fresh]
 //   +D STREAM JSON | advance +D | deploy << .. >> | list add|remove NAME V | restart
 //   ----
-//   +D RULE col=v.. measure=v.. [var +D, ..] | +D rejected STREAM CODE | +D late STREAM | error CODE [LINE:COL] | none
+//   +D RULE col=v.. measure=v.. [var +D, ..] truncated:WHAT.. | +D rejected STREAM CODE | +D late STREAM | error CODE [LINE:COL] | none
 //
-// +D is always an offset from `clock`. A block goes on where the one before it ended, unless it is `fresh`. A `use`, `rule` or `clock`
-// behind a block begins another case: it keeps the clock and what was used, has rules of its own, and begins fresh.
+// +D is always an offset from `clock`. A block goes on where the one before it ended, unless it is `fresh`. A `use`, `rule`, `clock`
+// or `limit` behind a block begins another case: it keeps the clock and what was used, has rules and limits of its own, and begins fresh.
 #pragma once
 
 #include <map>
@@ -19,6 +20,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cep/limits.h"
 #include "cep/result.h"
 #include "cep/types.h"
 
@@ -61,6 +63,7 @@ struct ScriptCase {
   std::vector<ScriptUse> uses;
   std::vector<ScriptRule> rules;
   cep::TimeUs clock = 0;
+  cep::Limits limits;
   std::vector<ScriptBlock> blocks;
   size_t line = 0;
 };

@@ -72,7 +72,7 @@ class Run {
 
   void begin() {
     book_ = mode_ == ScriptMode::kAmid ? setup_.amid : setup_.book;
-    const PipelineOptions options{mode_ == ScriptMode::kShards ? 4u : 1u, true, {}};
+    const PipelineOptions options{mode_ == ScriptMode::kShards ? 4u : 1u, true, case_.limits};
     pipeline_ = std::make_unique<Pipeline>(options);
     pipeline_->apply_rules(book_.build());
     decoders_.clear();
@@ -239,9 +239,10 @@ std::string_view script_mode_name(ScriptMode mode) {
   return "";
 }
 
-bool has_mode(const ScriptSetup& setup, ScriptMode mode) {
+bool has_mode(const ScriptCase& one, const ScriptSetup& setup, ScriptMode mode) {
   if (mode == ScriptMode::kAmid) return setup.has_amid;
   if (mode != ScriptMode::kShuffle) return true;
+  if (one.limits.reorder_rows_max != cep::Limits().reorder_rows_max) return false;
   return std::any_of(setup.book.streams().begin(), setup.book.streams().end(),
                      [](const auto& stream) { return stream.second->delay_us > 0; });
 }

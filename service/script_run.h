@@ -42,8 +42,8 @@ struct ScriptSetup {
 
 // Compiles the case's rules. Errors: files that are not there, names nobody declares.
 cep::Result<std::unique_ptr<ScriptSetup>> prepare_case(const Script& script, const ScriptCase& one);
-// False: the mode has nothing to show for this case (no delay to shuffle in, no other rules).
-bool has_mode(const ScriptSetup& setup, ScriptMode mode);
+// False: the mode has nothing to show for this case (no delay to shuffle in or a buffer too small for it, no other rules).
+bool has_mode(const ScriptCase& one, const ScriptSetup& setup, ScriptMode mode);
 // By block. Errors: unknown_list, wrong_type, bad_image, ... with the line.
 cep::Result<std::vector<BlockResult>> run_case(const Script& script, const ScriptCase& one, const ScriptSetup& setup,
                                                ScriptMode mode);

@@ -76,6 +76,7 @@ std::vector<std::pair<std::string, cep::TimeUs>> Sequencer::watermarks() const {
 
 // Gathers requests for as long as the linger allows, commits them together; a command runs between commits.
 void Sequencer::run() {
+  log_limits();
   for (;;) {
     std::optional<Item> item = queue_.pop_for(kWakeEvery);
     if (!item && queue_.is_closed()) break;
@@ -262,12 +263,14 @@ void Sequencer::dispatch(Pending& pending) {
 void Sequencer::dispatch_batch(const cep::BatchPtr& batch, const std::vector<std::string_view>* rows) {
   std::vector<cep::Admission> admissions = clock_.admit(*batch);
   if (admissions.empty()) return;
+  numbers_.reorder_forced = clock_.forced();
   keep_late(*batch, admissions, rows);
   for (const std::unique_ptr<Shard>& shard : shards_) shard->put_batch(batch, admissions);
 }
 
 void Sequencer::dispatch_time(std::vector<cep::Admission> admissions) {
   if (admissions.empty()) return;
+  numbers_.reorder_forced = clock_.forced();
   for (const std::unique_ptr<Shard>& shard : shards_) shard->put_time(admissions);
 }
 

@@ -55,7 +55,7 @@ struct Submission {
 
 struct SequencerNumbers {
   std::atomic<uint64_t> log_end{0}, log_begin{0}, requests{0}, duplicates{0}, late{0}, failed_flushes{0}, disk_full_waits{0}, ticks{0};
-  std::atomic<uint64_t> ids_evicted{0}, flushes{0};
+  std::atomic<uint64_t> ids_evicted{0}, flushes{0}, reorder_forced{0};
   std::atomic<int64_t> flush_us{0};            // of the last flush
   std::atomic<bool> intake_paused{false};      // the disk is full or failing
   LatencyHistogram flush;
@@ -67,6 +67,15 @@ struct StreamNumbers {
   std::map<std::string, uint64_t> rejected_by_code;
 };
 
+// The sequencer's part of a checkpoint's control bytes.
+struct SavedControl {
+  std::string registry;
+  uint32_t reorder_rows_max = cep::Clock::kWaitingMaxAtFirst;
+  std::vector<cep::TimelineClock> clocks;
+  std::map<cep::StreamId, std::map<cep::SourceId, cep::TimeUs>> streams;
+};
+cep::Result<SavedControl> decode_control(std::string_view bytes);
+
 class Sequencer {
  public:
   using WallClock = std::function<cep::TimeUs()>;
@@ -76,9 +85,9 @@ class Sequencer {
             std::vector<std::unique_ptr<Shard>>& shards, Store& store, WallClock clock);
   ~Sequencer();
 
-  // Recovery, before start: the clock as of the checkpoint, then every frame from there on.
-  void restore_clock(const std::vector<cep::TimelineClock>& clocks,
-                     const std::map<cep::StreamId, std::map<cep::SourceId, cep::TimeUs>>& streams);
+  // Recovery, before start: the clock as of the checkpoint, then the rows that waited, then every frame from there on.
+  void restore_clock(const SavedControl& control);
+  void restore_waiting(const std::string& timeline, cep::TimeUs time) { clock_.restore_waiting(timeline, time); }
   void remember(const state::FrameView& frame);                // dedupe tables only
   cep::Status replay(const state::FrameView& frame);
 
@@ -122,6 +131,7 @@ class Sequencer {
   using Item = std::variant<Submission, Command>;
 
   void run();
+  void log_limits();
   void take(Submission submission);
   bool answer_repeated(Submission& submission, const state::Id16& request_id, cep::TimeUs now);
   Submission::Part without_duplicates(Submission::Part part, cep::TimeUs now, uint64_t* duplicates);
@@ -160,13 +170,5 @@ class Sequencer {
   std::vector<std::pair<std::string, cep::TimeUs>> watermarks_;
   SequencerNumbers numbers_;
 };
-
-// The clocks part of a checkpoint's control bytes.
-struct SavedControl {
-  std::string registry;
-  std::vector<cep::TimelineClock> clocks;
-  std::map<cep::StreamId, std::map<cep::SourceId, cep::TimeUs>> streams;
-};
-cep::Result<SavedControl> decode_control(std::string_view bytes);
 
 }  // namespace service

@@ -8,7 +8,7 @@
 namespace service {
 namespace {
 
-constexpr uint8_t kControlFormat = 1;
+constexpr uint8_t kControlFormat = 2;
 constexpr cep::DurationUs kTrimEvery = 30 * cep::kSecond;
 
 }  // namespace
@@ -58,9 +58,18 @@ void Sequencer::publish(Registry registry, std::shared_ptr<cep::Engine> warmed, 
   next_checkpoint_us_ = 0;       // what came into force is soon in a checkpoint
 }
 
-void Sequencer::restore_clock(const std::vector<cep::TimelineClock>& clocks,
-                              const std::map<cep::StreamId, std::map<cep::SourceId, cep::TimeUs>>& streams) {
-  clock_.restore(clocks, streams);
+// What decides lateness is data: a limit that the configuration has changed is a record of the log before it is in force.
+void Sequencer::log_limits() {
+  LimitsChange change{options_.limits.reorder_rows_max};
+  if (change.reorder_rows_max == clock_.waiting_max()) return;
+  log_control(state::FrameKind::kLimits, encode(change));
+  dispatch_time(clock_.limit_waiting(change.reorder_rows_max));
+  publish_watermarks();
+}
+
+void Sequencer::restore_clock(const SavedControl& control) {
+  clock_.limit_waiting(control.reorder_rows_max);
+  clock_.restore(control.clocks, control.streams);
   clock_.apply_rules(*rules_);
   barrier_offset_ = log_->next_offset();
   publish_watermarks();
@@ -115,7 +124,7 @@ cep::Status Sequencer::replay(const state::FrameView& frame) {
       Registry changed = *registry_;
       if (cep::Status status = changed.apply(*change); !status.ok()) return status;
       cep::Result<std::unique_ptr<WarmStart>> warm =
-          WarmStart::open(files_, options_.log_dir, log_begin(), changed, programs, options_.limits);
+          WarmStart::open(files_, options_.log_dir, log_begin(), changed, programs, options_.limits, clock_.waiting_max());
       if (!warm.ok()) return warm.error();
       if (cep::Status status = (*warm)->feed_until(header.first_offset); !status.ok()) return status;
       return put_in_force(*change, std::move(*warm));
@@ -128,8 +137,13 @@ cep::Status Sequencer::replay(const state::FrameView& frame) {
       cep::Result<ModeChange> change = decode_mode_change(frame.rows);
       return change.ok() ? put_in_force(*change) : cep::Status(change.error());
     }
+    case state::FrameKind::kLimits: {
+      cep::Result<LimitsChange> change = decode_limits_change(frame.rows);
+      if (!change.ok()) return change.error();
+      dispatch_time(clock_.limit_waiting(change->reorder_rows_max));
+      return cep::ok_status();
+    }
     case state::FrameKind::kIdle:
-    case state::FrameKind::kForced:
     case state::FrameKind::kDerived: break;
   }
   return cep::Error{"log_disagrees", "the log holds a record of a kind that this version does not write: use the version that wrote it"};
@@ -185,17 +199,17 @@ bool Sequencer::begin_checkpoint() {
 std::string Sequencer::control_bytes() const {
   std::string bytes;
   state::Writer out(bytes);
-  out.put<uint8_t>(kControlFormat).text(registry_->save());
-  std::vector<cep::TimelineClock> clocks = clock_.save();
+  out.put<uint8_t>(kControlFormat).text(registry_->save()).put<uint32_t>(clock_.waiting_max());
+  std::vector<const cep::TimelineClock*> clocks = clock_.clocks();
   out.put<uint32_t>(static_cast<uint32_t>(clocks.size()));
   auto put_times = [&](const std::map<cep::SourceId, cep::TimeUs>& times) {
     out.put<uint32_t>(static_cast<uint32_t>(times.size()));
     for (const auto& [source, time] : times) out.put<uint16_t>(source).put<int64_t>(time);
   };
-  for (const cep::TimelineClock& clock : clocks) {
-    out.text(clock.timeline).put<int64_t>(clock.watermark);
-    put_times(clock.source_max);
-    out.put<int64_t>(clock.last_received_us).put<int64_t>(clock.silence_watermark);
+  for (const cep::TimelineClock* clock : clocks) {
+    out.text(clock->timeline).put<int64_t>(clock->watermark);
+    put_times(clock->source_max);
+    out.put<int64_t>(clock->last_received_us).put<int64_t>(clock->silence_watermark);
   }
   std::map<cep::StreamId, std::map<cep::SourceId, cep::TimeUs>> streams = clock_.save_streams();
   out.put<uint32_t>(static_cast<uint32_t>(streams.size()));
@@ -209,8 +223,10 @@ std::string Sequencer::control_bytes() const {
 cep::Result<SavedControl> decode_control(std::string_view bytes) {
   state::Reader in(bytes);
   SavedControl control;
-  bool known = in.get<uint8_t>() == kControlFormat;
+  uint8_t format = in.get<uint8_t>();
+  bool known = format >= 1 && format <= kControlFormat;
   control.registry = in.text();
+  if (format > 1) control.reorder_rows_max = in.get<uint32_t>();
   auto get_times = [&](std::map<cep::SourceId, cep::TimeUs>& times) {
     for (uint32_t left = in.get<uint32_t>(); left > 0 && in.ok(); --left) {
       cep::SourceId source = in.get<uint16_t>();

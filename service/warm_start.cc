@@ -8,13 +8,14 @@ WarmStart::WarmStart(const Registry& registry, std::vector<cep::ProgramId> progr
 
 cep::Result<std::unique_ptr<WarmStart>> WarmStart::open(state::FileSystem& files, const std::string& log_dir, uint64_t log_begin,
                                                         const Registry& registry, std::vector<cep::ProgramId> programs,
-                                                        const cep::Limits& limits) {
+                                                        const cep::Limits& limits, uint32_t waiting_max) {
   std::unique_ptr<WarmStart> warm(new WarmStart(registry, std::move(programs), limits));
   cep::Result<std::unique_ptr<state::LogReader>> reader = state::LogReader::open(files, log_dir, log_begin);
   if (!reader.ok()) return reader.error();
   warm->reader_ = std::move(*reader);
-  // A log that begins at 0 holds every edit of every list; a trimmed one does not, so the present content stands in for the lost part.
+  // A log that begins at 0 holds every edit of every list and every limit; a trimmed one does not, so the present ones stand in.
   if (log_begin == 0) warm->registry_.clear_lists();
+  if (log_begin != 0) warm->clock_.limit_waiting(waiting_max);
   warm->rules_ = warm->registry_.rule_set_of(warm->programs_);
   warm->clock_.apply_rules(*warm->rules_);
   warm->engine_->apply_rules(warm->rules_);
@@ -49,6 +50,10 @@ cep::Status WarmStart::feed(const state::FrameView& frame) {
     cep::Result<WatermarkMark> mark = decode_watermark_mark(frame.rows);
     if (!mark.ok()) return mark.error();
     engine_->on_time(clock_.watermark(mark->time_us, mark->stream.empty() ? nullptr : &mark->stream), muted_);
+  } else if (header.kind == state::FrameKind::kLimits) {
+    cep::Result<LimitsChange> change = decode_limits_change(frame.rows);
+    if (!change.ok()) return change.error();
+    engine_->on_time(clock_.limit_waiting(change->reorder_rows_max), muted_);
   } else if (header.kind == state::FrameKind::kList) {
     cep::Result<ListChange> change = decode_list_change(frame.rows);
     if (!change.ok()) return change.error();

@@ -17,10 +17,10 @@ namespace service {
 
 class WarmStart {
  public:
-  // `registry`: as it will be after the change.
+  // `registry`: as it will be after the change. `waiting_max`: the limit on waiting rows in force at the cut (cep/clock).
   static cep::Result<std::unique_ptr<WarmStart>> open(state::FileSystem& files, const std::string& log_dir, uint64_t log_begin,
                                                       const Registry& registry, std::vector<cep::ProgramId> programs,
-                                                      const cep::Limits& limits);
+                                                      const cep::Limits& limits, uint32_t waiting_max);
 
   // Feeds the frames that begin below `end` (which must be durable). Error: damaged, io_error, log_disagrees.
   cep::Status feed_until(uint64_t end);

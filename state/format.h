@@ -19,7 +19,7 @@ inline constexpr uint8_t kFrameVersion = 1;
 inline constexpr size_t kFrameHeaderBytes = 64;
 inline constexpr size_t kFrameBytesMax = size_t{64} << 20;   // more is refused by the writer, damage to the reader
 
-enum class FrameKind : uint8_t { kEvents, kTick, kIdle, kWatermark, kForced, kRules, kList, kMode, kDerived };
+enum class FrameKind : uint8_t { kEvents, kTick, kIdle, kWatermark, kLimits, kRules, kList, kMode, kDerived };
 
 // Flags of a frame. The row format has 4 bits; 0 is JSON rows.
 inline constexpr uint32_t kFrameHasUnique = 1;

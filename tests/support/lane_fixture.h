@@ -33,6 +33,7 @@ class LaneFixture : public ::testing::Test {
     service::LaneOptions options;
     options.data_dir = data_dir;
     options.shards = shards;
+    options.sequencer.limits = limits_;
     std::vector<std::string> notes;
     auto lane = service::Lane::open(std::move(options), [this] { return now_.load(); }, notes);
     EXPECT_TRUE(lane.ok()) << (lane.ok() ? "" : lane.error().message);
@@ -94,6 +95,7 @@ class LaneFixture : public ::testing::Test {
 
   support::ScratchDir scratch_;
   std::atomic<cep::TimeUs> now_{kLaneStart};
+  cep::Limits limits_;                       // of lanes opened from here on
   std::unique_ptr<service::Lane> lane_;
 };
 

@@ -149,5 +149,41 @@ TEST(ClockTest, ANewTimelineStartsFromTheTimesItsStreamsHaveSeen) {
   EXPECT_EQ(clock.watermark_of(static_cast<uint32_t>(later->timeline_index("a+b"))), 97);
 }
 
+TEST(ClockTest, BeyondTheLimitTheFrontierIsForcedToTheEarliestThatWaits) {
+  SchemaPtr s = stream("s", 0, 100);
+  Clock clock, by_row;
+  for (Clock* each : {&clock, &by_row}) {
+    each->limit_waiting(2);
+    each->apply_rules(*RuleSet::build({rule_over("a", {s})}, {}, {{"s", s}}));
+  }
+  const std::vector<TimeUs> times = {50, 40, 60, 45, 39, 60, 60, 60, 70};
+  Admission whole = clock.admit(*rows(s, times))[0];
+  EXPECT_EQ(late_of(whole, times.size()), (std::vector<int>{0, 0, 0, 0, 1, 0, 0, 0, 0}));
+  EXPECT_EQ(whole.late_watermark[4], 45);
+  std::vector<int> late;
+  for (TimeUs time : times) late.push_back(late_of(by_row.admit(*rows(s, {time}))[0], 1)[0]);
+  EXPECT_EQ(late, late_of(whole, times.size()));
+  EXPECT_EQ(by_row.watermark_of(0), whole.frontier);
+  EXPECT_EQ(whole.frontier, 60);
+  EXPECT_EQ(clock.forced(), by_row.forced());
+  EXPECT_EQ(clock.forced(), 4u);       // to 40, 45, 50 and 60, where four rows went at once
+}
+
+TEST(ClockTest, ALowerLimitForcesAtOnceAndALaterRestoreGoesOnWithWhatWaits) {
+  SchemaPtr s = stream("s", 0, 100);
+  RuleSetPtr rules = RuleSet::build({rule_over("a", {s})}, {}, {{"s", s}});
+  Clock clock, restored;
+  clock.apply_rules(*rules);
+  clock.admit(*rows(s, {10, 20, 30}));
+  std::vector<Admission> forced = clock.limit_waiting(2);
+  ASSERT_EQ(forced.size(), 1u);
+  EXPECT_EQ(forced[0].frontier, 10);
+  restored.limit_waiting(2);
+  restored.restore(clock.save(), clock.save_streams());
+  restored.apply_rules(*rules);
+  for (TimeUs time : {20, 30}) restored.restore_waiting(rules->timelines()[0].name, time);
+  for (Clock* each : {&clock, &restored}) EXPECT_EQ(each->admit(*rows(s, {40}))[0].frontier, 20);
+}
+
 }  // namespace
 }  // namespace cep

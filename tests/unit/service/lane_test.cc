@@ -223,6 +223,78 @@ TEST_F(LaneTest, AnotherNumberOfShardsReadsTheSameDirectory) {
   EXPECT_EQ(alerts(*lane_).size(), 8u);
 }
 
+// Rows out of order on a stream with a delay, more than may wait: what is late is the same with any shards, after any crash and for a
+// rule that comes later, also when the limit was changed on the way.
+TEST_F(LaneTest, TheForcedFrontierIsDataOfTheLog) {
+  const std::string stream =
+      "create stream payments (id text, card text, amount decimal(12,2) not null, at timestamp not null)"
+      " event time at delay 200 seconds, idle 1 hour, unique id;\n";
+  const uint32_t seed = 23;
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937 random(seed);
+  std::vector<std::string> lines;
+  for (int i = 0; i < 60; ++i) {
+    const std::string card(1, static_cast<char>('a' + random() % 4));
+    const char* amounts[] = {"1.00", "4.99", "250.00"};
+    std::string line = payment("e" + std::to_string(i), card, amounts[random() % 3], i * 4 - static_cast<int>(random() % 120));
+    if (i % 9 == 5) line.replace(line.find('"' + card + '"'), 3, "null");       // no key: it waits all the same
+    lines.push_back(line);
+  }
+  auto late = [](const Lane& lane) { return lane.sequencer().stream_numbers().at("payments").late; };
+  limits_.reorder_rows_max = 4;
+  auto baseline = open_at(scratch_ / "one", 1);
+  auto many = open_at(scratch_ / "data", 4);
+  for (Lane* lane : {baseline.get(), many.get()}) deploy(*lane, stream + kProbeRule);
+  std::vector<std::string> images;
+  uint64_t late_before_change = 0;
+  for (size_t i = 0; i < lines.size(); ++i) {
+    if (i == 40) {      // the limit in force comes from the log, not from what the next start is configured with
+      late_before_change = late(*baseline);
+      limits_.reorder_rows_max = 7;
+      for (std::unique_ptr<Lane>* lane : {&baseline, &many}) lane->reset();
+      baseline = open_at(scratch_ / "one", 1);
+      many = open_at(scratch_ / "data", 4);
+    }
+    for (Lane* lane : {baseline.get(), many.get()}) submit(*lane, lines[i]);
+    if (i % 7 == 3) many->settle(true);
+    if (i % 4 != 2) continue;
+    many->settle(false);
+    images.push_back(scratch_ / ("forced" + std::to_string(i)));
+    std::filesystem::copy(scratch_ / "data", images.back(), std::filesystem::copy_options::recursive);
+  }
+  EXPECT_GT(baseline->sequencer().numbers().reorder_forced, 0u);
+  const std::set<std::string> expected = alert_ids(*baseline);
+  ASSERT_GE(expected.size(), 3u);
+  ASSERT_GT(late_before_change, 0u);
+  EXPECT_EQ(alert_ids(*many), expected);
+  EXPECT_EQ(late(*many), late(*baseline));
+  for (size_t n = 0; n < images.size(); ++n) {
+    const size_t next = 4 * n + 3;
+    limits_.reorder_rows_max = next <= 40 ? 4 : 7;
+    auto copy = open_at(images[n], n % 2 == 0 ? 1 : 4);
+    ASSERT_NE(copy, nullptr);
+    for (size_t i = next; i < lines.size(); ++i) {
+      if (i == 40) {
+        limits_.reorder_rows_max = 7;
+        copy.reset();
+        copy = open_at(images[n], 2);
+      }
+      submit(*copy, lines[i]);
+    }
+    EXPECT_EQ(alert_ids(*copy), expected) << images[n];
+  }
+  limits_.reorder_rows_max = 7;
+  deploy(*many, "drop rule probe_then_big;");
+  deploy(*many, kProbeRule);                                       // warmed by a clock that reads the limits in the log
+  deploy(*baseline, "create rule another on payments partition by card when amount > 1000 alert severity low message 'x';");
+  for (int second : {0, 200, 230, 231, 300, 400}) {
+    const std::string body = payment("z" + std::to_string(second), "a", second % 2 == 0 ? "1.00" : "300.00", second);
+    for (Lane* lane : {baseline.get(), many.get()}) submit(*lane, body);
+    EXPECT_EQ(late(*many), late(*baseline)) << second;
+  }
+  EXPECT_EQ(alert_ids(*many), alert_ids(*baseline));
+}
+
 TEST_F(LaneTest, AListEditIsInForceFromItsPlaceInTheLogOn) {
   open();
   deploy(*lane_, std::string(kPayments) + "create list blocked of text;\n"

@@ -121,7 +121,7 @@ std::vector<std::vector<std::string>> results(const std::string& text) {
   EXPECT_TRUE((*setup)->errors.empty()) << (*setup)->warnings;
   std::vector<std::vector<std::string>> all;
   for (const ScriptMode mode : kScriptModes) {
-    if (!has_mode(**setup, mode)) continue;
+    if (!has_mode(script.cases[0], **setup, mode)) continue;
     const auto blocks = run_case(script, script.cases[0], **setup, mode);
     EXPECT_TRUE(blocks.ok()) << blocks.error().message;
     all.push_back(blocks->back().lines);
