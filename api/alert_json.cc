@@ -26,10 +26,7 @@ std::string_view variable_name(const cep::Program& program, uint16_t variable) {
 
 void append_truncated(const cep::Truncated& truncated, JsonWriter& json) {
   json.key("truncated").begin_array();
-  if (truncated.events) json.string("events");
-  if (truncated.matches) json.string("matches");
-  if (truncated.runs) json.string("runs");
-  if (truncated.window) json.string("window");
+  for (std::string_view cut : truncated_names(truncated)) json.string(cut);
   json.end_array();
 }
 
@@ -122,6 +119,15 @@ std::string_view mode_name(cep::RuleMode mode) {
     case cep::RuleMode::kPaused: return "paused";
   }
   return "live";
+}
+
+std::vector<std::string_view> truncated_names(const cep::Truncated& truncated) {
+  std::vector<std::string_view> names;
+  if (truncated.events) names.push_back("events");
+  if (truncated.matches) names.push_back("matches");
+  if (truncated.runs) names.push_back("runs");
+  if (truncated.window) names.push_back("window");
+  return names;
 }
 
 void append_value(const cep::Value& value, JsonWriter& json) {

@@ -5,6 +5,7 @@
 #include "cep/key.h"
 #include "cep/time_math.h"
 #include "cep/timeline_engine.h"
+#include "cep/truncation.h"
 
 namespace cep {
 namespace {
@@ -35,7 +36,7 @@ MatchState::Run describe_run(BlockView block, const Program& program, const Rule
   MatchState::Run described;
   described.state = run.state;
   described.started = run.start_time;
-  described.expires = add_saturating(run.start_time, program.within_us != kTimeMax ? program.within_us : limits.run_age_max_us);
+  described.expires = add_saturating(run.start_time, run_horizon(program, limits));
   described.deadline = run_deadline(block, program, run);
   described.bound = bound_events(block, program, rules, run.node);
   TimeUs last = block.row_header(block.node(run.node).row).time;
@@ -110,8 +111,7 @@ MatchState Engine::match_state(const BoundRule& asked, std::span<const Value> ke
     state.suppress_until = suppress.until;
     state.suppress_folded = suppress.folded;
   }
-  Cell* truncated = block.find_cell(CellKind::kTruncated, id << 16);
-  state.truncated.runs = truncated != nullptr && reinterpret_cast<TimeCell*>(truncated->payload())->time >= state.watermark;
+  state.truncated = truncated_at(block, rule->entry.id, state.watermark);
   return state;
 }
 

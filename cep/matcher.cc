@@ -5,6 +5,7 @@
 #include <bit>
 
 #include "cep/time_math.h"
+#include "cep/truncation.h"
 
 namespace cep {
 namespace {
@@ -392,18 +393,11 @@ void Matcher::settle_runs(BlockEditor& block, const MatchScope& scope, TimeUs no
     }
     all.insert(behind, born_.begin(), born_.end());
   }
-  if (refused_ || matches_cut_) note_truncation(block, scope, now);
-}
-
-// The key's alerts say `truncated` until what was refused can no longer matter (L18).
-void Matcher::note_truncation(BlockEditor& block, const MatchScope& scope, TimeUs now) {
-  if (refused_) ++scope.counters->runs_refused;
-  DurationUs within = scope.rule->entry.program->within_us;
-  uint64_t id = uint64_t{static_cast<uint32_t>(scope.rule->entry.id)} << 16 | (refused_ ? 0 : 1);
-  Cell* cell = block.view().find_cell(CellKind::kTruncated, id);
-  if (cell == nullptr) cell = block.add_cell(CellKind::kTruncated, id, sizeof(TimeCell));
-  DurationUs horizon = within == kTimeMax ? scope.limits->run_age_max_us : within;
-  reinterpret_cast<TimeCell*>(cell->payload())->time = add_saturating(now, refused_ ? horizon : 0);
+  if (refused_) {
+    ++scope.counters->runs_refused;
+    note_cut(block, scope.rule->entry.id, Cut::kRuns, add_saturating(now, run_horizon(program, *scope.limits)));
+  }
+  if (matches_cut_) note_cut(block, scope.rule->entry.id, Cut::kMatches, now);
 }
 
 TimeUs run_deadline(BlockView block, const Program& program, const Run& run) {
@@ -416,8 +410,13 @@ TimeUs run_deadline(BlockView block, const Program& program, const Run& run) {
   return deadline;
 }
 
+DurationUs run_horizon(const Program& program, const Limits& limits) {
+  if (program.is_when) return 0;
+  return program.within_us != kTimeMax ? program.within_us : limits.run_age_max_us;
+}
+
 TimeUs run_end(BlockView block, const Program& program, const Run& run, const Limits& limits) {
-  TimeUs end = add_saturating(run.start_time, program.within_us != kTimeMax ? program.within_us : limits.run_age_max_us);
+  TimeUs end = add_saturating(run.start_time, run_horizon(program, limits));
   TimeUs deadline = run_deadline(block, program, run);
   return deadline == kTimeMax ? end : std::max(end, deadline);
 }

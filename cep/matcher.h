@@ -86,7 +86,6 @@ class Matcher {
   void sort_complete(BlockEditor& block, const MatchScope& scope);
   void apply_skip(BlockEditor& block, const MatchScope& scope, const Match& match, size_t index);
   void settle_runs(BlockEditor& block, const MatchScope& scope, TimeUs now);
-  void note_truncation(BlockEditor& block, const MatchScope& scope, TimeUs now);
 
   size_t first_ = 0, last_ = 0;     // the rule's runs in the open block: BlockEditor::runs()[first_, last_)
   std::vector<Run> born_;           // new runs; `node` is an index of the editor's held references
@@ -98,6 +97,8 @@ class Matcher {
 
 // When the run's next absence completes, kTimeMax if it has none.
 TimeUs run_deadline(BlockView block, const Program& program, const Run& run);
+// How long a run of the program can live after its first event: within, or the age limit; none of a `when` rule.
+DurationUs run_horizon(const Program& program, const Limits& limits);
 // When nothing of the run can be alive any more: within (or the age limit) and its deadline.
 TimeUs run_end(BlockView block, const Program& program, const Run& run, const Limits& limits);
 

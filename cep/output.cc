@@ -7,6 +7,7 @@
 #include "cep/key.h"
 #include "cep/text.h"
 #include "cep/time_math.h"
+#include "cep/truncation.h"
 
 namespace cep {
 namespace {
@@ -35,17 +36,6 @@ bool is_suppressed(BlockEditor& block, const MatchScope& scope, TimeUs time, uin
   state.folded = 0;
   state.until = add_saturating(time, window);
   return false;
-}
-
-Truncated truncation(BlockEditor& block, const MatchScope& scope, TimeUs time) {
-  Truncated truncated;
-  uint64_t id = uint64_t{static_cast<uint32_t>(scope.rule->entry.id)} << 16;
-  for (uint64_t part = 0; part < 2; ++part) {
-    Cell* cell = block.view().find_cell(CellKind::kTruncated, id | part);
-    if (cell == nullptr || reinterpret_cast<TimeCell*>(cell->payload())->time < time) continue;
-    (part == 0 ? truncated.runs : truncated.matches) = true;
-  }
-  return truncated;
 }
 
 AlertEvent packed_event(const SchemaPtr& schema, const uint8_t* packed) {
@@ -190,7 +180,7 @@ void emit_match(BlockEditor& block, const OutputScope& scope, const Match& match
   }
   std::reverse(alert.events.begin(), alert.events.end());
   alert.id = alert_id(alert);
-  alert.truncated = truncation(block, *scope.match, time);
+  alert.truncated = truncated_at(block.view(), scope.match->rule->entry.id, time);
   ChainEvents bound(view, node, program, rules);
   EvalContext context = context_of(*scope.match);
   context.event = bound.row(node);
@@ -211,7 +201,7 @@ void emit_hit(BlockEditor& block, const OutputScope& scope, const MatchEvent& ev
   pack_row(*event.batch, event.row, reinterpret_cast<uint8_t*>(packed.data()));
   alert.events.push_back({0, event.batch->schema, std::move(packed)});
   alert.id = alert_id(alert);
-  alert.truncated = truncation(block, *scope.match, event.time);
+  alert.truncated = truncated_at(block.view(), scope.match->rule->entry.id, event.time);
   alert.evidence = evidence();
   EvalContext context = context_of(*scope.match);
   context.event = row_of(*event.batch, event.row);

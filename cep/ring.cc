@@ -20,7 +20,7 @@ struct RingHeader {
   uint32_t first = 0;         // sequence of the oldest entry
   uint32_t next = 0;          // sequence of the entry to come
   uint16_t windows = 0;
-  uint16_t lost = 0;          // entries were dropped by the limit while inside a window
+  uint16_t unused = 0;
   uint32_t count() const { return next - first; }
 };
 static_assert(sizeof(RingHeader) == 16);
@@ -243,18 +243,15 @@ void append_entry(const Parts& parts, const RingShape& shape, TimeUs time, const
 // Lays the ring out anew: another capacity, or other windows than the cell was made with.
 Cell* rebuild(BlockEditor& block, Cell* cell, const RingShape& shape, uint32_t capacity) {
   std::vector<SavedEntry> saved;
-  uint16_t lost = 0;
   if (cell->size > sizeof(Cell)) {
     Parts old(cell->payload(), shape);
     if (old.header->capacity != 0) saved = saved_entries(old, shape);
-    lost = old.header->lost;
   }
   cell = block.resize_cell(cell, payload_bytes(shape, capacity));
   std::memset(cell->payload(), 0, cell->size - sizeof(Cell));
   RingHeader header;
   header.capacity = capacity;
   header.windows = static_cast<uint16_t>(shape.spans.size());
-  header.lost = lost;
   std::memcpy(cell->payload(), &header, sizeof header);
   Parts parts(cell->payload(), shape);
   for (uint32_t i = 0; i < header.windows; ++i) {
@@ -340,7 +337,7 @@ RingEntryValue ring_value(const Ring& ring, const Value& argument, EvalCounters&
   return value;
 }
 
-void RingEditor::append(TimeUs time, const RingEntryValue& value, uint32_t entries_max, uint64_t* dropped) {
+TimeUs RingEditor::append(TimeUs time, const RingEntryValue& value, uint32_t entries_max) {
   Cell* cell = block_.view().find_cell(CellKind::kRing, shape_.id);
   if (cell == nullptr) {
     cell = rebuild(block_, block_.add_cell(CellKind::kRing, shape_.id, 0), shape_, 4);
@@ -349,6 +346,7 @@ void RingEditor::append(TimeUs time, const RingEntryValue& value, uint32_t entri
   }
   advance(cell, shape_, time);
   Parts parts(cell->payload(), shape_);
+  TimeUs dropped = kTimeMin;
   if (parts.header->count() >= entries_max) {
     const uint32_t oldest = parts.header->first;
     RingEntryValue value_out = read_entry(parts, shape_.value, parts.slot(oldest));
@@ -359,8 +357,7 @@ void RingEditor::append(TimeUs time, const RingEntryValue& value, uint32_t entri
       add_to(window, value_out, -1);
       ++window.tail;
     }
-    parts.header->lost = 1;
-    ++*dropped;
+    dropped = parts.time(oldest);
     drop_oldest(parts, shape_, oldest + 1);
   }
   if (parts.header->count() == parts.header->capacity) {
@@ -369,6 +366,7 @@ void RingEditor::append(TimeUs time, const RingEntryValue& value, uint32_t entri
     parts = Parts(cell->payload(), shape_);
   }
   append_entry(parts, shape_, time, value);
+  return dropped;
 }
 
 bool RingEditor::advance(Cell* cell, const RingShape& shape, TimeUs time) {
@@ -376,7 +374,6 @@ bool RingEditor::advance(Cell* cell, const RingShape& shape, TimeUs time) {
   for (uint32_t i = 0; i < parts.header->windows; ++i) expire(parts, shape, parts.windows[i], time);
   // The windows are ascending by span: the last one's tail is the oldest entry that any of them holds.
   if (parts.header->windows > 0) drop_oldest(parts, shape, parts.windows[parts.header->windows - 1].tail);
-  if (parts.header->count() == 0) parts.header->lost = 0;
   return parts.header->count() > 0;
 }
 
@@ -452,10 +449,6 @@ TimeUs RingView::newest_time() const {
 
 uint32_t RingView::entries() const {
   return cell_ == nullptr ? 0 : Parts(cell_->payload(), shape_).header->count();
-}
-
-bool RingView::lost_entries() const {
-  return cell_ != nullptr && Parts(cell_->payload(), shape_).header->lost != 0;
 }
 
 Value aggregate_value(AggregateKind kind, const Ring& ring, const Type& type, const WindowTotals& totals, EvalCounters& counters) {

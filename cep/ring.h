@@ -43,8 +43,9 @@ class RingEditor {
   // Opens (or makes) the ring's cell in the block under edit.
   RingEditor(BlockEditor& block, const RingShape& shape) : block_(block), shape_(shape) {}
 
-  // Adds an entry at `time` (not earlier than the newest) and expires what has left each window. Counts dropped entries.
-  void append(TimeUs time, const RingEntryValue& value, uint32_t entries_max, uint64_t* dropped);
+  // Adds an entry at `time` (not earlier than the newest) and expires what has left each window. Returns the time of the entry that the
+  // limit dropped out of a window to make room; kTimeMin: none.
+  TimeUs append(TimeUs time, const RingEntryValue& value, uint32_t entries_max);
   // Expires what has left each window at `time`; true if entries are left.
   static bool advance(Cell* cell, const RingShape& shape, TimeUs time);
 
@@ -71,7 +72,6 @@ class RingView {
   std::vector<Entry> newest(DurationUs span_us, TimeUs time, uint32_t max) const;
   TimeUs newest_time() const;         // kTimeMin when empty
   uint32_t entries() const;           // held, those that have left the windows since the last append included
-  bool lost_entries() const;          // the limit has dropped some that were still in a window
 
  private:
   Cell* cell_;

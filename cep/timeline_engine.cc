@@ -4,6 +4,8 @@
 #include <algorithm>
 
 #include "cep/key.h"
+#include "cep/time_math.h"
+#include "cep/truncation.h"
 
 namespace cep {
 namespace {
@@ -290,9 +292,23 @@ void TimelineEngine::feed_rings(const Role& role, const Touch& touch) {
       argument = evaluate(program.pool, ring.argument, context);
     }
     RingEntryValue value = ring_value(ring, argument, engine_.eval_counters_);
-    RingEditor(editor_, bound.shape)
-        .append(touch.time, value, engine_.limits_.window_entries_max, &engine_.counters_.window_dropped);
+    TimeUs dropped = RingEditor(editor_, bound.shape).append(touch.time, value, engine_.limits_.window_entries_max);
+    if (dropped != kTimeMin) note_dropped(number, dropped, touch.time);
     appended_.push_back(number);
+  }
+}
+
+// Rules with a window that the entry was in say so until it would have left, and so do those of their runs that began before.
+void TimelineEngine::note_dropped(uint32_t ring, TimeUs dropped, TimeUs now) {
+  ++engine_.counters_.window_dropped;
+  for (uint32_t number : timeline().rules) {
+    const BoundRule& rule = engine_.rules_->rules()[number];
+    const Program& program = *rule.entry.program;
+    for (const Window& window : program.windows) {
+      TimeUs left = add_saturating(dropped, window.span_us);
+      if (rule.ring[window.ring] != ring || left <= now) continue;
+      note_cut(editor_, rule.entry.id, Cut::kWindow, add_saturating(left - 1, run_horizon(program, engine_.limits_)));
+    }
   }
 }
 

@@ -142,6 +142,7 @@ class TimelineEngine {
   void prepare_row(const TimelineStream& stream, const Batch& batch, uint32_t row, uint64_t fold);
   void process_prepared(const Prepared& prepared, Touch& touch);
   void feed_rings(const Role& role, const Touch& touch);
+  void note_dropped(uint32_t ring, TimeUs dropped, TimeUs now);
   void run_inputs(const Role& role, const Touch& touch);
   void run_rule(const BoundRule& rule, uint16_t input, const Touch& touch);
   void fire_deadlines(const Touch& touch, TimeUs until);

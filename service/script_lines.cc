@@ -38,7 +38,9 @@ std::string ScriptLines::alert(const cep::Alert& alert) const {
     const cep::AlertEvent& event = alert.events[i];
     line += (i == 0 ? "" : ", ") + program.variables[event.variable].name + " " + offset(event.row().time() - clock_us_);
   }
-  return line + "]";
+  line += "]";
+  for (std::string_view cut : api::truncated_names(alert.truncated)) line += " truncated:" + std::string(cut);
+  return line;
 }
 
 std::string ScriptLines::rejected(cep::DurationUs offset_us, std::string_view stream, std::string_view code) const {
