@@ -186,6 +186,7 @@ void append_alert(const cep::Alert& alert, std::string& out) {
   if (program.is_when) append_evidence(alert.evidence, json);
   json.key("suppressed").unsigned_integer(alert.suppressed).field("mode", mode_name(alert.mode));
   append_truncated(alert.truncated, json);
+  if (alert.partial_since != cep::kTimeMin) json.field("partial_since", cep::format_time(alert.partial_since));
   json.end_object();
 }
 

@@ -61,7 +61,8 @@ constexpr std::string_view kSchemas = R"json({
     "var": {"type": "string"}, "event": {"type": "object"}}}},
   "evidence": {"type": "array", "items": {"type": "object"}}, "suppressed": {"type": "integer"},
   "mode": {"enum": ["live", "shadow", "derived"]},
-  "truncated": {"type": "array", "items": {"enum": ["events", "matches", "runs", "window"]}}}},
+  "truncated": {"type": "array", "items": {"enum": ["events", "matches", "runs", "window"]}},
+  "partial_since": {"type": "string", "format": "date-time"}}},
 "AlertPage": {"type": "object", "required": ["items", "next"], "properties": {
   "items": {"type": "array", "items": {"$ref": "#/components/schemas/Alert"}}, "next": {"type": ["string", "null"]}}},
 "MatchState": {"type": "object", "required": ["rule", "version", "mode"], "properties": {

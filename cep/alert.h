@@ -61,6 +61,7 @@ struct Alert {
   std::vector<Evidence> evidence;        // when rules only
   uint64_t suppressed = 0;               // folded since the previous alert of this rule and key (R34)
   Truncated truncated;
+  TimeUs partial_since = kTimeMin;       // not kTimeMin: a window of the rule has seen everything only since then, less than its span
   uint64_t cause_position = 0;           // log position being processed when it was made (0 in run and test)
 };
 

@@ -19,7 +19,7 @@ void Clock::apply_rules(const RuleSet& rules) {
   for (const auto& [name, schema] : rules.streams()) stream_ids_[name] = schema->id;
   for (uint32_t t = 0; t < rules.timelines().size(); ++t) {
     const Timeline& timeline = rules.timelines()[t];
-    Timing timing{timeline.delay_us, timeline.idle_us, timeline.explicit_watermark, {}};
+    Timing timing{timeline.delay_us, timeline.idle_us, timeline.explicit_watermark, false, {}};
     for (const TimelineStream& stream : timeline.streams) {
       timing.streams.push_back(stream.stream);
       by_stream_[index_of(stream.stream)].push_back(t);
@@ -40,9 +40,11 @@ void Clock::apply_rules(const RuleSet& rules) {
       advance(clock, timing);
       clock.silence_watermark = clock.watermark;
     }
+    cover_rings(timeline, clock, timing);
     clocks_.push_back(std::move(clock));
     timing_.push_back(std::move(timing));
   }
+  offered_.clear();
   for (auto& [name, clock] : parked_) clock.waiting = {};     // the buffer went with the timeline
 }
 
@@ -56,15 +58,46 @@ bool Clock::advance(TimelineClock& clock, const Timing& timing) {
   return true;
 }
 
+// What the rings of a changed rule set have seen. One that is to reach further back than before has let go of what is older; a warmed
+// one has read it again, as far as the log reaches, and of the two a key keeps what reaches further (TimelineEngine::adopt).
+void Clock::cover_rings(const Timeline& timeline, TimelineClock& clock, Timing& timing) {
+  auto coverage = std::make_shared<RingCoverages>();
+  auto offered = offered_.find(timeline.name);
+  for (const BoundRing& ring : timeline.rings) {
+    RingCoverage seen{kTimeMax, ring.shape.spans.empty() ? 0 : ring.shape.spans.back()};
+    if (auto known = clock.coverage->find(ring.shape.id); known != clock.coverage->end()) {
+      seen.since = known->second.since;
+      bool grows = seen.span_us > known->second.span_us && seen.since != kTimeMax;
+      if (grows) seen.since = std::max(seen.since, minus(clock.watermark, known->second.span_us));
+    }
+    if (offered != offered_.end()) {
+      auto warmed = offered->second->find(ring.shape.id);
+      if (warmed != offered->second->end()) seen.since = std::min(seen.since, warmed->second.since);
+    }
+    timing.has_unseen = timing.has_unseen || seen.since == kTimeMax;
+    coverage->emplace(ring.shape.id, seen);
+  }
+  clock.coverage = std::move(coverage);
+}
+
+void Clock::note_first_row(TimelineClock& clock, Timing& timing, TimeUs time) {
+  auto coverage = std::make_shared<RingCoverages>(*clock.coverage);
+  for (auto& [id, seen] : *coverage) seen.since = seen.since == kTimeMax ? time : seen.since;
+  clock.coverage = std::move(coverage);
+  timing.has_unseen = false;
+}
+
 // Rows that the frontier has reached wait no longer; of more than may wait, the earliest are not waited with.
-void Clock::release(TimelineClock& clock) {
+void Clock::release(uint32_t timeline) {
+  TimelineClock& clock = clocks_[timeline];
   while (const TimeUs* first = clock.waiting.front()) {
     if (*first > clock.watermark) {
       if (clock.waiting.size() <= waiting_max_) return;
       clock.watermark = *first;
       ++forced_;
     }
-    clock.waiting.take();
+    TimeUs time = clock.waiting.take();
+    if (timing_[timeline].has_unseen) note_first_row(clock, timing_[timeline], time);
   }
 }
 
@@ -73,9 +106,15 @@ std::vector<Admission> Clock::limit_waiting(uint32_t rows_max) {
   std::vector<Admission> admissions;
   for (uint32_t t = 0; t < clocks_.size(); ++t) {
     TimeUs before = clocks_[t].watermark;
-    release(clocks_[t]);
-    if (clocks_[t].watermark != before) admissions.push_back({t, clocks_[t].watermark, {}, {}});
+    release(t);
+    if (clocks_[t].watermark != before) admissions.push_back(standing(t));
   }
+  return admissions;
+}
+
+std::vector<Admission> Clock::standing() const {
+  std::vector<Admission> admissions;
+  for (uint32_t t = 0; t < clocks_.size(); ++t) admissions.push_back(standing(t));
   return admissions;
 }
 
@@ -105,13 +144,14 @@ std::vector<Admission> Clock::admit(const Batch& batch) {
           source_max = batch.time[row];
           advance(clock, timing);
         }
-        if (batch.time[row] > clock.watermark) clock.waiting.push(batch.time[row]);
-        release(clock);
+        if (batch.time[row] > clock.watermark || timing.has_unseen) clock.waiting.push(batch.time[row]);
+        release(t);
       }
       if (source_max == kTimeMin) clock.source_max.erase(batch.source);
       clock.last_received_us = std::max(clock.last_received_us, batch.received_us);
       clock.silence_watermark = clock.watermark;
       admission.frontier = clock.watermark;
+      admission.coverage = clock.coverage;
       admissions.push_back(std::move(admission));
     }
   }
@@ -130,9 +170,9 @@ std::vector<Admission> Clock::watermark(TimeUs time, const std::string* stream) 
       if (std::find(streams.begin(), streams.end(), id->second) == streams.end()) continue;
     }
     clocks_[t].watermark = std::max(clocks_[t].watermark, time);
-    release(clocks_[t]);
+    release(t);
     clocks_[t].silence_watermark = clocks_[t].watermark;
-    admissions.push_back({t, clocks_[t].watermark, {}, {}});
+    admissions.push_back(standing(t));
   }
   return admissions;
 }
@@ -153,8 +193,8 @@ std::vector<Admission> Clock::tick(TimeUs received_us) {
     TimeUs moved = ticked(t, received_us);
     if (moved == clocks_[t].watermark) continue;
     clocks_[t].watermark = moved;
-    release(clocks_[t]);
-    admissions.push_back({t, moved, {}, {}});
+    release(t);
+    admissions.push_back(standing(t));
   }
   return admissions;
 }
@@ -169,7 +209,11 @@ bool Clock::would_tick(TimeUs received_us) const {
 void Clock::offer(const std::vector<TimelineClock>& clocks) {
   for (const TimelineClock& clock : clocks) {
     bool present = std::any_of(clocks_.begin(), clocks_.end(), [&](const TimelineClock& own) { return own.timeline == clock.timeline; });
-    if (!present) parked_[clock.timeline] = clock;
+    if (present) {
+      offered_[clock.timeline] = clock.coverage;
+    } else {
+      parked_[clock.timeline] = clock;
+    }
   }
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,13 @@
 
 namespace cep {
 
+// What a ring has seen: every row from event time `since` on, of which it keeps `span_us`. kTimeMax: no row has been released yet.
+struct RingCoverage {
+  TimeUs since = kTimeMax;
+  DurationUs span_us = 0;
+};
+using RingCoverages = std::map<uint64_t, RingCoverage>;     // by RingShape::id
+
 // What one batch means for one timeline. Rows that are not late enter the reorder buffer; then everything with
 // time <= frontier is released.
 struct Admission {
@@ -20,6 +28,7 @@ struct Admission {
   TimeUs frontier = kTimeMin;               // after the whole batch
   std::vector<uint8_t> late;                // by row; empty: none is late
   std::vector<TimeUs> late_watermark;       // by row when late: the watermark it missed
+  std::shared_ptr<const RingCoverages> coverage;
 };
 
 // State of one timeline's clock, as a checkpoint keeps it.
@@ -29,6 +38,7 @@ struct TimelineClock {
   std::map<SourceId, TimeUs> source_max;    // greatest event time seen from each source on its streams
   TimeUs last_received_us = kTimeMin;       // wall clock of its newest row
   TimeUs silence_watermark = kTimeMin;      // watermark when the silence began
+  std::shared_ptr<const RingCoverages> coverage = std::make_shared<RingCoverages>();    // replaced, never changed: shards share it
   TimeQueue<TimeUs> waiting;                // times of the rows admitted and not yet released; a checkpoint marks the rows instead
 };
 
@@ -52,7 +62,9 @@ class Clock {
   std::vector<Admission> limit_waiting(uint32_t rows_max);
   uint32_t waiting_max() const { return waiting_max_; }
   uint64_t forced() const { return forced_; }     // steps that the limit forced
-  // Clocks of a warm start: used for timelines that the next apply_rules makes.
+  // Every timeline as it stands, for shards that are to know it before the next row.
+  std::vector<Admission> standing() const;
+  // Clocks of a warm start: used for timelines that the next apply_rules makes; of those that are there, what their rings have seen.
   void offer(const std::vector<TimelineClock>& clocks);
 
   TimeUs watermark_of(uint32_t timeline) const { return clocks_[timeline].watermark; }
@@ -68,10 +80,14 @@ class Clock {
     DurationUs delay_us = 0;
     DurationUs idle_us = 0;
     bool is_explicit = false;
+    bool has_unseen = false;                // a ring waits for its first row
     std::vector<StreamId> streams;
   };
   bool advance(TimelineClock& clock, const Timing& timing);
-  void release(TimelineClock& clock);
+  void release(uint32_t timeline);
+  void cover_rings(const Timeline& timeline, TimelineClock& clock, Timing& timing);
+  void note_first_row(TimelineClock& clock, Timing& timing, TimeUs time);
+  Admission standing(uint32_t timeline) const { return {timeline, clocks_[timeline].watermark, {}, {}, clocks_[timeline].coverage}; }
   TimeUs ticked(uint32_t timeline, TimeUs received_us) const;
 
   std::vector<TimelineClock> clocks_;       // by timeline of the rule set
@@ -80,6 +96,7 @@ class Clock {
   std::map<std::string, StreamId> stream_ids_;
   std::map<std::string, TimelineClock> parked_;        // restored or dropped clocks, by timeline name
   std::map<StreamId, std::map<SourceId, TimeUs>> stream_max_;
+  std::map<std::string, std::shared_ptr<const RingCoverages>> offered_;      // by timeline name, for the next apply_rules
   uint32_t waiting_max_ = kWaitingMaxAtFirst;
   uint64_t forced_ = 0;
 };

@@ -55,7 +55,7 @@ void Engine::on_batch(const BatchPtr& batch, std::span<const Admission> admissio
 
 void Engine::on_time(std::span<const Admission> admissions, std::vector<Alert>& alerts) {
   size_t first = alerts.size();
-  for (const Admission& admission : admissions) timelines_[admission.timeline]->release(admission.frontier, alerts);
+  for (const Admission& admission : admissions) timelines_[admission.timeline]->on_time(admission, alerts);
   sort_alerts(alerts, first);
 }
 

@@ -101,9 +101,9 @@ MatchState Engine::match_state(const BoundRule& asked, std::span<const Value> ke
   for (const Run& run : runs) state.runs.push_back(describe_run(block, program, *rules_, run, limits_));
   std::vector<uint32_t> none;
   EvalCounters not_counted;     // a reader's question is no event
-  BlockWindows windows(block, timeline, *rule, state.watermark, none, not_counted);
+  BlockWindows windows(block, timeline, *rule, state.watermark, none, not_counted, engine.coverage());
   for (uint16_t w = 0; w < program.windows.size(); ++w) {
-    state.windows.push_back({program.windows[w].text, OwnedValue(windows.value(w)), kTimeMin});
+    state.windows.push_back({program.windows[w].text, OwnedValue(windows.value(w)), windows.partial_since(w, state.watermark)});
   }
   uint64_t id = static_cast<uint32_t>(rule->entry.id);
   if (Cell* cell = block.find_cell(CellKind::kSuppress, id)) {

@@ -38,6 +38,15 @@ bool is_suppressed(BlockEditor& block, const MatchScope& scope, TimeUs time, uin
   return false;
 }
 
+// The latest of what the rule's windows are partial since, as they stood when the match began.
+TimeUs partial_since(const MatchScope& scope, TimeUs began) {
+  TimeUs since = kTimeMin;
+  for (uint16_t w = 0; w < scope.rule->entry.program->windows.size(); ++w) {
+    since = std::max(since, scope.windows->partial_since(w, began));
+  }
+  return since;
+}
+
 AlertEvent packed_event(const SchemaPtr& schema, const uint8_t* packed) {
   AlertEvent event;
   event.schema = schema;
@@ -181,6 +190,7 @@ void emit_match(BlockEditor& block, const OutputScope& scope, const Match& match
   std::reverse(alert.events.begin(), alert.events.end());
   alert.id = alert_id(alert);
   alert.truncated = truncated_at(block.view(), scope.match->rule->entry.id, time);
+  alert.partial_since = partial_since(*scope.match, alert.events.front().row().time());
   ChainEvents bound(view, node, program, rules);
   EvalContext context = context_of(*scope.match);
   context.event = bound.row(node);
@@ -202,6 +212,7 @@ void emit_hit(BlockEditor& block, const OutputScope& scope, const MatchEvent& ev
   alert.events.push_back({0, event.batch->schema, std::move(packed)});
   alert.id = alert_id(alert);
   alert.truncated = truncated_at(block.view(), scope.match->rule->entry.id, event.time);
+  alert.partial_since = partial_since(*scope.match, event.time);
   alert.evidence = evidence();
   EvalContext context = context_of(*scope.match);
   context.event = row_of(*event.batch, event.row);

@@ -54,6 +54,14 @@ Value BlockWindows::value(uint16_t number) {
   return aggregate_value(window.kind, ring, window.type, view.totals(window.span_us, time_, excludes_newest(window)), counters_);
 }
 
+TimeUs BlockWindows::partial_since(uint16_t number, TimeUs time) const {
+  if (coverage_ == nullptr) return kTimeMin;
+  const Window& window = rule_.entry.program->windows[number];
+  auto seen = coverage_->find(timeline_.rings[rule_.ring[window.ring]].shape.id);
+  bool is_whole = seen == coverage_->end() || seen->second.since == kTimeMax || seen->second.since <= time - window.span_us;
+  return is_whole ? kTimeMin : seen->second.since;
+}
+
 std::vector<Evidence> BlockWindows::evidence(const Limits& limits) {
   const Program& program = *rule_.entry.program;
   std::vector<Evidence> all;
@@ -130,7 +138,13 @@ bool TimelineEngine::is_owned_by_shard(const Batch& batch, uint32_t row) {
   return false;
 }
 
+void TimelineEngine::on_time(const Admission& admission, std::vector<Alert>& alerts) {
+  coverage_ = admission.coverage;
+  release(admission.frontier, alerts);
+}
+
 void TimelineEngine::on_batch(const BatchPtr& batch, const Admission& admission, std::vector<Alert>& alerts) {
+  coverage_ = admission.coverage;
   if (!pass_through(*batch, admission, alerts)) buffer(batch, admission);
   release(admission.frontier, alerts);
 }
@@ -356,7 +370,7 @@ OutputScope TimelineEngine::output_scope(const MatchScope& match, const Touch& t
 
 void TimelineEngine::run_rule(const BoundRule& rule, uint16_t input, const Touch& touch) {
   MatchEvent event{touch.batch, touch.row, input, touch.time, touch.words, touch.fold};
-  BlockWindows windows(editor_, timeline(), rule, touch.time, appended_, engine_.eval_counters_);
+  BlockWindows windows(editor_, timeline(), rule, touch.time, appended_, engine_.eval_counters_, coverage_.get());
   MatchScope scope = match_scope(rule);
   scope.windows = &windows;
   if (rule.entry.program->is_when) {

@@ -21,13 +21,14 @@ class BlockWindows : public WindowReader {
  public:
   // Of a block under edit, wherever it moves.
   BlockWindows(const BlockEditor& editor, const Timeline& timeline, const BoundRule& rule, TimeUs time,
-               const std::vector<uint32_t>& appended, EvalCounters& counters)
-      : editor_(&editor), block_(nullptr), timeline_(timeline), rule_(rule), time_(time), appended_(appended), counters_(counters) {}
+               const std::vector<uint32_t>& appended, EvalCounters& counters, const RingCoverages* coverage)
+      : BlockWindows(BlockView(nullptr), timeline, rule, time, appended, counters, coverage) { editor_ = &editor; }
   // Of a block at rest (match state).
   BlockWindows(BlockView block, const Timeline& timeline, const BoundRule& rule, TimeUs time, const std::vector<uint32_t>& appended,
-               EvalCounters& counters)
-      : block_(block), timeline_(timeline), rule_(rule), time_(time), appended_(appended), counters_(counters) {}
+               EvalCounters& counters, const RingCoverages* coverage)
+      : block_(block), timeline_(timeline), rule_(rule), time_(time), appended_(appended), counters_(counters), coverage_(coverage) {}
   Value value(uint16_t window) override;
+  TimeUs partial_since(uint16_t window, TimeUs time) const override;
   // Evidence of a `when` alert: the first windows with their newest entries (R40).
   std::vector<Evidence> evidence(const Limits& limits);
 
@@ -42,6 +43,7 @@ class BlockWindows : public WindowReader {
   TimeUs time_;
   const std::vector<uint32_t>& appended_;    // rings that the event under test has just entered
   EvalCounters& counters_;
+  const RingCoverages* coverage_;            // may be null: nothing is known to be missing
 };
 
 class TimelineEngine {
@@ -55,6 +57,7 @@ class TimelineEngine {
   void rebind(uint32_t timeline);
   // Rows that are not late and whose key is this shard's, then everything up to the frontier.
   void on_batch(const BatchPtr& batch, const Admission& admission, std::vector<Alert>& alerts);
+  void on_time(const Admission& admission, std::vector<Alert>& alerts);
   // Releases waiting rows up to the frontier in order, then fires the timers that are due.
   void release(TimeUs frontier, std::vector<Alert>& alerts);
 
@@ -77,6 +80,7 @@ class TimelineEngine {
     }
   }
   TimeUs frontier() const { return frontier_; }
+  const RingCoverages* coverage() const { return coverage_.get(); }
   uint64_t keys() const;
   uint64_t runs(ProgramId program) const;
   void count_runs(std::map<ProgramId, uint64_t>& runs) const;
@@ -169,6 +173,7 @@ class TimelineEngine {
   uint32_t index_;
   std::string name_;
   TimeUs frontier_ = kTimeMin;
+  std::shared_ptr<const RingCoverages> coverage_;     // as the clock last said
   bool is_new_ = true;                     // no row has come yet: a warmed timeline says how far time is
   Reorder reorder_;
   std::vector<Space> spaces_;

@@ -25,7 +25,7 @@ void TimelineEngine::fire_deadlines(const Touch& touch, TimeUs until) {
     if (due.empty()) return;
     std::sort(due.begin(), due.end());     // rules are stored by name
     for (const BoundRule* rule : due) {
-      BlockWindows windows(editor_, timeline(), *rule, next, appended_, engine_.eval_counters_);
+      BlockWindows windows(editor_, timeline(), *rule, next, appended_, engine_.eval_counters_, coverage_.get());
       MatchScope scope = match_scope(*rule);
       scope.windows = &windows;
       matches_.clear();

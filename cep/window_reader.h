@@ -10,6 +10,8 @@ class WindowReader {
   virtual ~WindowReader() = default;
   // Value of Program::windows[window] as of the event under test, which is already in its ring (R48).
   virtual Value value(uint16_t window) = 0;
+  // Since when Program::windows[window] has seen everything, if it has not seen all of its span before `time` (R75); else kTimeMin.
+  virtual TimeUs partial_since(uint16_t window, TimeUs time) const = 0;
 };
 
 }  // namespace cep

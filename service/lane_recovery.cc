@@ -47,6 +47,7 @@ cep::Status Lane::recover(std::vector<std::string>& notes) {
   if (cep::Status status = restore_state(recovery); !status.ok()) return status;
   store_->start();
   for (const std::unique_ptr<Shard>& shard : shards_) shard->start();
+  sequencer_->tell_clocks();
   if (cep::Status status = replay_log(recovery.replay_from); !status.ok()) return status;
   for (const std::unique_ptr<Shard>& shard : shards_) shard->wait_until_idle();
   sequencer_->start();

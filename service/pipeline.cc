@@ -22,6 +22,7 @@ void Pipeline::apply_rules(cep::RuleSetPtr rules, std::span<const cep::ProgramId
     engines_[shard]->apply_rules(rules_);
     if (warm != nullptr) engines_[shard]->adopt(*warm->engines_.front(), to_warm);
   }
+  tell(clock_.standing());
   if (options_.keeps_history) history_.push_back({nullptr, cep::kTimeMin, std::nullopt, rules_->lists()});
 }
 
@@ -41,7 +42,10 @@ void Pipeline::watermark(cep::TimeUs time, const std::string* stream) {
   if (options_.keeps_history) {
     history_.push_back({nullptr, time, stream == nullptr ? std::nullopt : std::optional(*stream), std::nullopt});
   }
-  const std::vector<cep::Admission> admissions = clock_.watermark(time, stream);
+  tell(clock_.watermark(time, stream));
+}
+
+void Pipeline::tell(const std::vector<cep::Admission>& admissions) {
   for (const auto& engine : engines_) {
     std::vector<cep::Alert> alerts;
     engine->on_time(admissions, alerts);
@@ -180,6 +184,7 @@ cep::Status Pipeline::restart() {
     engines_[shard] = std::move(engine);
   }
   restore_rows(waiting);
+  tell(clock_.standing());
   return cep::ok_status();
 }
 

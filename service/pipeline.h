@@ -74,6 +74,7 @@ class Pipeline {
     std::optional<Lists> lists;
   };
 
+  void tell(const std::vector<cep::Admission>& admissions);
   void note_late(const cep::Batch& batch, std::span<const cep::Admission> admissions);
   cep::TimeUs settled_until() const;
   std::unique_ptr<Pipeline> warmed(const cep::RuleSetPtr& rules, std::span<const cep::ProgramId> programs) const;

@@ -88,6 +88,7 @@ class Sequencer {
   // Recovery, before start: the clock as of the checkpoint, then the rows that waited, then every frame from there on.
   void restore_clock(const SavedControl& control);
   void restore_waiting(const std::string& timeline, cep::TimeUs time) { clock_.restore_waiting(timeline, time); }
+  void tell_clocks() { dispatch_time(clock_.standing()); }     // to shards that have seen no row yet
   void remember(const state::FrameView& frame);                // dedupe tables only
   cep::Status replay(const state::FrameView& frame);
 

@@ -50,6 +50,7 @@ void Sequencer::publish(Registry registry, std::shared_ptr<cep::Engine> warmed, 
   rules_ = registry.rule_set();
   clock_.apply_rules(*rules_);
   for (const std::unique_ptr<Shard>& shard : shards_) shard->put_rules(rules_, warmed, programs);
+  dispatch_time(clock_.standing());
   {
     std::lock_guard lock(published_mutex_);
     registry_ = std::make_shared<const Registry>(std::move(registry));
@@ -210,6 +211,8 @@ std::string Sequencer::control_bytes() const {
     out.text(clock->timeline).put<int64_t>(clock->watermark);
     put_times(clock->source_max);
     out.put<int64_t>(clock->last_received_us).put<int64_t>(clock->silence_watermark);
+    out.put<uint32_t>(static_cast<uint32_t>(clock->coverage->size()));
+    for (const auto& [ring, seen] : *clock->coverage) out.put<uint64_t>(ring).put<int64_t>(seen.since).put<int64_t>(seen.span_us);
   }
   std::map<cep::StreamId, std::map<cep::SourceId, cep::TimeUs>> streams = clock_.save_streams();
   out.put<uint32_t>(static_cast<uint32_t>(streams.size()));
@@ -240,6 +243,13 @@ cep::Result<SavedControl> decode_control(std::string_view bytes) {
     get_times(clock.source_max);
     clock.last_received_us = in.get<int64_t>();
     clock.silence_watermark = in.get<int64_t>();
+    auto coverage = std::make_shared<cep::RingCoverages>();
+    for (uint32_t rings = format > 1 ? in.get<uint32_t>() : 0; rings > 0 && in.ok(); --rings) {
+      cep::RingCoverage& seen = (*coverage)[in.get<uint64_t>()];
+      seen.since = in.get<int64_t>();
+      seen.span_us = in.get<int64_t>();
+    }
+    clock.coverage = std::move(coverage);
     control.clocks.push_back(std::move(clock));
   }
   for (uint32_t left = in.get<uint32_t>(); left > 0 && in.ok(); --left) {

@@ -17,7 +17,7 @@ SchemaPtr stream(const std::string& name, uint16_t id, DurationUs delay, Duratio
 }
 
 // A when rule over the streams that never fires: it makes their timeline.
-RuleEntry rule_over(const std::string& name, std::vector<SchemaPtr> schemas) {
+std::shared_ptr<Program> program_over(const std::string& name, std::vector<SchemaPtr> schemas) {
   auto program = std::make_shared<Program>();
   program->rule = name;
   program->is_when = true;
@@ -31,11 +31,17 @@ RuleEntry rule_over(const std::string& name, std::vector<SchemaPtr> schemas) {
     variable.conditions.push_back({kNever, kNoExpr});
   }
   program->variables.push_back(variable);
+  return program;
+}
+
+RuleEntry entry_of(std::shared_ptr<Program> program) {
   RuleEntry entry;
-  entry.id = ProgramId{static_cast<uint32_t>(name[0])};
-  entry.program = program;
+  entry.id = ProgramId{static_cast<uint32_t>(program->rule[0])};
+  entry.program = std::move(program);
   return entry;
 }
+
+RuleEntry rule_over(const std::string& name, std::vector<SchemaPtr> schemas) { return entry_of(program_over(name, std::move(schemas))); }
 
 BatchPtr rows(const SchemaPtr& schema, std::vector<TimeUs> times, TimeUs received = 0) {
   BatchBuilder builder(schema, 0, received);
@@ -183,6 +189,45 @@ TEST(ClockTest, ALowerLimitForcesAtOnceAndALaterRestoreGoesOnWithWhatWaits) {
   restored.apply_rules(*rules);
   for (TimeUs time : {20, 30}) restored.restore_waiting(rules->timelines()[0].name, time);
   for (Clock* each : {&clock, &restored}) EXPECT_EQ(each->admit(*rows(s, {40}))[0].frontier, 20);
+}
+
+// A rule with one window over the stream's one ring.
+RuleEntry rule_with_window(const std::string& name, const SchemaPtr& schema, DurationUs span) {
+  std::shared_ptr<Program> program = program_over(name, {schema});
+  Ring ring;
+  ring.identity = "s||";
+  ring.span_us = span;
+  program->rings.push_back(ring);
+  Window window;
+  window.span_us = span;
+  program->windows.push_back(window);
+  return entry_of(std::move(program));
+}
+
+TEST(ClockTest, ARingHasSeenEverythingSinceTheFirstRowReleasedAndLessWhenItReachesFurther) {
+  SchemaPtr s = stream("s", 0, 10);
+  auto apply = [&](Clock& clock, DurationUs span) {
+    clock.apply_rules(*RuleSet::build({rule_with_window("a", s, span)}, {}, {{"s", s}}));
+  };
+  auto since = [](const Clock& clock) { return clock.standing()[0].coverage->begin()->second.since; };
+  Clock clock;
+  apply(clock, 100);
+  EXPECT_EQ(clock.admit(*rows(s, {1000, 995}))[0].coverage->begin()->second.since, kTimeMax);
+  EXPECT_EQ(clock.admit(*rows(s, {1006}))[0].coverage->begin()->second.since, 995) << "the first in order of event time";
+  clock.admit(*rows(s, {5010}));
+  apply(clock, 50);
+  EXPECT_EQ(since(clock), 995);
+  apply(clock, 200);
+  EXPECT_EQ(since(clock), 4950) << "at 5000 it held 50";
+  Clock warmed, later;
+  apply(warmed, 400);
+  warmed.admit(*rows(s, {2000, 5010}));
+  clock.offer(warmed.save());
+  apply(clock, 400);
+  EXPECT_EQ(since(clock), 2000) << "the log reaches back to there";
+  later.restore(clock.save(), clock.save_streams());
+  apply(later, 400);
+  EXPECT_EQ(since(later), 2000);
 }
 
 }  // namespace

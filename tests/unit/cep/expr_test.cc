@@ -217,6 +217,7 @@ class FakeBound : public BoundEvents {
 class FakeWindows : public WindowReader {
  public:
   Value value(uint16_t window) override { return Value::integer(100 + window); }
+  TimeUs partial_since(uint16_t, TimeUs) const override { return kTimeMin; }
 };
 
 BatchPtr bound_batch() {

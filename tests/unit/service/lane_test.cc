@@ -295,6 +295,53 @@ TEST_F(LaneTest, TheForcedFrontierIsDataOfTheLog) {
   EXPECT_EQ(alert_ids(*many), alert_ids(*baseline));
 }
 
+TEST_F(LaneTest, AWindowSaysSinceWhenItHasSeenEverythingUntilThatIsItsSpan) {
+  const std::string counts =
+      "create rule counts on payments partition by card when count(*) over (last 1 hour) >= 1"
+      " alert severity low message '{card}';\n";
+  const std::string since = R"("partial_since":"2026-01-05T00:00:05.000Z")";
+  auto says_since = [&](Lane& lane) { return alerts(lane).back().alert.body.find(since) != std::string::npos; };
+  auto window = [](Lane& lane) {
+    std::promise<cep::TimeUs> told;
+    cep::RuleSetPtr rules = lane.registry()->rule_set();
+    const cep::BoundRule* rule = rules->find("counts");
+    const cep::Value key = cep::Value::string("a");
+    EXPECT_TRUE(lane.ask_owner(lane.shards()[0]->engine().key_hash(*rule, {&key, 1}), [&](const cep::Engine& engine) {
+      cep::MatchState state = engine.match_state(*rule, {&key, 1}, 1);
+      told.set_value(state.windows.empty() ? cep::kTimeMax : state.windows[0].partial_since);
+    }));
+    return told.get_future().get();
+  };
+  open(2);
+  deploy(*lane_, std::string(kPayments) + counts);
+  submit(*lane_, payment("1", "b", "1.00", 5));
+  submit(*lane_, payment("2", "a", "1.00", 60));        // since the first row of the stream, not of the key
+  EXPECT_TRUE(says_since(*lane_));
+  EXPECT_EQ(window(*lane_), kLaneStart + 5 * cep::kSecond);
+  for (const bool sealed : {false, true}) {
+    if (sealed) lane_->settle(true);
+    auto copy = open_at(crash_image(sealed ? "sealed" : "unsealed"), 3);
+    ASSERT_NE(copy, nullptr);
+    EXPECT_EQ(window(*copy), kLaneStart + 5 * cep::kSecond);
+    submit(*copy, payment("3", "a", "1.00", 61));
+    EXPECT_TRUE(says_since(*copy));
+  }
+  // A rule that comes later was warmed from the log's beginning and knows as much; a longer window is partial for longer.
+  deploy(*lane_, "create rule longer on payments partition by card when count(*) over (last 2 hours) >= 2"
+                 " alert severity low message '{card}';");
+  now_ += 55 * cep::kMinute;                             // not so long that the stream is idle
+  submit(*lane_, payment("4", "a", "1.00", 3604));
+  EXPECT_TRUE(says_since(*lane_));
+  submit(*lane_, payment("5", "a", "1.00", 3605));
+  ASSERT_EQ(alerts(*lane_).size(), 6u);
+  std::map<bool, int> told;
+  for (const state::StoredAlert& stored : alerts(*lane_)) {
+    if (stored.alert.time_us == kLaneStart + 3605 * cep::kSecond) ++told[stored.alert.body.find(since) != std::string::npos];
+  }
+  EXPECT_EQ(told[false], 1) << "the hour is whole";
+  EXPECT_EQ(told[true], 1) << "two hours are not";
+}
+
 TEST_F(LaneTest, AListEditIsInForceFromItsPlaceInTheLogOn) {
   open();
   deploy(*lane_, std::string(kPayments) + "create list blocked of text;\n"
