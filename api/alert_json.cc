@@ -121,6 +121,15 @@ std::string_view mode_name(cep::RuleMode mode) {
   return "live";
 }
 
+std::string_view mode_name(cep::AlertMode mode) {
+  switch (mode) {
+    case cep::AlertMode::kLive: return "live";
+    case cep::AlertMode::kShadow: return "shadow";
+    case cep::AlertMode::kBackfill: return "backfill";
+  }
+  return "live";
+}
+
 std::vector<std::string_view> truncated_names(const cep::Truncated& truncated) {
   std::vector<std::string_view> names;
   if (truncated.events) names.push_back("events");

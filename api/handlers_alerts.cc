@@ -44,7 +44,7 @@ void get_alerts(HttpRequest& request, Backend& backend, Responder respond) {
     *time = read.value();
   }
   std::string wrong = check_severity(request);
-  if (wrong.empty()) wrong = check_word(request, "mode", std::array<std::string_view, 3>{"live", "shadow", "derived"});
+  if (wrong.empty()) wrong = check_word(request, "mode", std::array<std::string_view, 4>{"live", "shadow", "derived", "backfill"});
   if (!wrong.empty()) return respond.answer(bad(std::move(wrong)));
   query.severity = text_param(request, "severity");
   query.mode = text_param(request, "mode");

@@ -83,7 +83,7 @@ struct AlertsQuery {
   std::vector<std::string> key;         // parts in partition order; needs `rule`; empty: any
   std::optional<cep::TimeUs> from, to;  // event time, half-open
   std::optional<std::string> severity;  // info low medium high critical
-  std::optional<std::string> mode;      // live shadow derived
+  std::optional<std::string> mode;      // live shadow derived backfill; none: all but backfill
   uint32_t limit = 100;                 // 1..1000
   std::string cursor;                   // opaque, `next` of the previous page
 };

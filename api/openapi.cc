@@ -60,7 +60,7 @@ constexpr std::string_view kSchemas = R"json({
   "events": {"type": "array", "items": {"type": "object", "required": ["var", "event"], "properties": {
     "var": {"type": "string"}, "event": {"type": "object"}}}},
   "evidence": {"type": "array", "items": {"type": "object"}}, "suppressed": {"type": "integer"},
-  "mode": {"enum": ["live", "shadow", "derived"]},
+  "mode": {"enum": ["live", "shadow", "derived", "backfill"]},
   "truncated": {"type": "array", "items": {"enum": ["events", "matches", "runs", "window"]}},
   "partial_since": {"type": "string", "format": "date-time"}}},
 "AlertPage": {"type": "object", "required": ["items", "next"], "properties": {

@@ -18,6 +18,8 @@ bool parse_alert_id(std::string_view hex, AlertId* id);
 
 enum class AlertKind : uint8_t { kMatch = 1, kAbsence = 2, kWhen = 3, kEpisode = 4 };   // a byte of the id: never renumber
 enum class RuleMode : uint8_t { kLive, kShadow, kPaused };
+// Backfill: found by a new version in what came before it was in force; recorded, never delivered (R74). A byte of the store.
+enum class AlertMode : uint8_t { kLive, kShadow, kBackfill };
 
 // What was cut from an alert, and why its key may have missed matches (R38, L18).
 struct Truncated {
@@ -50,7 +52,7 @@ struct Alert {
   AlertKind kind = AlertKind::kMatch;
   ProgramPtr program;                    // names of rule, key, variables, measures, tags and sinks
   uint32_t version = 1;                  // of the rule's text
-  RuleMode mode = RuleMode::kLive;
+  AlertMode mode = AlertMode::kLive;
   TimeUs time = 0;                       // of the completing event, or the deadline of an absence
   std::vector<OwnedValue> key;           // by KeyPart
   uint64_t key_hash = 0;

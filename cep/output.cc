@@ -89,7 +89,7 @@ Alert new_alert(const OutputScope& scope, AlertKind kind, TimeUs time, uint64_t 
   alert.kind = kind;
   alert.program = rule.entry.program;
   alert.version = rule.entry.version;
-  alert.mode = rule.entry.mode;
+  alert.mode = rule.entry.mode == RuleMode::kShadow ? AlertMode::kShadow : AlertMode::kLive;
   alert.time = time;
   alert.key_hash = scope.key_hash;
   alert.suppressed = folded;

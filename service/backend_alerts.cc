@@ -52,12 +52,17 @@ cep::Result<AskedKey> read_key(const cep::Program& program, const std::vector<st
 
 api::Answer bad_request(const cep::Error& error) { return api::problem_answer("bad-request", error.message); }
 
+bool is_backfill(const state::Alert& alert) { return alert.mode == static_cast<uint8_t>(cep::AlertMode::kBackfill); }
+
 // An alert page's filter, with what AlertLog does not filter by.
 struct AlertsFilter {
   state::AlertFilter log;
   std::optional<uint8_t> severity;
   bool nothing = false;               // no alert can fit
-  bool fits(const state::Alert& alert) const { return !severity || alert.severity == *severity; }
+  bool fits(const state::Alert& alert) const {
+    // What a new version finds in the past stands apart from what happened: only who asks for it sees it.
+    return (!severity || alert.severity == *severity) && (log.mode || !is_backfill(alert));
+  }
 };
 
 cep::Result<AlertsFilter> alerts_filter(const Registry& registry, const api::AlertsQuery& query) {
@@ -67,8 +72,9 @@ cep::Result<AlertsFilter> alerts_filter(const Registry& registry, const api::Ale
   if (query.severity) {
     filter.severity = filter.log.severity_min = static_cast<uint8_t>(parse_severity(*query.severity).value_or(cep::Severity::kInfo));
   }
-  if (query.mode == "live") filter.log.mode = static_cast<uint8_t>(cep::RuleMode::kLive);
-  if (query.mode == "shadow") filter.log.mode = static_cast<uint8_t>(cep::RuleMode::kShadow);
+  if (query.mode == "live") filter.log.mode = static_cast<uint8_t>(cep::AlertMode::kLive);
+  if (query.mode == "shadow") filter.log.mode = static_cast<uint8_t>(cep::AlertMode::kShadow);
+  if (query.mode == "backfill") filter.log.mode = static_cast<uint8_t>(cep::AlertMode::kBackfill);
   filter.nothing = query.mode == "derived";          // no rule writes into a stream yet
   if (!query.rule) return filter;
   auto rule = registry.rules().find(*query.rule);
@@ -224,7 +230,7 @@ void Backend::continue_feed(std::shared_ptr<Feed> feed) {
     for (state::StoredAlert& alert : *stored) {
       if (page.items.size() >= feed->query.items_max) return feed->reply(std::move(page));
       page.next.sequence = alert.sequence;
-      if (rule && alert.alert.rule != *rule) continue;
+      if (is_backfill(alert.alert) || (rule && alert.alert.rule != *rule)) continue;
       if (feed->severity && alert.alert.severity != static_cast<uint8_t>(*feed->severity)) continue;
       page.items.push_back({{0, alert.sequence}, std::move(alert.alert.body)});
     }

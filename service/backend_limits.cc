@@ -60,6 +60,8 @@ std::vector<Limit> intake_limits(const Lane& lane) {
       {"shard_questions_max", Shard::kQuestionsMax, "questions waiting for a shard", "refused: 503", std::nullopt},
       {"store_waiting_max", Store::kAlertsWaitingMax, "alerts and rejected events waiting for the store", "shards and log wait",
        std::nullopt},
+      {"backfill_alerts_max", WarmStart::kBackfillMax, "alerts recorded of what a deployment finds in the past", "the newest stay",
+       numbers.backfill_dropped},
       {"work_waiting_max", Lane::kWorkWaitingMax, "tasks waiting for the work thread", "refused: 503", std::nullopt},
       {"rejected_bytes_max", state::kRejectedBytesMax, "bytes of rejected events kept", "the oldest go", std::nullopt},
       {"rejected_raw_bytes_max", state::kRejectedRawBytesMax, "bytes kept of one rejected event", "the first stay", std::nullopt},

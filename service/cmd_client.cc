@@ -322,7 +322,7 @@ void add_alerts(Verbs& verbs) {
   list->add_option("--from", o.from, "Event time, from this instant on");
   list->add_option("--to", o.to, "Event time, before this instant");
   list->add_option("--severity", o.severity);
-  list->add_option("--mode", o.mode, "live, shadow or derived");
+  list->add_option("--mode", o.mode, "live, shadow, derived or backfill; all but backfill unless given");
   verbs.named(alerts, "get", "One alert by its id", [](Client& c) { return c.show(named_path(c, "alerts")); });
   CLI::App* const tail = verbs.verb(alerts, "tail", "Alerts as they come", tail_alerts);
   tail->add_option("--rule", o.rule, "Of this rule");

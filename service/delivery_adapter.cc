@@ -80,7 +80,7 @@ OutgoingAlert LaneDeliveryStore::outgoing(state::StoredAlert stored) {
   alert.id = cep::to_hex(stored.alert.id);
   alert.time_us = stored.alert.time_us;
   alert.severity = static_cast<cep::Severity>(stored.alert.severity);
-  alert.live = stored.alert.mode == static_cast<uint8_t>(cep::RuleMode::kLive);
+  alert.live = stored.alert.mode == static_cast<uint8_t>(cep::AlertMode::kLive);
   Maker maker = maker_of(stored.alert.body);
   alert.to_sinks = sinks_of(maker.rule, maker.version);
   alert.rule = std::move(maker.rule);

@@ -85,7 +85,7 @@ void add_rules(Families& out, const Lane& lane, const MetricsSample& sample) {
     const RuleRecord* rule = registry->rule_by_number(count.rule);
     out.add({{"rule", rule != nullptr ? rule->name : ""},
              {"severity", std::string(api::severity_name(static_cast<cep::Severity>(count.severity)))},
-             {"mode", std::string(api::mode_name(static_cast<cep::RuleMode>(count.mode)))}},
+             {"mode", std::string(api::mode_name(static_cast<cep::AlertMode>(count.mode)))}},
             count.alerts);
   }
   out.counter("weir_suppressed_total", "Matches folded into an earlier alert by suppress.");
@@ -120,6 +120,7 @@ void add_engine(Families& out, const Lane& lane) {
   out.add({{"limit", "run_age_max"}}, sum_of(lane, [](const ShardNumbers& n) { return n.runs_aged.load(); }));
   out.add({{"limit", "reorder_rows_max"}}, lane.sequencer().numbers().reorder_forced.load());
   out.add({{"limit", "dedupe_ids_max"}}, lane.sequencer().numbers().ids_evicted.load());
+  out.add({{"limit", "backfill_alerts_max"}}, lane.sequencer().numbers().backfill_dropped.load());
 }
 
 void add_storage(Families& out, const Lane& lane, cep::TimeUs now) {

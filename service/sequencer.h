@@ -55,7 +55,7 @@ struct Submission {
 
 struct SequencerNumbers {
   std::atomic<uint64_t> log_end{0}, log_begin{0}, requests{0}, duplicates{0}, late{0}, failed_flushes{0}, disk_full_waits{0}, ticks{0};
-  std::atomic<uint64_t> ids_evicted{0}, flushes{0}, reorder_forced{0};
+  std::atomic<uint64_t> ids_evicted{0}, flushes{0}, reorder_forced{0}, backfill_dropped{0};
   std::atomic<int64_t> flush_us{0};            // of the last flush
   std::atomic<bool> intake_paused{false};      // the disk is full or failing
   LatencyHistogram flush;
@@ -114,7 +114,7 @@ class Sequencer {
   cep::Status put_in_force(const ListChange& change);
   cep::Status put_in_force(const ModeChange& change);
   // Swaps the registry and the rule set without a log record: only during recovery.
-  void publish(Registry registry, std::shared_ptr<cep::Engine> warmed, std::vector<cep::ProgramId> programs);
+  void publish(Registry registry, const WarmStart* warm);
   uint64_t log_end() const { return log_->next_offset(); }
   uint64_t log_begin() const;
   bool begin_checkpoint();                                     // false: one is running already

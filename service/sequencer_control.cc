@@ -27,29 +27,35 @@ cep::Status Sequencer::put_in_force(const RulesChange& change, std::unique_ptr<W
   Registry registry = *registry_;
   if (cep::Status status = registry.apply(change); !status.ok()) return status;
   if (warm != nullptr) clock_.offer(warm->clocks());
-  publish(std::move(registry), warm != nullptr ? warm->engine() : nullptr,
-          warm != nullptr ? warm->programs() : std::vector<cep::ProgramId>{});
+  publish(std::move(registry), warm.get());
   return cep::ok_status();
 }
 
 cep::Status Sequencer::put_in_force(const ListChange& change) {
   Registry registry = *registry_;
   if (cep::Status status = registry.apply(change); !status.ok()) return status;
-  publish(std::move(registry), nullptr, {});
+  publish(std::move(registry), nullptr);
   return cep::ok_status();
 }
 
 cep::Status Sequencer::put_in_force(const ModeChange& change) {
   Registry registry = *registry_;
   if (cep::Status status = registry.apply(change); !status.ok()) return status;
-  publish(std::move(registry), nullptr, {});
+  publish(std::move(registry), nullptr);
   return cep::ok_status();
 }
 
-void Sequencer::publish(Registry registry, std::shared_ptr<cep::Engine> warmed, std::vector<cep::ProgramId> programs) {
+// A replay warms up and records the backfill again, under the same ids: whether the first time got as far as the disk does not show.
+void Sequencer::publish(Registry registry, const WarmStart* warm) {
   rules_ = registry.rule_set();
   clock_.apply_rules(*rules_);
-  for (const std::unique_ptr<Shard>& shard : shards_) shard->put_rules(rules_, warmed, programs);
+  if (warm == nullptr) {
+    for (const std::unique_ptr<Shard>& shard : shards_) shard->put_rules(rules_, nullptr, {}, nullptr);
+  } else {
+    auto backfill = std::make_shared<const std::vector<state::Alert>>(warm->backfill());
+    numbers_.backfill_dropped += warm->backfill_dropped();
+    for (const std::unique_ptr<Shard>& shard : shards_) shard->put_rules(rules_, warm->engine(), warm->programs(), backfill);
+  }
   dispatch_time(clock_.standing());
   {
     std::lock_guard lock(published_mutex_);

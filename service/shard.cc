@@ -46,8 +46,9 @@ void Shard::put_batch(cep::BatchPtr batch, std::vector<cep::Admission> admission
 
 void Shard::put_time(std::vector<cep::Admission> admissions) { inbox_.push(BatchMessage{nullptr, std::move(admissions)}, 1); }
 
-void Shard::put_rules(cep::RuleSetPtr rules, std::shared_ptr<cep::Engine> warmed, std::vector<cep::ProgramId> programs) {
-  inbox_.push_anyway(RulesMessage{std::move(rules), std::move(warmed), std::move(programs)}, 1);
+void Shard::put_rules(cep::RuleSetPtr rules, std::shared_ptr<cep::Engine> warmed, std::vector<cep::ProgramId> programs,
+                      std::shared_ptr<const std::vector<state::Alert>> backfill) {
+  inbox_.push_anyway(RulesMessage{std::move(rules), std::move(warmed), std::move(programs), std::move(backfill)}, 1);
 }
 
 void Shard::put_barrier(uint32_t sequence, std::vector<uint32_t> victims) {
@@ -78,9 +79,7 @@ void Shard::run() {
     if (auto* batch = std::get_if<BatchMessage>(&*message)) {
       apply(*batch);
     } else if (auto* rules = std::get_if<RulesMessage>(&*message)) {
-      while (handing_over_) hand_over_slice();      // the images are of the programs so far
-      engine_.apply_rules(rules->rules);
-      if (rules->warmed != nullptr) engine_.adopt(*rules->warmed, rules->programs);
+      apply(*rules);
     } else if (auto* barrier = std::get_if<BarrierMessage>(&*message)) {
       apply(*barrier);
     } else if (auto* question = std::get_if<Question>(&*message)) {
@@ -107,6 +106,18 @@ void Shard::apply(BatchMessage& message) {
   }
   alerts_.clear();
   store_.put_alerts(std::move(stored), message.batch != nullptr ? message.batch->received_us : cep::kTimeMin);
+}
+
+void Shard::apply(RulesMessage& message) {
+  while (handing_over_) hand_over_slice();      // the images are of the programs so far
+  engine_.apply_rules(message.rules);
+  if (message.warmed == nullptr) return;
+  engine_.adopt(*message.warmed, message.programs);
+  std::vector<state::Alert> own;
+  for (const state::Alert& alert : *message.backfill) {
+    if (engine_.owns(alert.key_hash)) own.push_back(alert);
+  }
+  if (!own.empty()) store_.put_alerts(std::move(own));
 }
 
 void Shard::apply(BarrierMessage& message) {

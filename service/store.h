@@ -67,7 +67,7 @@ struct StoreCounters {
 // Alerts newly stored since the start, by what metrics tell apart.
 struct AlertCount {
   uint32_t rule = 0;                             // number
-  uint8_t severity = 0, mode = 0;                // cep::Severity, cep::RuleMode
+  uint8_t severity = 0, mode = 0;                // cep::Severity, cep::AlertMode
   uint64_t alerts = 0;
 };
 

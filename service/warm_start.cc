@@ -1,6 +1,8 @@
 // See warm_start.h. Test: tests/unit/service/lane_test.cc (deploy at every position).
 #include "service/warm_start.h"
 
+#include "service/shard.h"
+
 namespace service {
 
 WarmStart::WarmStart(const Registry& registry, std::vector<cep::ProgramId> programs, const cep::Limits& limits)
@@ -28,8 +30,27 @@ cep::Status WarmStart::feed_until(uint64_t end) {
     if (!frame.ok()) return frame.error();
     if (!frame->has_value()) return cep::ok_status();
     if (cep::Status status = feed(**frame); !status.ok()) return status;
-    muted_.clear();
+    keep_backfill();
   }
+}
+
+void WarmStart::keep_backfill() {
+  for (cep::Alert& alert : muted_) {
+    alert.mode = cep::AlertMode::kBackfill;
+    backfill_.push_back(std::move(alert));
+    if (backfill_.size() <= kBackfillMax) continue;
+    backfill_.pop_front();
+    ++backfill_dropped_;
+  }
+  muted_.clear();
+}
+
+std::vector<state::Alert> WarmStart::backfill() const {
+  std::vector<state::Alert> stored;
+  for (const cep::Alert& alert : backfill_) {
+    stored.push_back(stored_alert(alert, rules_->find(alert.program->rule)->entry.number));
+  }
+  return stored;
 }
 
 cep::Status WarmStart::feed(const state::FrameView& frame) {

@@ -4,6 +4,7 @@
 // Threads: built and fed by one thread at a time (work, then sequencer); afterwards shards read its engine together.
 #pragma once
 
+#include <deque>
 #include <memory>
 #include <vector>
 
@@ -11,12 +12,15 @@
 #include "cep/engine.h"
 #include "service/log_rows.h"
 #include "service/registry.h"
+#include "state/alert_log.h"
 #include "state/log_reader.h"
 
 namespace service {
 
 class WarmStart {
  public:
+  static constexpr size_t kBackfillMax = 10'000;          // alerts kept of what the programs find in the log
+
   // `registry`: as it will be after the change. `waiting_max`: the limit on waiting rows in force at the cut (cep/clock).
   static cep::Result<std::unique_ptr<WarmStart>> open(state::FileSystem& files, const std::string& log_dir, uint64_t log_begin,
                                                       const Registry& registry, std::vector<cep::ProgramId> programs,
@@ -29,11 +33,15 @@ class WarmStart {
   const std::shared_ptr<cep::Engine>& engine() const { return engine_; }
   std::vector<cep::TimelineClock> clocks() const { return clock_.save(); }
   const std::vector<cep::ProgramId>& programs() const { return programs_; }
+  // What the programs have found so far, as the alert log keeps it, the newest of it; and how many were let go.
+  std::vector<state::Alert> backfill() const;
+  uint64_t backfill_dropped() const { return backfill_dropped_; }
   cep::TimeUs began_us() const { return began_us_; }      // arrival of the first frame read; kTimeMax if there was none
 
  private:
   WarmStart(const Registry& registry, std::vector<cep::ProgramId> programs, const cep::Limits& limits);
   cep::Status feed(const state::FrameView& frame);
+  void keep_backfill();
 
   Registry registry_;
   std::vector<cep::ProgramId> programs_;
@@ -43,6 +51,8 @@ class WarmStart {
   std::unique_ptr<state::LogReader> reader_;
   LogRows rows_;
   std::vector<cep::Alert> muted_;
+  std::deque<cep::Alert> backfill_;
+  uint64_t backfill_dropped_ = 0;
   cep::TimeUs began_us_ = cep::kTimeMax;
 };
 

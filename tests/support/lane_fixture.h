@@ -83,9 +83,21 @@ class LaneFixture : public ::testing::Test {
   }
   static std::vector<state::StoredAlert> alerts(service::Lane& lane) {
     lane.settle(false);
+    return stored_alerts(lane, false);
+  }
+  // What deployments found in the past.
+  static std::vector<state::StoredAlert> backfill(service::Lane& lane) {
+    lane.settle(false);
+    return stored_alerts(lane, true);
+  }
+  static std::vector<state::StoredAlert> stored_alerts(const service::Lane& lane, bool of_the_past) {
     auto stored = lane.store().alerts().from(1, 10'000);
     EXPECT_TRUE(stored.ok());
-    return stored.ok() ? std::move(*stored) : std::vector<state::StoredAlert>{};
+    if (!stored.ok()) return {};
+    std::erase_if(*stored, [&](const state::StoredAlert& one) {
+      return (one.alert.mode == static_cast<uint8_t>(cep::AlertMode::kBackfill)) != of_the_past;
+    });
+    return std::move(*stored);
   }
   static std::set<std::string> alert_ids(service::Lane& lane) {
     std::set<std::string> ids;

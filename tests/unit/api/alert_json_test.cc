@@ -90,7 +90,7 @@ TEST(AlertJson, LeavesOutWhatARuleDoesNotSay) {
   cep::Alert alert = make_alert(false);
   alert.program = make_program(false, cep::Decision::kNone);
   alert.score = -1;
-  alert.mode = cep::RuleMode::kShadow;
+  alert.mode = cep::AlertMode::kShadow;
   alert.truncated = {true, true, true, false};
   const std::string json = api::alert_json(alert);
   EXPECT_EQ(json.find("score"), std::string::npos);

@@ -314,6 +314,17 @@ TEST_F(BackendTest, PagesAlertsByFilterAndCursor) {
   EXPECT_EQ(count(alerts_page(filtered).body, R"("type":"alert")"), 5u);
   filtered.mode = "shadow";
   EXPECT_EQ(count(alerts_page(filtered).body, R"("type":"alert")"), 0u);
+  std::string lower = kProbeRule;                  // its past is in the log: only who asks for it sees it
+  deploy_text(lower.replace(lower.find("probe_then_big"), 14, "another").replace(lower.find("> 100"), 5, "> 150"));
+  lane_->settle(false);
+  filtered = {};
+  EXPECT_EQ(count(alerts_page(filtered).body, R"("type":"alert")"), 5u);
+  filtered.mode = "backfill";
+  const size_t past = count(alerts_page(filtered).body, R"("mode":"backfill")");
+  EXPECT_GT(past, 0u);
+  api::FeedQuery from_start;
+  from_start.after = api::AlertCursor{0, 0};
+  EXPECT_EQ(feed(from_start).items.size(), 5u);
   filtered = {};
   filtered.rule = "unknown";
   EXPECT_EQ(alerts_page(filtered).status, 404);

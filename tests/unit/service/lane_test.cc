@@ -295,6 +295,57 @@ TEST_F(LaneTest, TheForcedFrontierIsDataOfTheLog) {
   EXPECT_EQ(alert_ids(*many), alert_ids(*baseline));
 }
 
+TEST_F(LaneTest, ANewVersionRecordsWhatItWouldHaveFoundAndDeliversNoneOfIt) {
+  auto rule = [](const std::string& more_than) {
+    std::string text = kProbeRule;
+    return text.replace(text.find("amount > 100"), 12, "amount > " + more_than);
+  };
+  auto ids = [](const std::vector<state::StoredAlert>& stored) {
+    std::set<std::string> all;
+    for (const state::StoredAlert& one : stored) all.insert(cep::to_hex(one.alert.id));
+    EXPECT_EQ(all.size(), stored.size());
+    return all;
+  };
+  open(2);
+  deploy(*lane_, kPayments);
+  for (const char* card : {"a", "b", "c"}) {
+    submit(*lane_, payment(std::string("1") + card, card, "1.00", card[0] - 'a'));
+  }
+  for (const char* card : {"a", "b", "c"}) {
+    submit(*lane_, payment(std::string("2") + card, card, card[0] == 'c' ? "60.00" : "200.00", 10 + card[0] - 'a'));
+  }
+  lane_->settle(true);
+  deploy(*lane_, rule("100"));                           // new: what it would have found is of the past
+  EXPECT_TRUE(alerts(*lane_).empty());
+  EXPECT_EQ(backfill(*lane_).size(), 2u);
+  submit(*lane_, payment("3a", "a", "1.00", 20) + payment("4a", "a", "300.00", 21));
+  submit(*lane_, payment("3b", "b", "1.00", 22) + payment("4b", "b", "70.00", 23));
+  const std::set<std::string> live = ids(alerts(*lane_));
+  EXPECT_EQ(live.size(), 1u);
+  deploy(*lane_, rule("50"));                            // finds those too, and what version 1 did not
+  const std::string killed = crash_image("killed");      // the activation is logged, no checkpoint holds it
+  EXPECT_EQ(ids(alerts(*lane_)), live);
+  const std::vector<state::StoredAlert> found = backfill(*lane_);
+  EXPECT_EQ(found.size(), 4u);
+  for (const state::StoredAlert& one : found) {
+    EXPECT_NE(one.alert.body.find(R"("mode":"backfill")"), std::string::npos) << one.alert.body;
+    EXPECT_FALSE(live.contains(cep::to_hex(one.alert.id)));
+  }
+  auto copy = open_at(killed, 3);
+  ASSERT_NE(copy, nullptr);
+  EXPECT_EQ(ids(backfill(*copy)), ids(found));
+  EXPECT_EQ(ids(alerts(*copy)), live);
+  for (Lane* lane : {lane_.get(), copy.get()}) {
+    submit(*lane, payment("5c", "c", "1.00", 30) + payment("6c", "c", "60.00", 31));
+    EXPECT_EQ(alerts(*lane).size(), 2u);
+    EXPECT_EQ(backfill(*lane).size(), 4u);
+  }
+  close();
+  open(2);
+  EXPECT_EQ(ids(backfill(*lane_)), ids(found));
+  EXPECT_EQ(alerts(*lane_).size(), 2u);
+}
+
 TEST_F(LaneTest, AWindowSaysSinceWhenItHasSeenEverythingUntilThatIsItsSpan) {
   const std::string counts =
       "create rule counts on payments partition by card when count(*) over (last 1 hour) >= 1"
