@@ -76,7 +76,11 @@ Answer submit_answer(const SubmitAnswer& answer) {
     const char* name = answer.outcome == Outcome::kKeyConflict ? "conflict"
                        : answer.outcome == Outcome::kBusy      ? "too-many-requests"
                                                                : "unavailable";
-    Answer refused = problem_answer(name, answer.detail);
+    Problem problem;
+    problem.name = name;
+    problem.code = answer.code;
+    problem.detail = answer.detail;
+    Answer refused = problem_answer(problem);
     if (answer.outcome != Outcome::kKeyConflict) {
       refused.headers.emplace_back("Retry-After", std::to_string(answer.retry_after_s));
     }

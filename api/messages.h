@@ -68,6 +68,7 @@ struct SubmitAnswer {
   uint64_t duplicates = 0;
   std::vector<RejectedRow> rejected;  // all of the request, ascending by index
   int retry_after_s = 1;              // kBusy, kUnavailable
+  std::string code;                   // of the problem, a stable word; empty: the outcome's
   std::string detail;                 // why, for a person
 };
 

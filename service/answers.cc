@@ -13,7 +13,7 @@ struct CodeProblem {
   std::string_view code, problem;
 };
 
-constexpr std::array<CodeProblem, 22> kProblems = {{{"not_found", "not-found"},
+constexpr std::array<CodeProblem, 23> kProblems = {{{"not_found", "not-found"},
                                                    {"unknown_sink", "not-found"},
                                                    {"read_only", "conflict"},
                                                    {"duplicate_sink", "conflict"},
@@ -34,7 +34,8 @@ constexpr std::array<CodeProblem, 22> kProblems = {{{"not_found", "not-found"},
                                                    {"stopping", "unavailable"},
                                                    {"stopped", "unavailable"},
                                                    {"busy", "unavailable"},
-                                                   {"disk_full", "unavailable"}}};
+                                                   {"disk_full", "unavailable"},
+                                                   {"disk_failing", "unavailable"}}};
 
 }  // namespace
 

@@ -50,6 +50,11 @@ cep::Status App::open_lane() {
   lane.shards = options_.shards;
   lane.sequencer = options_.sequencer;
   lane.retention = options_.retention;
+  lane.intake = options_.intake;
+  lane.on_intake_change = [this](const IntakeStall* stall) {
+    if (stall == nullptr) return log_.info("events are taken again");
+    log_.warning("no events are taken until there is room", {{"code", stall->code}, {"error", stall->cause}});
+  };
   std::vector<std::string> notes;
   cep::Result<std::unique_ptr<Lane>> opened = Lane::open(std::move(lane), wall_clock_us, notes);
   for (const std::string& note : notes) log_.warning("recovery", {{"note", note}});

@@ -144,9 +144,7 @@ void Backend::trigger_checkpoint(api::Reply reply) {
 
 void Backend::ready(api::Reply reply) {
   if (draining_) return reply(error_answer({"stopping", "the service is stopping and takes no more events"}));
-  if (lane_.sequencer().numbers().intake_paused) {
-    return reply(error_answer({"disk_full", "the event log cannot be written; events are taken again as soon as it can"}));
-  }
+  if (std::optional<IntakeStall> stall = lane_.intake().stall()) return reply(error_answer({stall->code, stall->detail}));
   reply(json_answer(R"({"status":"ready"})"));
 }
 
@@ -156,16 +154,19 @@ void Backend::health(api::Reply reply) {
   const cep::TimeUs now = options_.clock();
   std::string body;
   api::JsonWriter json(body);
-  const bool well = !draining_ && !log.intake_paused;
-  json.begin_object().field("status", draining_ ? "stopping" : log.intake_paused ? "degraded" : "ok");
-  json.key("log").begin_object().key("writable").boolean(!log.intake_paused).key("first_offset").unsigned_integer(log.log_begin);
+  const std::optional<IntakeStall> stall = lane_.intake().stall();
+  json.begin_object().field("status", draining_ ? "stopping" : stall ? "degraded" : "ok");
+  if (stall) json.field("detail", stall->detail);
+  const bool log_waits = lane_.sequencer().disk_wait().lasted_us().has_value();
+  json.key("log").begin_object().key("writable").boolean(!log_waits).key("first_offset").unsigned_integer(log.log_begin);
   json.key("next_offset").unsigned_integer(log.log_end).key("failed_flushes").unsigned_integer(log.failed_flushes).end_object();
-  json.key("store").begin_object().key("disk_full_waits").unsigned_integer(store.disk_full_waits);
+  const bool store_waits = lane_.store().disk_wait().lasted_us().has_value();
+  json.key("store").begin_object().key("writable").boolean(!store_waits).key("disk_full_waits").unsigned_integer(store.disk_full_waits);
   json.key("alerts_stored").unsigned_integer(store.alerts_stored).key("checkpoints").unsigned_integer(store.checkpoints);
   json.key("sealed").string(cep::format_time(store.sealed_at_us)).field("checkpoint_age", cep::format_duration(now - store.sealed_at_us));
   json.end_object().key("shards").integer(static_cast<int64_t>(lane_.shards().size()));
   json.field("recovery", cep::format_duration(lane_.recovery_us())).end_object();
-  reply(json_answer(std::move(body), well ? 200 : 503));
+  reply(json_answer(std::move(body), draining_ || stall ? 503 : 200));
 }
 
 // Sinks are asked of the delivery thread, runs of every shard; the text is written on the work thread. Without an answer of the first the

@@ -87,9 +87,6 @@ class Backend final : public api::Backend {
   // Runs on the work thread, or answers 503 when too much waits for it.
   void on_work(const api::Reply& reply, std::function<void()> task);
   void on_delivery(const api::Reply& reply, DeliveryThread::Command command);
-  // On the work thread: an edit that is durable and in force when this returns.
-  cep::Status edit_list_and_wait(ListChange change);
-  cep::Status set_mode_and_wait(ModeChange change);
   void resume_rule(const RuleRecord& rule, cep::RuleMode mode, const api::Reply& reply);
   void pause_rule(const RuleRecord& rule, const api::Reply& reply);
   void match_summary(const RuleRecord& rule, const api::Reply& reply);

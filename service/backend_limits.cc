@@ -55,6 +55,8 @@ std::vector<Limit> intake_limits(const Lane& lane) {
       {"request_ids_max", options.request_ids_max, "remembered Idempotency-Keys", "the oldest are forgotten", std::nullopt},
       {"log_waiting_bytes_max", options.credit_bytes, "bytes of requests waiting for the log", "refused: 429 with Retry-After",
        std::nullopt},
+      {"answer_within", static_cast<uint64_t>(lane.intake().options().answer_within_us), "microseconds a request waits for a full disk",
+       "answered 503, whether it was taken is open then", lane.intake().given_up()},
       {"log_keep_bytes", options.log_keep_bytes, "bytes of the event log", "the oldest segments no checkpoint needs go", std::nullopt},
       {"shard_inbox_rows_max", Shard::kInboxRowsMax, "rows waiting for a shard", "the log thread waits", std::nullopt},
       {"shard_questions_max", Shard::kQuestionsMax, "questions waiting for a shard", "refused: 503", std::nullopt},

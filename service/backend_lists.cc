@@ -55,12 +55,6 @@ api::Answer entry_answer(const std::string& list, const std::vector<std::string>
 
 }  // namespace
 
-cep::Status Backend::edit_list_and_wait(ListChange change) {
-  std::promise<cep::Status> outcome;
-  lane_.edit_list(std::move(change), [&outcome](cep::Status status) { outcome.set_value(std::move(status)); });
-  return outcome.get_future().get();
-}
-
 void Backend::lists(api::PageQuery page, api::Reply reply) {
   RegistryPtr registry = lane_.registry();
   reply(page_by_name(registry->lists(), page, [](const std::string&, const cep::ListPtr& list, api::JsonWriter& json) {
@@ -128,7 +122,7 @@ void Backend::put_list_entry(api::ListEntryPut put, api::Reply reply) {
       return reply(api::problem_answer("precondition-failed", *held ? "The list holds this value." : "The list does not hold this value."));
     }
     if (!*held) {
-      cep::Status status = edit_list_and_wait({put.list, false, {{true, put.value}}});
+      cep::Status status = lane_.edit_list({put.list, false, {{true, put.value}}});
       if (!status.ok()) return reply(error_answer(status.error()));
     }
     reply(entry_answer(put.list, put.value, *held ? 200 : 201));
@@ -141,7 +135,7 @@ void Backend::delete_list_entry(std::string name, std::vector<std::string> value
     if (list == nullptr) return reply(no_list(name));
     cep::Result<bool> held = holds(*list, value);
     if (!held.ok() || !*held) return reply(api::problem_answer("not-found", "The list `" + name + "` does not hold this value."));
-    cep::Status status = edit_list_and_wait({name, false, {{false, value}}});
+    cep::Status status = lane_.edit_list({name, false, {{false, value}}});
     if (!status.ok()) return reply(error_answer(status.error()));
     reply(no_content());
   });

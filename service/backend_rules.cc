@@ -319,15 +319,9 @@ void Backend::set_rule_mode(std::string name, std::string mode, api::Reply reply
     if (wanted == rule->mode) return this->rule(name, reply);
     if (wanted == cep::RuleMode::kPaused) return pause_rule(*rule, reply);
     if (rule->mode == cep::RuleMode::kPaused) return resume_rule(*rule, wanted, reply);
-    if (cep::Status status = set_mode_and_wait({name, wanted}); !status.ok()) return reply(error_answer(status.error()));
+    if (cep::Status status = lane_.set_mode({name, wanted}); !status.ok()) return reply(error_answer(status.error()));
     this->rule(name, reply);
   });
-}
-
-cep::Status Backend::set_mode_and_wait(ModeChange change) {
-  std::promise<cep::Status> outcome;
-  lane_.set_mode(std::move(change), [&outcome](cep::Status status) { outcome.set_value(std::move(status)); });
-  return outcome.get_future().get();
 }
 
 // Warm-starts as after a matching change: what came while it was paused is seen from the log.
@@ -355,7 +349,7 @@ void Backend::pause_rule(const RuleRecord& rule, const api::Reply& reply) {
   });
   if (!asked) return reply(busy_answer("Too many questions wait for a shard."));
   counting->done.get_future().wait();
-  if (cep::Status status = set_mode_and_wait({rule.name, cep::RuleMode::kPaused}); !status.ok()) {
+  if (cep::Status status = lane_.set_mode({rule.name, cep::RuleMode::kPaused}); !status.ok()) {
     return reply(error_answer(status.error()));
   }
   std::string body;

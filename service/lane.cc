@@ -13,6 +13,8 @@ cep::TimeUs latest_time(const cep::StreamSchema& schema, cep::TimeUs now) {
   return now + schema.ahead_us.value_or(10 * cep::kMinute);
 }
 
+cep::Error stalled(const IntakeStall& stall) { return {stall.code, stall.detail + " Nothing was changed."}; }
+
 // Cuts the request's items into runs of one stream, at most one batch long, and decodes them.
 class SubmissionBuilder {
  public:
@@ -95,6 +97,7 @@ void Lane::on_alerts_stored(std::function<void()> hook) {
 }
 
 void Lane::submit(std::shared_ptr<api::SubmitRequest> request, std::function<void(api::SubmitAnswer)> reply) {
+  if (std::optional<IntakeStall> stall = intake_->stall()) return reply(intake_->refusal(*stall));
   RegistryPtr registry = this->registry();
   Submission submission;
   submission.request = request;
@@ -105,15 +108,12 @@ void Lane::submit(std::shared_ptr<api::SubmitRequest> request, std::function<voi
   builder.flush();
   std::sort(submission.rejected.begin(), submission.rejected.end(),
             [](const api::RejectedRow& a, const api::RejectedRow& b) { return a.index < b.index; });
-  // The reply is shared so that a refused submission, which is gone by then, can still be answered.
-  auto shared = std::make_shared<std::function<void(api::SubmitAnswer)>>(std::move(reply));
-  submission.reply = [shared](api::SubmitAnswer answer) { (*shared)(std::move(answer)); };
+  std::shared_ptr<WaitingRequest> waiting = submission.waiting = intake_->add(std::move(reply));
   if (sequencer_->submit(std::move(submission))) return;
   api::SubmitAnswer refused;
-  refused.outcome = sequencer_->numbers().intake_paused.load() ? api::SubmitAnswer::Outcome::kUnavailable
-                                                               : api::SubmitAnswer::Outcome::kBusy;
+  refused.outcome = api::SubmitAnswer::Outcome::kBusy;
   refused.detail = "too much is waiting for the event log; send again after Retry-After";
-  (*shared)(std::move(refused));
+  waiting->answer(std::move(refused));
 }
 
 void Lane::deploy(std::string text, std::string file_name, bool dry_run, PlanCheck allow, std::function<void(DeployResult)> done) {
@@ -162,6 +162,10 @@ void Lane::apply_plan(DeployResult& result) {
   Registry changed = *registry();
   result.status = changed.apply(result.plan.change);
   if (!result.status.ok()) return;
+  if (std::optional<IntakeStall> stall = intake_->stall()) {
+    result.status = stalled(*stall);
+    return;
+  }
   uint64_t log_begin = sequencer_->numbers().log_begin;
   result.log_was_trimmed = log_begin > 0;
   cep::Result<std::unique_ptr<WarmStart>> warm = WarmStart::open(*files_, dir_.log_dir, log_begin, changed, std::move(programs),
@@ -192,23 +196,29 @@ void Lane::apply_plan(DeployResult& result) {
     result.status = cep::Error{"stopping", "the service is stopping"};
     return;
   }
-  result.status = done.get();
-  result.warm_from_us = *warm_from_us;
+  result.status = intake_->wait_for(done);
   result.applied = result.status.ok();
+  if (result.applied) result.warm_from_us = *warm_from_us;
 }
 
-void Lane::set_mode(ModeChange change, std::function<void(cep::Status)> done) {
-  auto shared = std::make_shared<std::function<void(cep::Status)>>(std::move(done));
-  bool posted = sequencer_->post([change, shared](Sequencer& sequencer) {
+// Runs `change` on the log thread and waits for it, but not for ever for a full disk.
+cep::Status Lane::change_and_wait(std::function<cep::Status(Sequencer&)> change) {
+  if (std::optional<IntakeStall> stall = intake_->stall()) return stalled(*stall);
+  auto outcome = std::make_shared<std::promise<cep::Status>>();
+  std::future<cep::Status> done = outcome->get_future();
+  bool posted = sequencer_->post([change = std::move(change), outcome](Sequencer& sequencer) { outcome->set_value(change(sequencer)); });
+  return posted ? intake_->wait_for(done) : cep::Status(cep::Error{"stopping", "the service is stopping"});
+}
+
+cep::Status Lane::set_mode(ModeChange change) {
+  return change_and_wait([change = std::move(change)](Sequencer& sequencer) {
     sequencer.log_control(state::FrameKind::kMode, encode(change));
-    (*shared)(sequencer.put_in_force(change));
+    return sequencer.put_in_force(change);
   });
-  if (!posted) (*shared)(cep::Error{"stopping", "the service is stopping"});
 }
 
-void Lane::edit_list(ListChange change, std::function<void(cep::Status)> done) {
-  auto shared = std::make_shared<std::function<void(cep::Status)>>(std::move(done));
-  bool posted = sequencer_->post([change, shared](Sequencer& sequencer) {
+cep::Status Lane::edit_list(ListChange change) {
+  return change_and_wait([change = std::move(change)](Sequencer& sequencer) {
     Registry tried = *sequencer.registry();
     bool known = tried.lists().contains(change.list);
     cep::Status status = known ? tried.apply(change) : cep::Status(cep::Error{"not_found", "no list `" + change.list + "`"});
@@ -216,9 +226,8 @@ void Lane::edit_list(ListChange change, std::function<void(cep::Status)> done) {
       sequencer.log_control(state::FrameKind::kList, encode(change));
       status = sequencer.put_in_force(change);
     }
-    (*shared)(std::move(status));
+    return status;
   });
-  if (!posted) (*shared)(cep::Error{"stopping", "the service is stopping"});
 }
 
 bool Lane::work(std::function<void()> task) { return work_.try_push(std::move(task), 1); }

@@ -20,6 +20,8 @@ struct LaneOptions {
   uint32_t shards = 1;
   SequencerOptions sequencer;            // log_dir is set by open
   RetentionOptions retention;
+  IntakeOptions intake;
+  IntakeWatch::OnChange on_intake_change;      // may be empty
   std::shared_ptr<state::FileSystem> files;    // null: the real one; a test gives a twin that fails
 };
 
@@ -44,7 +46,8 @@ class Lane {
   // Called on the store thread when alerts became visible. An empty one: no more calls once this returned.
   void on_alerts_stored(std::function<void()> hook);
 
-  // Decodes on the caller's thread, replies after the flush. Unknown streams and bad rows are rejected one by one.
+  // Decodes on the caller's thread, replies after the flush. Unknown streams and bad rows are rejected one by one. While a disk is full
+  // nothing is taken, and what waits is answered kUnavailable after a while.
   void submit(std::shared_ptr<api::SubmitRequest> request, std::function<void(api::SubmitAnswer)> reply);
 
   // Compiles and deploys a text on the work thread. `allow` (may be empty) sees the plan and may refuse: nothing is applied then.
@@ -52,8 +55,9 @@ class Lane {
   void deploy(std::string text, std::string file_name, bool dry_run, PlanCheck allow, std::function<void(DeployResult)> done);
   // Drops a rule; a resumed or rolled back version starts anew.
   void restart_rule(std::string rule, std::string text, cep::RuleMode mode, std::function<void(DeployResult)> done);
-  void set_mode(ModeChange change, std::function<void(cep::Status)> done);
-  void edit_list(ListChange change, std::function<void(cep::Status)> done);
+  // In force when they return. Error: not_found, stopping, and while a disk is full disk_full, at once or after a while.
+  cep::Status set_mode(ModeChange change);
+  cep::Status edit_list(ListChange change);
   // Runs `task` on the work thread: what may fault or take long (history pages, compiling). False: stopping.
   bool work(std::function<void()> task);
 
@@ -68,6 +72,7 @@ class Lane {
   Store& store() { return *store_; }
   const Store& store() const { return *store_; }
   const Sequencer& sequencer() const { return *sequencer_; }
+  const IntakeWatch& intake() const { return *intake_; }
   const std::vector<std::unique_ptr<Shard>>& shards() const { return shards_; }
   cep::DurationUs recovery_us() const { return recovery_us_; }
   const std::string& data_dir() const { return options_.data_dir; }
@@ -91,6 +96,7 @@ class Lane {
   cep::Status replay_log(uint64_t from);
   void run_deploy(DeploymentPlan plan, bool dry_run, const PlanCheck& allow, const std::function<void(DeployResult)>& done);
   void apply_plan(DeployResult& result);
+  cep::Status change_and_wait(std::function<cep::Status(Sequencer&)> change);
   void run_work();
 
   LaneOptions options_;
@@ -101,6 +107,7 @@ class Lane {
   std::unique_ptr<Store> store_;
   std::vector<std::unique_ptr<Shard>> shards_;
   std::unique_ptr<Sequencer> sequencer_;
+  std::unique_ptr<IntakeWatch> intake_;
   Queue<std::function<void()>> work_;
   std::thread work_thread_;
   std::mutex hook_mutex_;                // guards the next, held while it is called

@@ -45,6 +45,7 @@ cep::Status Lane::recover(std::vector<std::string>& notes) {
   if (cep::Status status = open_parts(recovery, notes); !status.ok()) return status;
   if (cep::Status status = read_control(recovery, notes); !status.ok()) return status;
   if (cep::Status status = restore_state(recovery); !status.ok()) return status;
+  intake_ = std::make_unique<IntakeWatch>(options_.intake, sequencer_->disk_wait(), store_->disk_wait(), options_.on_intake_change);
   store_->start();
   for (const std::unique_ptr<Shard>& shard : shards_) shard->start();
   sequencer_->tell_clocks();

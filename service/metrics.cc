@@ -141,6 +141,18 @@ void add_storage(Families& out, const Lane& lane, cep::TimeUs now) {
   out.add({{"queue", "work_tasks"}}, uint64_t{lane.work_waiting()});
 }
 
+void add_intake(Families& out, const Lane& lane) {
+  out.gauge("weir_intake_open", "1 while events are taken, 0 while a full or failing disk keeps them out.");
+  out.add({}, lane.intake().stall() ? 0.0 : 1.0);
+  out.counter("weir_intake_refused_total", "Requests refused at once while events were not taken.");
+  out.add({}, lane.intake().refused());
+  out.counter("weir_intake_given_up_total", "Requests answered 503 while they waited for a full disk: whether they were taken is open.");
+  out.add({}, lane.intake().given_up());
+  out.counter("weir_disk_full_waits_total", "Writes that failed and were tried again, by what is written.");
+  out.add({{"disk", "log"}}, lane.sequencer().numbers().disk_full_waits.load());
+  out.add({{"disk", "state"}}, lane.store().counters().disk_full_waits.load());
+}
+
 void add_sinks(Families& out, const std::vector<SinkStatus>& sinks) {
   out.counter("weir_delivery_attempts_total", "Attempts to deliver an alert, by sink and outcome.");
   for (const SinkStatus& sink : sinks) {
@@ -185,6 +197,7 @@ std::string Metrics::render(const Lane& lane, const MetricsSample& sample) const
   add_rules(out, lane, sample);
   add_engine(out, lane);
   add_storage(out, lane, sample.now_us);
+  add_intake(out, lane);
   add_sinks(out, sample.sinks);
   return out.text(requests_->registry.Collect());
 }

@@ -36,6 +36,7 @@ struct ServeOptions {
   std::vector<std::string> rules;  // directories and files
   SequencerOptions sequencer;      // with cep::Limits
   RetentionOptions retention;
+  IntakeOptions intake;
   api::HttpServerOptions http;  // address and port come from `listen`
   DeliveryOptions delivery;
   cep::DurationUs delivery_timeout_us = 15 * cep::kSecond;

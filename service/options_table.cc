@@ -102,6 +102,8 @@ void add_log_and_delivery(std::vector<Setting>& all) {
       span("log", "keep", cep::kMinute, kSpanMax, [](ServeOptions& o, int64_t v) { o.sequencer.log_keep_us = v; }));
   all.push_back(number("log", "keep_bytes", 1 << 20, kBytesMax,
                        [](ServeOptions& o, int64_t v) { o.sequencer.log_keep_bytes = static_cast<uint64_t>(v); }));
+  all.push_back(span("log", "answer_within", 100 * cep::kMillisecond, cep::kHour,
+                     [](ServeOptions& o, int64_t v) { o.intake.answer_within_us = v; }));
   all.push_back(span("log", "linger", 0, cep::kSecond, [](ServeOptions& o, int64_t v) { o.sequencer.linger_us = v; }));
   all.push_back(texts("delivery", "schedule", set_schedule));
   all.push_back(span("delivery", "timeout", 100 * cep::kMillisecond, 10 * cep::kMinute,

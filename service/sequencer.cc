@@ -99,6 +99,7 @@ void Sequencer::run() {
 }
 
 void Sequencer::take(Submission submission) {
+  if (submission.waiting->is_answered()) return;      // given up while it waited here: it was told to send it again
   cep::TimeUs now = clock_now_();
   ++numbers_.requests;
   keep_rejected(submission, now);
@@ -217,14 +218,14 @@ void Sequencer::commit() {
   if (pending_.empty()) return;
 #ifdef WEIR_MUTANT_PROCESS_BEFORE_FLUSH
   for (Pending& pending : pending_) dispatch(pending);
+#endif
   flush_patiently();
-#else
-  flush_patiently();
+  // Answered when the shards have it, so that who sent an event finds it there; should they not take it for long, by the watch.
+  for (Pending& pending : pending_) pending.submission.waiting->decide(std::move(pending.answer));
+#ifndef WEIR_MUTANT_PROCESS_BEFORE_FLUSH
   for (Pending& pending : pending_) dispatch(pending);
 #endif
-  for (Pending& pending : pending_) {
-    if (pending.submission.reply) pending.submission.reply(std::move(pending.answer));
-  }
+  for (Pending& pending : pending_) pending.submission.waiting->answer();
   pending_.clear();
   publish_watermarks();
 }
@@ -232,12 +233,12 @@ void Sequencer::commit() {
 void Sequencer::flush_patiently() {
   if (log_->durable_offset() == log_->next_offset()) return;
   cep::TimeUs began = clock_now_();
-  while (!log_->flush().ok()) {
-    numbers_.intake_paused = true;
+  for (cep::Status flushed = log_->flush(); !flushed.ok(); flushed = log_->flush()) {
+    disk_wait_.failed(flushed.error());
     ++numbers_.disk_full_waits;
     std::this_thread::sleep_for(kDiskFullRetry);
   }
-  numbers_.intake_paused = false;
+  disk_wait_.over();
   ++numbers_.flushes;
   numbers_.flush_us = clock_now_() - began;
   numbers_.flush.observe(numbers_.flush_us);

@@ -15,6 +15,7 @@
 #include "api/backend.h"
 #include "cep/clock.h"
 #include "service/dedupe.h"
+#include "service/intake_watch.h"
 #include "service/latency.h"
 #include "service/log_rows.h"
 #include "service/registry.h"
@@ -49,7 +50,7 @@ struct Submission {
   std::shared_ptr<api::SubmitRequest> request;
   std::vector<Part> parts;
   std::vector<api::RejectedRow> rejected;
-  std::function<void(api::SubmitAnswer)> reply;
+  std::shared_ptr<WaitingRequest> waiting;
   size_t bytes = 0;
 };
 
@@ -57,7 +58,6 @@ struct SequencerNumbers {
   std::atomic<uint64_t> log_end{0}, log_begin{0}, requests{0}, duplicates{0}, late{0}, failed_flushes{0}, disk_full_waits{0}, ticks{0};
   std::atomic<uint64_t> ids_evicted{0}, flushes{0}, reorder_forced{0}, backfill_dropped{0};
   std::atomic<int64_t> flush_us{0};            // of the last flush
-  std::atomic<bool> intake_paused{false};      // the disk is full or failing
   LatencyHistogram flush;
 };
 
@@ -103,6 +103,7 @@ class Sequencer {
   RegistryPtr registry() const;
   size_t waiting_bytes() const { return queue_.weight(); }
   const SequencerNumbers& numbers() const { return numbers_; }
+  const DiskWait& disk_wait() const { return disk_wait_; }
   std::map<std::string, StreamNumbers> stream_numbers() const;
   std::vector<std::pair<std::string, cep::TimeUs>> watermarks() const;
 
@@ -170,6 +171,7 @@ class Sequencer {
   std::map<std::string, StreamNumbers> stream_numbers_;
   std::vector<std::pair<std::string, cep::TimeUs>> watermarks_;
   SequencerNumbers numbers_;
+  DiskWait disk_wait_;
 };
 
 }  // namespace service

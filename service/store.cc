@@ -165,7 +165,11 @@ void Store::gather_slice(ShardSlice slice) {
 cep::Status Store::write_patiently(const state::Env::WriteBody& body) {
   for (;;) {
     cep::Status status = env_.write(body);
-    if (status.ok() || status.error().code != "disk_full") return status;
+    if (status.ok() || status.error().code != "disk_full") {
+      disk_wait_.over();
+      return status;
+    }
+    disk_wait_.failed(status.error());
     ++counters_.disk_full_waits;
     std::this_thread::sleep_for(kDiskFullRetry);
   }
@@ -278,8 +282,12 @@ void Store::patiently(const std::function<cep::Status()>& step) {
     std::unique_lock lock(checkpoint_mutex_);
     cep::Status status = step();
     lock.unlock();
-    if (status.ok()) return;
+    if (status.ok()) {
+      disk_wait_.over();
+      return;
+    }
     WEIR_CHECK(status.error().code == "disk_full", status.error().message.c_str());
+    disk_wait_.failed(status.error());
     ++counters_.disk_full_waits;
     std::this_thread::sleep_for(kDiskFullRetry);
   }

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "cep/engine.h"
+#include "service/intake_watch.h"
 #include "service/latency.h"
 #include "service/queue.h"
 #include "state/alert_log.h"
@@ -107,6 +108,7 @@ class Store {
   state::DeliveryLog& delivery() { return delivery_; }
   state::Env& env() { return env_; }
   const StoreCounters& counters() const { return counters_; }
+  const DiskWait& disk_wait() const { return disk_wait_; }
   std::vector<state::KeptSeal> seals() const;
   std::vector<AlertCount> alert_counts() const;
   size_t waiting() const { return queue_.weight(); }      // alerts, rejected events and tasks not stored yet
@@ -163,6 +165,7 @@ class Store {
   bool has_dead_segments_ = false;
   std::vector<cep::BufferedRows> buffered_;
   StoreCounters counters_;
+  DiskWait disk_wait_;
   mutable std::mutex counts_mutex_;               // guards the one below
   std::map<std::tuple<uint32_t, uint8_t, uint8_t>, uint64_t> alert_counts_;    // by rule, severity, mode
 };

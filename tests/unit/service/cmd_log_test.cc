@@ -31,9 +31,7 @@ class CmdLogTest : public test_support::LaneFixture {
     return outcome;
   }
   void edit_watched(bool add, const std::string& value) {
-    std::promise<cep::Status> edited;
-    lane_->edit_list({"watched", false, {{add, {value}}}}, [&](cep::Status status) { edited.set_value(std::move(status)); });
-    EXPECT_TRUE(edited.get_future().get().ok());
+    EXPECT_TRUE(lane_->edit_list({"watched", false, {{add, {value}}}}).ok());
   }
 
   const std::string data_ = scratch_ / "data";

@@ -127,8 +127,7 @@ std::vector<std::string> alerted(Lane& lane) {
 
 class LaneFaultsTest : public test_support::LaneFixture {
  protected:
-  std::unique_ptr<Lane> open_split(std::shared_ptr<SplitFiles> files) {
-    LaneOptions options;
+  std::unique_ptr<Lane> open_split(std::shared_ptr<SplitFiles> files, LaneOptions options = {}) {
     options.data_dir = scratch_ / "data";
     options.log_root = kLogRoot;
     options.files = std::move(files);
@@ -221,6 +220,46 @@ TEST_F(LaneFaultsTest, AcknowledgedEventsSurviveAFailedFlushAndAPowerCut) {
     EXPECT_EQ(submit(*after, large(payment("acknowledged", "a", "1.00", 1))).duplicates, 1u);
     EXPECT_EQ(alerted(*after), std::vector<std::string>{"acknowledged"});
   }
+}
+
+// While the log's disk is full nothing hangs and nothing is lost: who waits is told after a while, who comes is told at once.
+TEST_F(LaneFaultsTest, AFullLogDiskRefusesAndGoesOnWhenThereIsRoom) {
+  auto files = std::make_shared<SplitFiles>(1);
+  std::mutex mutex;
+  std::vector<std::string> told;
+  LaneOptions options;
+  options.intake.answer_within_us = 300 * cep::kMillisecond;
+  options.on_intake_change = [&](const IntakeStall* stall) {
+    std::lock_guard lock(mutex);
+    told.push_back(stall != nullptr ? stall->code : "open");
+  };
+  auto lane = open_split(files, options);
+  ASSERT_NE(lane, nullptr);
+  deploy(*lane, kDeclarations + "create list blocked of text;");
+  lane->settle(true);
+  files->with_disk([](support::FaultyFileSystem& disk) { disk.inject(0, support::Fault::kDiskFull, UINT64_MAX); });
+
+  const api::SubmitAnswer waited = submit(*lane, payment("waited", "a", "1.00", 1));
+  EXPECT_EQ(waited.outcome, api::SubmitAnswer::Outcome::kUnavailable);
+  EXPECT_EQ(waited.code, "disk_full");
+  EXPECT_EQ(lane->intake().given_up(), 1u);
+  const api::SubmitAnswer refused = submit(*lane, payment("refused", "a", "1.00", 2));
+  EXPECT_EQ(refused.code, "disk_full");
+  EXPECT_EQ(lane->intake().refused(), 1u);
+  EXPECT_EQ(lane->edit_list({"blocked", false, {{true, {"a"}}}}).error().code, "disk_full");
+
+  files->with_disk([](support::FaultyFileSystem& disk) { disk.inject(0, support::Fault::kNone); });
+  while (lane->intake().stall()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  EXPECT_EQ(submit(*lane, payment("refused", "a", "1.00", 2)).accepted, 1u);
+  EXPECT_EQ(submit(*lane, payment("waited", "a", "1.00", 1)).duplicates, 1u);      // it was taken when there was room
+  lane->settle(false);
+  EXPECT_EQ(alerted(*lane), (std::vector<std::string>{"refused", "waited"}));
+  for (size_t lines = 0; lines < 2; std::this_thread::sleep_for(std::chrono::milliseconds(1))) {
+    std::lock_guard lock(mutex);
+    lines = told.size();
+  }
+  lane.reset();
+  EXPECT_EQ(told, (std::vector<std::string>{"disk_full", "open"}));
 }
 
 // With two sources a row that came too late for its own may still lie after the watermark: time does not tell which rows wait, and

@@ -398,9 +398,7 @@ TEST_F(LaneTest, AListEditIsInForceFromItsPlaceInTheLogOn) {
   deploy(*lane_, std::string(kPayments) + "create list blocked of text;\n"
                                           "create rule hit on payments partition by card when card in @blocked alert message 'x';\n");
   const auto edit = [&](bool add) {
-    std::promise<cep::Status> outcome;
-    lane_->edit_list({"blocked", false, {{add, {"a"}}}}, [&](cep::Status status) { outcome.set_value(std::move(status)); });
-    EXPECT_TRUE(outcome.get_future().get().ok());
+    EXPECT_TRUE(lane_->edit_list({"blocked", false, {{add, {"a"}}}}).ok());
   };
   submit(*lane_, payment("1", "a", "1.00", 0));
   edit(true);
