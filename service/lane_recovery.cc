@@ -13,6 +13,16 @@ bool is_marked(const std::string& bitmap, uint64_t bit) {
   return bit / 8 < bitmap.size() && (static_cast<uint8_t>(bitmap[bit / 8]) >> bit % 8 & 1) != 0;
 }
 
+std::string cut_note(const state::LogRecovery& found) {
+  const std::string cut = std::to_string(found.cut_bytes) + " bytes off the end of the event log";
+  const std::string kept = found.cut_copy.empty() ? "; the disk had no room to keep them" : "; they are kept in " + found.cut_copy;
+  if (found.cut_frames == 0) return "cut " + cut + ", an unfinished write" + kept;
+  return "CUT " + cut + kept + ". " + std::to_string(found.cut_frames) + " whole frames with " + std::to_string(found.cut_events) +
+         " events stood behind one that does not read: after a power cut that is an unfinished write, which nobody was answered 202 for; "
+         "without one the disk has damaged the log: send the events from offset " + std::to_string(found.end_offset) +
+         " on again, and check the disk";
+}
+
 }  // namespace
 
 cep::Result<std::unique_ptr<Lane>> Lane::open(LaneOptions options, Sequencer::WallClock clock, std::vector<std::string>& notes) {
@@ -74,9 +84,7 @@ cep::Status Lane::open_parts(Recovery& recovery, std::vector<std::string>& notes
   if (!log.ok()) return log.error();
   recovery.log = std::move(*log);
   recovery.found = recovery.log->recovery();
-  if (recovery.found.cut_bytes > 0) {
-    notes.push_back("cut " + std::to_string(recovery.found.cut_bytes) + " bytes of unfinished writes off the event log");
-  }
+  if (recovery.found.cut_bytes > 0) notes.push_back(cut_note(recovery.found));
   cep::Result<bool> anew = state::check_parts(*files_, dir_, recovery.found);
   if (!anew.ok()) return anew.error();
   if (*anew) notes.push_back("state/ is missing: everything is computed again from the event log, which begins at 0");

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "state/log_reader.h"
+#include "state/log_tail.h"
 
 namespace state {
 namespace {
@@ -54,8 +55,10 @@ cep::Status LogWriter::recover() {
   }
   auto file = files_.open(path_of(last), OpenMode::kReadWrite);
   if (!file.ok()) return file.error();
-  recovery_ = {segments_.front().first_offset, end_offset, last.bytes - end_byte};
-  if (recovery_.cut_bytes > 0) STATE_TRY((*file)->truncate(end_byte));
+  recovery_.first_offset = segments_.front().first_offset;
+  recovery_.end_offset = end_offset;
+  recovery_.cut_bytes = last.bytes - end_byte;
+  if (recovery_.cut_bytes > 0) STATE_TRY(cut_tail(**file, (*reader)->file_position()));
   // Frames of the last run that were never acknowledged may only be in the page cache, and are processed from here.
   STATE_TRY((*file)->sync());
   last.bytes = end_byte;
@@ -63,6 +66,28 @@ cep::Status LogWriter::recover() {
   file_ = std::move(*file);
   next_offset_ = durable_offset_ = end_offset;
   return cep::ok_status();
+}
+
+// `bad_byte`: where the first frame begins that does not read; the group before it may lack its end.
+cep::Status LogWriter::cut_tail(File& file, uint64_t bad_byte) {
+  const LogSegment& last = segments_.back();
+  const uint64_t end_byte = last.bytes - recovery_.cut_bytes;
+  auto behind = look_behind(file, bad_byte, last.bytes, recovery_.end_offset);
+  if (!behind.ok()) return behind.error();
+  recovery_.cut_frames = behind->frames;
+  recovery_.cut_events = behind->events;
+  if (behind->acknowledged) {
+    return cep::Error{"damaged", path_of(last) + " is damaged at byte " + std::to_string(bad_byte) + " (log offset " +
+                                     std::to_string(recovery_.end_offset) + "): " + std::to_string(behind->frames) +
+                                     " whole frames with " + std::to_string(behind->events) +
+                                     " events stand behind it, so it was acknowledged and is no unfinished write. Nothing was changed; put "
+                                     "this file back from a copy. Without one, `truncate -s " + std::to_string(end_byte) +
+                                     "` of a copied log gives up everything behind the damage"};
+  }
+  auto copy = keep_tail(files_, dir_, last.file_name(), end_byte, last.bytes);
+  if (!copy.ok() && (copy.error().code != "disk_full" || behind->frames > 0)) return copy.error();
+  if (copy.ok()) recovery_.cut_copy = *copy;
+  return file.truncate(end_byte);
 }
 
 cep::Status LogWriter::remove_superseded() {
@@ -187,6 +212,7 @@ void LogWriter::forget_groups(size_t groups) {
 cep::Result<size_t> LogWriter::trim(const LogRetention& keep, cep::TimeUs now_us) {
   size_t count = expired_segments(segments_, keep, now_us);
   for (size_t i = 0; i < count; ++i) {
+    STATE_TRY(remove_kept_tails(files_, dir_, segments_.front().file_name()));
     STATE_TRY(files_.remove(path_of(segments_.front())));
     segments_.erase(segments_.begin());
     // Each name before the next: else a power cut could leave a hole.

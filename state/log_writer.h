@@ -26,11 +26,15 @@ struct LogRecovery {
   uint64_t first_offset = 0;   // of the oldest segment
   uint64_t end_offset = 0;     // the next frame gets it
   uint64_t cut_bytes = 0;      // torn tail, or a group without its last frame, that was cut off
+  std::string cut_copy = {};   // where they are; empty: the disk had no room for a copy, and nothing in them was readable
+  uint64_t cut_frames = 0;     // whole frames among them, behind one that does not read,
+  uint64_t cut_events = 0;     // and the events in those
 };
 
 class LogWriter {
  public:
-  // Opens or makes the log in `dir`, checks the last segment frame by frame and cuts its torn tail.
+  // Opens or makes the log in `dir`, checks the last segment frame by frame and cuts its torn tail, of which a copy stays beside it.
+  // What cannot be an unfinished write, because what stands behind it was flushed later, is damage and is not cut.
   // Error: damaged (with file and offset), io_error, disk_full.
   static cep::Result<std::unique_ptr<LogWriter>> open(FileSystem& files, std::string dir, LogOptions options = {});
 
@@ -64,6 +68,7 @@ class LogWriter {
 
   LogWriter(FileSystem& files, std::string dir, LogOptions options);
   cep::Status recover();
+  cep::Status cut_tail(File& file, uint64_t bad_byte);
   cep::Status remove_superseded();
   cep::Status open_segment();
   cep::Status write_groups(size_t groups);

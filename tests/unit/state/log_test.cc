@@ -154,6 +154,94 @@ TEST(LogTest, TornTailIsCutAtEveryByte) {
   }
 }
 
+std::vector<std::string> names_with(FileSystem& files, const std::string& part) {
+  std::vector<std::string> found;
+  const auto names = files.list(kDir);
+  EXPECT_TRUE(names.ok());
+  if (!names.ok()) return found;
+  for (const std::string& name : *names) {
+    if (name.find(part) != std::string::npos) found.push_back(kDir + "/" + name);
+  }
+  return found;
+}
+
+// What is cut is kept, byte for byte, until its segment goes; whole frames behind the damage are counted.
+TEST(LogTest, WhatIsCutIsKeptBesideTheLog) {
+  FaultyFileSystem files(1);
+  auto log = open(files, 2'000);
+  for (int i = 0; i < 4; ++i) ASSERT_TRUE(append(*log, {{"row " + std::to_string(i), "and another"}, 1}).ok());
+  ASSERT_TRUE(log->flush().ok());
+  const std::string path = path_of(log->segments().back());
+  const size_t group = files.file_bytes(path) / 4;
+  log.reset();
+  files.flip_bit(path, group + 80, 3);      // in the second frame of the second request
+  std::string cut(3 * group, '\0');
+  ASSERT_TRUE((*files.open(path, OpenMode::kRead))->read_at(group, cut.data(), cut.size()).ok());
+  log = open(files, 2'000);
+  EXPECT_EQ(log->recovery().cut_bytes, 3 * group);
+  EXPECT_EQ(log->recovery().cut_frames, 4u);      // of the third and the fourth request
+  EXPECT_EQ(log->recovery().cut_events, 4u);
+  EXPECT_EQ(log->recovery().end_offset, 2u);
+  EXPECT_EQ(log->recovery().cut_copy, path + ".cut-" + std::to_string(group));
+  std::string kept(cut.size() + 1, '\0');
+  ASSERT_EQ(*(*files.open(log->recovery().cut_copy, OpenMode::kRead))->read_at(0, kept.data(), kept.size()), cut.size());
+  EXPECT_TRUE(kept.starts_with(cut));
+
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(append(*log, {{std::string(500, 'x')}, 1}, cep::kHour).ok());
+  ASSERT_TRUE(log->flush().ok());
+  EXPECT_EQ(names_with(files, ".cut-").size(), 1u);
+  ASSERT_GT(*log->trim({.keep_us = cep::kSecond, .keep_bytes = 1, .floor_offset = 20}, 2 * cep::kHour), 0u);
+  EXPECT_EQ(names_with(files, ".cut-").size(), 0u);
+}
+
+// A flush is written when the one before it is durable: frames of another flush behind the damage say that it was acknowledged.
+TEST(LogTest, DamageThatWasAcknowledgedIsNotCut) {
+  for (const bool by_time : {false, true}) {
+    SCOPED_TRACE(by_time);
+    FaultyFileSystem files(1);
+    auto log = open(files);
+    ASSERT_TRUE(append(*log, {{"one"}, 1}).ok());
+    ASSERT_TRUE(append(*log, {{"two"}, 1}).ok());
+    if (by_time) {
+      ASSERT_TRUE(append(*log, {{"a minute later"}, 1}, cep::kMinute).ok());
+    } else {
+      FrameInput tick;
+      tick.header.kind = FrameKind::kTick;
+      ASSERT_TRUE(log->append({&tick, 1}).ok());
+    }
+    ASSERT_TRUE(log->flush().ok());
+    const std::string path = path_of(log->segments().back());
+    const size_t bytes = files.file_bytes(path);
+    log.reset();
+    files.flip_bit(path, 66, 0);
+    auto refused = LogWriter::open(files, kDir);
+    ASSERT_FALSE(refused.ok());
+    EXPECT_EQ(refused.error().code, "damaged");
+    EXPECT_NE(refused.error().message.find("2 whole frames"), std::string::npos) << refused.error().message;
+    EXPECT_EQ(files.file_bytes(path), bytes);
+    files.flip_bit(path, 66, 0);
+    EXPECT_EQ(open(files)->recovery().end_offset, 3u);
+  }
+}
+
+// A full disk does not keep a service from starting that would only throw an unfinished write away.
+TEST(LogTest, AFullDiskKeepsNoCopyOfWhatNobodyCanRead) {
+  FaultyFileSystem files(1);
+  auto log = open(files);
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(append(*log, {{"row " + std::to_string(i)}, 1}).ok());
+  ASSERT_TRUE(log->flush().ok());
+  const std::string path = path_of(log->segments().back());
+  log.reset();
+  files.flip_bit(path, 66, 0);
+  files.inject(0, Fault::kDiskFull, UINT64_MAX);
+  EXPECT_EQ(LogWriter::open(files, kDir).error().code, "disk_full");      // two requests can be read: first make room
+  files.cut_file(path, 90);
+  log = open(files);
+  EXPECT_GT(log->recovery().cut_bytes, 0u);
+  EXPECT_EQ(log->recovery().cut_copy, "");
+  EXPECT_EQ(names_with(files, ".cut-").size(), 0u);
+}
+
 TEST(LogTest, FlippedBitsAreFound) {
   FaultyFileSystem files(1);
   auto log = open(files, 200);
