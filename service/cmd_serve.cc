@@ -57,6 +57,7 @@ std::string advice(const std::string& code) {
   if (code == "newer_data") return "a newer version of weir wrote it: run that version";
   if (code == "damaged" || code == "log_disagrees")
     return "keep a copy of the directory for study and restore the last good copy";
+  if (code == "admin_missing") return "restore admin/ from the last good copy";
   if (code == "state_missing") return "restore state/ from the last good copy";
   if (code == "disk_full") return "make room on that disk and start again; nothing was lost";
   if (code == "cannot_listen") return "another process listens there: stop it, or choose another --listen";

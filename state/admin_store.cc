@@ -4,6 +4,7 @@
 #include <array>
 
 #include "state/checkpoint_format.h"
+#include "state/data_dir.h"
 #include "state/try.h"
 #include "state/values.h"
 
@@ -11,6 +12,7 @@ namespace state {
 namespace {
 
 constexpr std::string_view kNextSink = "next sink";
+constexpr const char* kPart = "admin";
 
 Key sink_key(uint32_t id) { return Key().u32(id); }
 
@@ -38,10 +40,19 @@ AdminStore::AdminStore(std::unique_ptr<Env> env)
 
 cep::Result<std::unique_ptr<AdminStore>> AdminStore::open(FileSystem& files, const std::string& data_dir) {
   const std::string dir = data_dir + "/admin";
+  auto had = has_part(files, data_dir, kPart);
+  if (!had.ok()) return had.error();
+  auto there = files.exists(dir + "/data.mdb");
+  if (!there.ok()) return there.error();
+  if (*had && !*there) {
+    return cep::Error{"admin_missing", dir + " is missing, and with it the sinks that were made over the API. Put it back from a copy; or, "
+                                             "to go on without them, delete the line `part admin` of " + data_dir + "/WEIR"};
+  }
   STATE_TRY(files.make_dirs(dir));
   const std::array<std::string, 3> tables = {"sink", "number", "applied"};
   auto env = Env::open(dir, tables);
   if (!env.ok()) return env.error();
+  STATE_TRY(add_part(files, data_dir, kPart));
   return std::unique_ptr<AdminStore>(new AdminStore(std::move(*env)));
 }
 

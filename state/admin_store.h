@@ -32,7 +32,7 @@ struct AppliedStatement {
 
 class AdminStore {
  public:
-  // Makes <data_dir>/admin if it is missing. Error: disk_full, io_error, damaged.
+  // Makes <data_dir>/admin if the directory never had one. Error: admin_missing if it had, disk_full, io_error, damaged.
   static cep::Result<std::unique_ptr<AdminStore>> open(FileSystem& files, const std::string& data_dir);
 
   cep::Result<std::vector<SinkRecord>> sinks() const;             // by id

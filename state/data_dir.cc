@@ -10,20 +10,29 @@ namespace state {
 namespace {
 
 constexpr std::string_view kMagic = "weir data directory\nformat ";
-constexpr size_t kMagicFileBytesMax = 64;
+constexpr size_t kMagicFileBytesMax = 4096;
 
 std::string magic_text() { return std::string(kMagic) + std::to_string(kDataFormatVersion) + "\n"; }
 
 // What an interrupted first start, or the file system itself, may have left in a directory that is to be ours.
 bool harmless(const std::string& name) { return name == "LOCK" || name == "WEIR.new" || name == "lost+found"; }
 
-cep::Status check_magic(FileSystem& files, const std::string& path) {
+cep::Result<std::string> read_magic(FileSystem& files, const std::string& path) {
   auto file = files.open(path + "/WEIR", OpenMode::kRead);
   if (!file.ok()) return file.error();
   std::string text(kMagicFileBytesMax, '\0');
   auto got = (*file)->read_at(0, text.data(), text.size());
   if (!got.ok()) return got.error();
   text.resize(*got);
+  return text;
+}
+
+std::string part_line(const std::string& part) { return "part " + part + "\n"; }
+
+cep::Status check_magic(FileSystem& files, const std::string& path) {
+  auto read = read_magic(files, path);
+  if (!read.ok()) return read.error();
+  const std::string& text = *read;
   unsigned version = 0;
   const char* number = text.data() + std::min(text.size(), kMagic.size());
   auto parsed = std::from_chars(number, text.data() + text.size(), version);
@@ -38,12 +47,12 @@ cep::Status check_magic(FileSystem& files, const std::string& path) {
   return cep::ok_status();
 }
 
-cep::Status write_magic(FileSystem& files, const std::string& path) {
+cep::Status write_magic(FileSystem& files, const std::string& path, const std::string& text) {
   std::string draft = path + "/WEIR.new";
   if (auto removed = files.remove(draft); !removed.ok() && removed.error().code != "not_found") return removed;
   auto file = files.open(draft, OpenMode::kCreateNew);
   if (!file.ok()) return file.error();
-  STATE_TRY((*file)->write_at(0, magic_text()));
+  STATE_TRY((*file)->write_at(0, text));
   STATE_TRY((*file)->sync());
   STATE_TRY(files.rename(draft, path + "/WEIR"));
   return files.sync_dir(path);
@@ -76,7 +85,7 @@ cep::Result<DataDir> DataDir::open(FileSystem& files, const std::string& path, c
   auto lock = files.lock(path + "/LOCK");
   if (!lock.ok()) return lock.error();
   dir.lock = std::move(*lock);
-  STATE_TRY(ours ? check_magic(files, path) : write_magic(files, path));
+  STATE_TRY(ours ? check_magic(files, path) : write_magic(files, path, magic_text()));
   if (!log_root.empty()) {
     STATE_TRY(files.make_dirs(log_root));
     auto log_lock = files.lock(log_root + "/LOCK");
@@ -84,6 +93,19 @@ cep::Result<DataDir> DataDir::open(FileSystem& files, const std::string& path, c
     dir.log_lock = std::move(*log_lock);
   }
   return dir;
+}
+
+cep::Result<bool> has_part(FileSystem& files, const std::string& path, const std::string& part) {
+  auto text = read_magic(files, path);
+  if (!text.ok()) return text.error();
+  return text->find("\n" + part_line(part)) != std::string::npos;
+}
+
+cep::Status add_part(FileSystem& files, const std::string& path, const std::string& part) {
+  auto text = read_magic(files, path);
+  if (!text.ok()) return text.error();
+  if (text->find("\n" + part_line(part)) != std::string::npos) return cep::ok_status();
+  return write_magic(files, path, *text + (text->ends_with('\n') ? "" : "\n") + part_line(part));
 }
 
 cep::Result<bool> check_parts(FileSystem& files, const DataDir& dir, const LogRecovery& log) {

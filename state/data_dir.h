@@ -30,6 +30,11 @@ struct DataDir {
   static cep::Result<DataDir> open(FileSystem& files, const std::string& path, const std::string& log_root = {});
 };
 
+// Parts of the directory that it must not lose once it had them stand in WEIR, a line each: "part admin".
+cep::Result<bool> has_part(FileSystem& files, const std::string& path, const std::string& part);
+// Durably; nothing changes if it stands there.
+cep::Status add_part(FileSystem& files, const std::string& path, const std::string& part);
+
 // Whether state/ may be made anew although the log has frames: only if the log begins at offset 0, so that
 // everything can be computed again from it. Answers true when that will happen (say it to the operator).
 // Whether the log reaches as far as a checkpoint wants is check_log_covers (restore.h). Error: state_missing.

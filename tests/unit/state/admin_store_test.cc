@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
+#include "state/data_dir.h"
 #include "tests/support/scratch_dir.h"
 
 namespace state {
@@ -10,7 +13,10 @@ namespace {
 
 class AdminStoreTest : public ::testing::Test {
  protected:
-  void SetUp() override { reopen(); }
+  void SetUp() override {
+    ASSERT_TRUE(DataDir::open(*files_, dir_.path()).ok());
+    reopen();
+  }
   void reopen() {
     store_.reset();
     auto store = AdminStore::open(*files_, dir_.path());
@@ -37,6 +43,22 @@ TEST_F(AdminStoreTest, KeepsSinksOfAnySize) {
   EXPECT_TRUE(sinks[1].from_file);
   EXPECT_EQ(sinks[2].id, 3u);
   EXPECT_EQ(sinks[2].spec, large);
+}
+
+// Sinks that vanish in silence are alerts that nobody gets.
+TEST_F(AdminStoreTest, ALostOneIsNotMadeAnew) {
+  ASSERT_EQ(*store_->add_sink({0, "one", false, "spec"}), 1u);
+  store_.reset();
+  std::filesystem::remove_all(dir_ / "admin");
+  auto lost = AdminStore::open(*files_, dir_.path());
+  ASSERT_FALSE(lost.ok());
+  EXPECT_EQ(lost.error().code, "admin_missing");
+  EXPECT_FALSE(*files_->exists(dir_ / "admin"));
+  ASSERT_TRUE(DataDir::open(*files_, dir_.path()).ok());      // the directory is still ours
+  auto identity = files_->open(dir_ / "WEIR", OpenMode::kReadWrite);
+  ASSERT_TRUE((*identity)->truncate(*(*identity)->size() - std::string("part admin\n").size()).ok());      // what the message advises
+  reopen();
+  EXPECT_TRUE(store_->sinks()->empty());
 }
 
 TEST_F(AdminStoreTest, AnIdIsGivenOnce) {
