@@ -85,6 +85,18 @@ std::optional<HeadRefusal> check_field(std::string_view line, Fields* fields) {
   return std::nullopt;
 }
 
+// Without the port.
+std::string_view name_of(std::string_view authority) {
+  if (authority.starts_with('[')) return authority.substr(0, std::min(authority.find(']'), authority.size() - 1) + 1);
+  return authority.substr(0, authority.find(':'));
+}
+
+bool is_known_host(std::string_view name, const std::vector<std::string>& more) {
+  if (name.ends_with('.')) name.remove_suffix(1);
+  const bool is_loopback = equal_ignoring_case(name, "localhost") || name == "127.0.0.1" || name == "[::1]";
+  return is_loopback || std::any_of(more.begin(), more.end(), [&](const std::string& one) { return equal_ignoring_case(name, one); });
+}
+
 }  // namespace
 
 size_t find_head_end(std::string_view bytes) {
@@ -116,6 +128,30 @@ std::optional<HeadRefusal> check_head(std::string_view head, const HeadLimits& l
   if (fields.encoding > 0 && fields.length > 0) return bad("Transfer-Encoding and Content-Length exclude each other.");
   if (fields.encoding > 0 && !is_11) return bad("HTTP/1.0 has no Transfer-Encoding.");
   return std::nullopt;
+}
+
+std::string_view field_of(std::string_view head, std::string_view lower_name) {
+  for (size_t at = head.find("\r\n"); at != std::string_view::npos; at = head.find("\r\n", at)) {
+    at += 2;
+    const std::string_view line = head.substr(at, head.find("\r\n", at) - at);
+    const size_t colon = line.find(':');
+    if (colon != std::string_view::npos && equal_ignoring_case(line.substr(0, colon), lower_name)) return trim(line.substr(colon + 1));
+  }
+  return {};
+}
+
+std::optional<HeadRefusal> check_browser(std::string_view head, const HostPolicy& policy) {
+  const std::string_view host = field_of(head, "host");
+  if (policy.only_known && !host.empty() && !is_known_host(name_of(host), policy.hosts)) {
+    return HeadRefusal{"forbidden", "This Host is not known here: use localhost, 127.0.0.1 or [::1], or name it in server.hosts."};
+  }
+  const std::string_view method = head.substr(0, head.find(' '));
+  if (method == "GET" || method == "HEAD") return std::nullopt;
+  const std::string_view origin = field_of(head, "origin");
+  const size_t scheme = origin.find("://");
+  const std::string_view authority = scheme == std::string_view::npos ? std::string_view() : origin.substr(scheme + 3);
+  if (origin.empty() || equal_ignoring_case(authority, host)) return std::nullopt;
+  return HeadRefusal{"forbidden", "The Origin is another site than this Host: pages of other sites may change nothing here."};
 }
 
 }  // namespace api

@@ -5,7 +5,9 @@
 
 #include <cstddef>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace api {
 
@@ -26,5 +28,16 @@ size_t find_head_end(std::string_view bytes);
 
 // `head` from the request line to the empty line, inclusive. Empty: nothing wrong with it.
 std::optional<HeadRefusal> check_head(std::string_view head, const HeadLimits& limits);
+
+// The value of a field of a head that check_head found nothing wrong with; empty if it is absent.
+std::string_view field_of(std::string_view head, std::string_view lower_name);
+
+// Whether a page in somebody's browser may be behind the request: a name that only DNS says is ours, or another site's page that posts
+// here. `hosts`: names beside the loopback ones that clients may use. Empty: nothing wrong.
+struct HostPolicy {
+  bool only_known = true;            // loopback is listened on: other names in Host are refused
+  std::vector<std::string> hosts;    // lower case, without port
+};
+std::optional<HeadRefusal> check_browser(std::string_view head, const HostPolicy& policy);
 
 }  // namespace api

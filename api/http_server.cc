@@ -67,6 +67,7 @@ struct HttpServerCore : std::enable_shared_from_this<HttpServerCore> {
   net::awaitable<void> accept_all();
 
   const HttpServerOptions options;
+  HostPolicy host_policy;  // set by listen
   Backend& backend;
   net::io_context io;
   const net::any_io_executor strand;
@@ -276,6 +277,9 @@ net::awaitable<bool> HttpSession::serve(std::string head) {
   HttpRequest request;
   const size_t blank = head.find(' ');
   method_ = request.method = head.substr(0, blank);
+  if (const auto refusal = check_browser(head, core_->host_policy)) {
+    co_return co_await refuse(problem_answer(refusal->problem, std::string(refusal->detail)));
+  }
   const bool understood = parse_target(head.substr(blank + 1, head.find(' ', blank + 1) - blank - 1), request);
   const RouteMatch match = match_route(request.method, request.path);
   if (!understood || match.malformed) {
@@ -364,6 +368,11 @@ net::awaitable<bool> HttpSession::call(const RouteMatch& match, HttpRequest& req
     Answer answer = std::move(*answer_);
     co_return co_await write(std::move(answer), keep && !core_->draining);
   }
+  if (method_ == "HEAD") {
+    observe(200);
+    co_await write_bytes(format_stream_head());
+    co_return false;
+  }
   ++core_->streams;
   streaming_ = true;
   observe(200);
@@ -375,7 +384,7 @@ net::awaitable<bool> HttpSession::call(const RouteMatch& match, HttpRequest& req
 
 void HttpSession::observe(int status) {
   const double seconds = std::chrono::duration<double>(Clock::now() - started_).count();
-  const bool known = method_ == "GET" || method_ == "POST" || method_ == "PUT" || method_ == "DELETE";
+  const bool known = method_ == "GET" || method_ == "HEAD" || method_ == "POST" || method_ == "PUT" || method_ == "DELETE";
   core_->backend.observe_request(route_path_, known ? std::string_view(method_) : "other", status, seconds);
 }
 
@@ -383,7 +392,8 @@ net::awaitable<bool> HttpSession::write(Answer answer, bool keep) {
   const std::string head = format_head(answer, keep);
   observe(answer.status);
   stream_.expires_after(milliseconds(core_->options.write_ms));
-  const std::array<net::const_buffer, 2> parts{net::buffer(head), net::buffer(answer.body)};
+  const std::string_view body = method_ == "HEAD" ? std::string_view() : std::string_view(answer.body);
+  const std::array<net::const_buffer, 2> parts{net::buffer(head), net::buffer(body)};
   const auto [error, count] = co_await net::async_write(stream_, parts, kTuple);
   co_return !error && keep && !cut_;
 }
@@ -532,6 +542,7 @@ cep::Status HttpServerCore::listen() {
   boost::system::error_code error;
   const net::ip::address address = net::ip::make_address(options.address, error);
   if (error) return cep::Error{"bad_address", options.address + " is no IP address"};
+  host_policy = {address.is_loopback() || !options.hosts.empty(), options.hosts};
   const tcp::endpoint endpoint(address, options.port);
   acceptor.open(endpoint.protocol(), error);
   if (!error) acceptor.set_option(net::socket_base::reuse_address(true), error);

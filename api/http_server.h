@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "api/backend.h"
 #include "api/http_guard.h"
@@ -20,6 +21,7 @@ struct HttpServerOptions {
   std::string address = "127.0.0.1";
   uint16_t port = 8484;  // 0: any free one, see HttpServer::port()
   HeadLimits head;
+  std::vector<std::string> hosts;         // that a request may name beside localhost, 127.0.0.1 and [::1]; see check_browser
   uint32_t connections_max = 1024;        // more are answered 503 and closed
   uint32_t connections_per_ip_max = 64;   // the same
   bool loopback_is_exempt = true;         // from connections_per_ip_max

@@ -188,7 +188,12 @@ std::string print() {
   std::string out;
   JsonWriter json(out);
   json.begin_object().field("openapi", "3.1.0").key("info").begin_object();
-  json.field("title", "Weir").field("version", "1").end_object();
+  json.field("title", "Weir").field("version", "1");
+  json.field("description",
+             "HEAD answers every GET without its body. A server on loopback answers 403 to a Host other than localhost, 127.0.0.1, "
+             "[::1] and those of server.hosts; every server answers 403 to a request that would change something and whose Origin is "
+             "not its Host.");
+  json.end_object();
   std::map<std::string, std::vector<const Route*>> paths;
   for (const Route& route : routes()) paths[plain_path(route.path)].push_back(&route);
   json.key("paths").begin_object();

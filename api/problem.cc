@@ -10,7 +10,7 @@ const std::vector<ProblemKind>& problem_kinds() {
   static const std::vector<ProblemKind> kinds = {
       {"bad-request", 400, "The request cannot be understood"},
       {"unauthorized", 401, "A key is needed"},
-      {"forbidden", 403, "The key may not do this"},
+      {"forbidden", 403, "This is not allowed"},
       {"not-found", 404, "There is no such thing"},
       {"method-not-allowed", 405, "Another method is needed here"},
       {"timeout", 408, "The request came too slowly"},

@@ -226,17 +226,18 @@ RouteMatch match_route(std::string_view method, std::string_view path) {
     return all;
   }();
   const std::vector<std::string_view> given = segments(path);
+  const std::string_view wanted = method == "HEAD" ? "GET" : method;      // answered alike, without the body
   RouteMatch match;
   for (size_t i = 0; i < templates.size(); ++i) {
     if (!fits(templates[i], given)) continue;
     const Route& route = routes()[i];
-    if (route.method == method) {
+    if (route.method == wanted) {
       match.route = &route;
       match.malformed = !capture(templates[i], given, match.captures);
       return match;
     }
     if (match.allow.find(route.method) == std::string::npos) {
-      match.allow.append(match.allow.empty() ? "" : ", ").append(route.method);
+      match.allow.append(match.allow.empty() ? "" : ", ").append(route.method == "GET" ? "GET, HEAD" : route.method);
     }
   }
   return match;

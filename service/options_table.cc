@@ -89,6 +89,10 @@ void add_server(std::vector<Setting>& all) {
       {"server", "insecure", Kind::kFlag, 0, 1, [](ServeOptions& o, int64_t v) { o.insecure = v != 0; }, nullptr});
   all.push_back(number("server", "io_threads", 1, 16,
                        [](ServeOptions& o, int64_t v) { o.io_threads = static_cast<uint32_t>(v); }));
+  all.push_back(texts("server", "hosts", [](ServeOptions& o, Texts v) {
+    o.http.hosts = v;
+    return cep::ok_status();
+  }));
   all.push_back(text("server", "log_level", set_log_level));
   all.push_back(text("server", "log_format", set_log_format));
   all.push_back(texts("rules", "dirs", [](ServeOptions& o, Texts v) {

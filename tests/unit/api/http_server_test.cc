@@ -50,6 +50,7 @@ class Client {
     return got_;
   }
   bool closed() const { return closed_; }
+  void forget() { got_.clear(); }
   // One answer with Content-Length (or 204), cut from what came.
   std::string read_answer() {
     read_until("\r\n\r\n");
@@ -93,6 +94,7 @@ class HttpServerTest : public testing::Test {
  protected:
   HttpServerTest() {
     options_.port = 0;
+    options_.hosts = {"x", "a"};
     auto schema = std::make_shared<cep::StreamSchema>();
     schema->name = "tx";
     cep::Column at;
@@ -254,6 +256,43 @@ TEST_F(HttpServerTest, RefusesMalformedRequestsAndCloses) {
     EXPECT_TRUE(client.closed());
   }
   EXPECT_TRUE(backend_.calls().empty());
+}
+
+// DNS rebinding and forms of other sites: what a page in a browser on this machine could send.
+TEST_F(HttpServerTest, PagesOfOtherSitesCanDoNothing) {
+  const auto head = [](const std::string& method, const std::string& host, const std::string& origin) {
+    return method + " /v1/events HTTP/1.1\r\nHost: " + host + "\r\n" + (origin.empty() ? "" : "Origin: " + origin + "\r\n") +
+           "Content-Length: 0\r\n\r\n";
+  };
+  for (const char* host : {"localhost", "LOCALHOST:8484", "127.0.0.1", "127.0.0.1:1", "[::1]:8484", "[::1]", "x", "X:80", "localhost.:1"}) {
+    EXPECT_EQ(status(ask(head("POST", host, ""))), "202") << host;
+    EXPECT_EQ(status(ask(head("POST", host, std::string("http://") + host))), "202") << host;
+  }
+  for (const char* host : {"evil.example", "evil.example:8484", "localhost.evil.example", "127.0.0.1.evil.example", "xx", "[::2]:8484"}) {
+    EXPECT_EQ(status(ask(head("POST", host, ""), true)), "403") << host;
+    EXPECT_EQ(status(ask("GET /livez HTTP/1.1\r\nHost: " + std::string(host) + "\r\n\r\n", true)), "403") << host;
+  }
+  for (const char* origin :
+       {"http://evil.example", "null", "http://127.0.0.1:9999", "http://127.0.0.1", "http://127.0.0.1:8484.evil.example"}) {
+    EXPECT_EQ(status(ask(head("POST", "127.0.0.1:8484", origin), true)), "403") << origin;
+    EXPECT_EQ(status(ask("GET /livez HTTP/1.1\r\nHost: x\r\nOrigin: " + std::string(origin) + "\r\n\r\n")), "200") << origin;
+  }
+}
+
+TEST_F(HttpServerTest, HeadIsGetWithoutTheBody) {
+  Client client(start());
+  for (const char* target : {"/livez", "/v1/rules/a", "/nothing"}) {
+    ASSERT_TRUE(client.send(get(target)));
+    const std::string answer = client.read_answer();
+    const std::string expected = answer.substr(0, answer.find("\r\n\r\n") + 4);
+    ASSERT_TRUE(client.send("HEAD " + get(target).substr(4)));
+    EXPECT_EQ(client.read_until("\r\n\r\n"), expected) << target;
+    ASSERT_TRUE(client.send(get("/livez")));      // a body would stand before this answer
+    client.read_until("\"ok\"}");
+    EXPECT_TRUE(client.read_until("}").substr(expected.size()).starts_with("HTTP/1.1 200")) << target;
+    client.forget();
+  }
+  EXPECT_TRUE(has(ask("HEAD " + get("/v1/alerts/stream").substr(4), true), "text/event-stream"));
 }
 
 TEST_F(HttpServerTest, ReadsChunkedBodiesUpToTheLimit) {

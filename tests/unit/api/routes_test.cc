@@ -54,7 +54,7 @@ TEST_F(RoutesTest, UnknownPathsAndMethods) {
   EXPECT_EQ(ask("PATCH", "/v1/rules/a"), 405);
   ASSERT_EQ(answer_.headers.size(), 1u);
   EXPECT_EQ(answer_.headers[0].first, "Allow");
-  EXPECT_EQ(answer_.headers[0].second, "GET, PUT, DELETE");
+  EXPECT_EQ(answer_.headers[0].second, "GET, HEAD, PUT, DELETE");
   EXPECT_NE(answer_.body.find(R"("type":"/problems/method-not-allowed")"), std::string::npos);
 }
 
