@@ -42,6 +42,9 @@ constexpr std::string_view kSchemas = R"json({
   "change": {"enum": ["none", "cosmetic", "matching"]}, "status": {"enum": ["active", "warming"]},
   "kept": {"type": "array"}, "rebuilt": {"type": "array"}, "partial_since": {"type": ["string", "null"]},
   "warnings": {"type": "array", "items": {"$ref": "#/components/schemas/Diagnostic"}}}},
+"ModeAnswer": {"type": "object", "required": ["name", "version", "mode", "text", "runs_ended", "partial_since"], "properties": {
+  "name": {"type": "string"}, "version": {"type": "integer"}, "mode": {"enum": ["live", "shadow", "paused"]},
+  "text": {"type": "string"}, "runs_ended": {"type": "integer"}, "partial_since": {"type": ["string", "null"]}}},
 "Mode": {"type": "object", "required": ["mode"], "properties": {"mode": {"enum": ["live", "shadow", "paused"]}}},
 "ListEntry": {"type": "object", "additionalProperties": false, "properties": {
   "owner": {"type": "string"}, "comment": {"type": "string"}, "expires": {"type": "string", "format": "date-time"}}},

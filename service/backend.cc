@@ -26,7 +26,7 @@ std::vector<std::pair<std::string, cep::TimeUs>> timelines_of(const Lane& lane, 
 }
 
 void append_stream(const Lane& lane, const cep::StreamSchema& schema, const StreamNumbers& numbers, cep::TimeUs now,
-                   api::JsonWriter& json) {
+                   cep::TimeUs started, api::JsonWriter& json) {
   json.begin_object().field("name", schema.name).key("version").unsigned_integer(schema.version);
   json.key("columns").begin_array();
   for (const cep::Column& column : schema.columns) {
@@ -54,6 +54,7 @@ void append_stream(const Lane& lane, const cep::StreamSchema& schema, const Stre
   } else {
     json.string(cep::format_duration(now - watermark));
   }
+  json.field("counted_since", cep::format_time(started));
   json.key("accepted").unsigned_integer(numbers.accepted).key("duplicates").unsigned_integer(numbers.duplicates);
   json.key("late").unsigned_integer(numbers.late).key("rejected").unsigned_integer(numbers.rejected).end_object();
 }
@@ -63,7 +64,7 @@ std::string hex_of(const state::Id16& id) { return cep::to_hex(id); }
 }  // namespace
 
 Backend::Backend(Lane& lane, DeliveryThread& delivery, SinkRegistry& sinks, Metrics& metrics, const BackendOptions& options)
-    : lane_(lane), delivery_(delivery), sinks_(sinks), metrics_(metrics), options_(options) {
+    : lane_(lane), delivery_(delivery), sinks_(sinks), metrics_(metrics), options_(options), started_us_(options.clock()) {
   lane_.on_alerts_stored([this] {
     delivery_.notify();
     std::lock_guard lock(hook_mutex_);
@@ -85,7 +86,8 @@ void Backend::submit(std::shared_ptr<api::SubmitRequest> request, std::function<
   if (!draining_) return lane_.submit(std::move(request), std::move(reply));
   api::SubmitAnswer answer;
   answer.outcome = api::SubmitAnswer::Outcome::kUnavailable;
-  answer.detail = "the service is stopping; send again";
+  answer.code = "stopping";
+  answer.detail = "The service is stopping; send again.";
   reply(std::move(answer));
 }
 
@@ -99,7 +101,8 @@ void Backend::streams(api::PageQuery page, api::Reply reply) {
   const auto numbers = lane_.sequencer().stream_numbers();
   reply(page_by_name(lane_.registry()->streams(), page, [&](const std::string& name, const cep::SchemaPtr& schema, api::JsonWriter& json) {
     auto counted = numbers.find(name);
-    append_stream(lane_, *schema, counted != numbers.end() ? counted->second : StreamNumbers{}, options_.clock(), json);
+    append_stream(lane_, *schema, counted != numbers.end() ? counted->second : StreamNumbers{}, options_.clock(), started_us_,
+                  json);
   }));
 }
 
@@ -110,7 +113,7 @@ void Backend::stream(std::string name, api::Reply reply) {
   auto counted = numbers.find(name);
   std::string body;
   api::JsonWriter json(body);
-  append_stream(lane_, *known, counted != numbers.end() ? counted->second : StreamNumbers{}, options_.clock(), json);
+  append_stream(lane_, *known, counted != numbers.end() ? counted->second : StreamNumbers{}, options_.clock(), started_us_, json);
   reply(json_answer(std::move(body)));
 }
 

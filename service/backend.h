@@ -99,6 +99,7 @@ class Backend final : public api::Backend {
   SinkRegistry& sinks_;
   Metrics& metrics_;
   const BackendOptions options_;
+  const cep::TimeUs started_us_;          // what counts from the start of the process says so
   std::atomic<bool> draining_{false};
   std::mutex hook_mutex_;                 // guards feed_hook_, held while it is called
   std::function<void()> feed_hook_;

@@ -33,8 +33,8 @@ std::string_view change_name(RuleChangeKind kind) {
   return "matching";
 }
 
-void append_rule(const RuleRecord& rule, bool with_text, api::JsonWriter& json) {
-  json.begin_object().field("name", rule.name).key("version").unsigned_integer(rule.versions.back().version);
+void append_rule_fields(const RuleRecord& rule, bool with_text, api::JsonWriter& json) {
+  json.field("name", rule.name).key("version").unsigned_integer(rule.versions.back().version);
   json.field("mode", api::mode_name(rule.mode)).field("status", "active");
   if (rule.program != nullptr) {
     json.field("severity", api::severity_name(rule.program->alert.severity));
@@ -45,7 +45,28 @@ void append_rule(const RuleRecord& rule, bool with_text, api::JsonWriter& json) 
     json.end_array();
   }
   if (with_text) json.field("text", rule.versions.back().text);
+}
+
+void append_rule(const RuleRecord& rule, bool with_text, api::JsonWriter& json) {
+  json.begin_object();
+  append_rule_fields(rule, with_text, json);
   json.end_object();
+}
+
+// What every change of a mode answers: the rule as it is now, what pausing ended, and from when on a resumed one has seen events.
+api::Answer mode_answer(const Registry& registry, const std::string& name, uint64_t runs_ended, cep::TimeUs partial_since) {
+  const RuleRecord* rule = rule_in_force(registry, name);
+  if (rule == nullptr) return no_rule(name);      // dropped meanwhile
+  std::string body;
+  api::JsonWriter json(body);
+  json.begin_object();
+  append_rule_fields(*rule, true, json);
+  json.key("runs_ended").unsigned_integer(runs_ended).key("partial_since");
+  append_time(partial_since, json);
+  json.end_object();
+  api::Answer answer = json_answer(std::move(body));
+  answer.headers.emplace_back("ETag", etag_of(rule->versions.back().version));
+  return answer;
 }
 
 void append_version(const RuleRecord& rule, const RuleVersion& version, api::JsonWriter& json) {
@@ -316,19 +337,22 @@ void Backend::set_rule_mode(std::string name, std::string mode, api::Reply reply
     const cep::RuleMode wanted = mode == "shadow"   ? cep::RuleMode::kShadow
                                  : mode == "paused" ? cep::RuleMode::kPaused
                                                     : cep::RuleMode::kLive;
-    if (wanted == rule->mode) return this->rule(name, reply);
+    if (wanted == rule->mode) return reply(mode_answer(*registry, name, 0, cep::kTimeMax));
     if (wanted == cep::RuleMode::kPaused) return pause_rule(*rule, reply);
     if (rule->mode == cep::RuleMode::kPaused) return resume_rule(*rule, wanted, reply);
     if (cep::Status status = lane_.set_mode({name, wanted}); !status.ok()) return reply(error_answer(status.error()));
-    this->rule(name, reply);
+    reply(mode_answer(*lane_.registry(), name, 0, cep::kTimeMax));
   });
 }
 
 // Warm-starts as after a matching change: what came while it was paused is seen from the log.
 void Backend::resume_rule(const RuleRecord& rule, cep::RuleMode mode, const api::Reply& reply) {
-  lane_.restart_rule(rule.name, rule.versions.back().text, mode, [this, reply](DeployResult result) {
+  lane_.restart_rule(rule.name, rule.versions.back().text, mode, [this, name = rule.name, reply](DeployResult result) {
     if (std::optional<api::Answer> wrong = refusal(result)) return reply(std::move(*wrong));
-    reply(rule_answer(result, *lane_.registry(), options_.clock()));
+    RegistryPtr registry = lane_.registry();
+    const RuleRecord* resumed = rule_in_force(*registry, name);
+    const cep::Program* program = resumed != nullptr ? resumed->program.get() : nullptr;
+    reply(mode_answer(*registry, name, 0, partial_since(result, program, options_.clock())));
   });
 }
 
@@ -352,11 +376,7 @@ void Backend::pause_rule(const RuleRecord& rule, const api::Reply& reply) {
   if (cep::Status status = lane_.set_mode({rule.name, cep::RuleMode::kPaused}); !status.ok()) {
     return reply(error_answer(status.error()));
   }
-  std::string body;
-  api::JsonWriter json(body);
-  json.begin_object().field("name", rule.name).field("mode", "paused");
-  json.key("runs_ended").unsigned_integer(counting->runs[rule.versions.back().program]).end_object();
-  reply(json_answer(std::move(body)));
+  reply(mode_answer(*lane_.registry(), rule.name, counting->runs[rule.versions.back().program], cep::kTimeMax));
 }
 
 }  // namespace service

@@ -111,8 +111,11 @@ void Lane::submit(std::shared_ptr<api::SubmitRequest> request, std::function<voi
   std::shared_ptr<WaitingRequest> waiting = submission.waiting = intake_->add(std::move(reply));
   if (sequencer_->submit(std::move(submission))) return;
   api::SubmitAnswer refused;
-  refused.outcome = api::SubmitAnswer::Outcome::kBusy;
-  refused.detail = "too much is waiting for the event log; send again after Retry-After";
+  const bool stopping = sequencer_->is_stopping();
+  refused.outcome = stopping ? api::SubmitAnswer::Outcome::kUnavailable : api::SubmitAnswer::Outcome::kBusy;
+  refused.code = stopping ? "stopping" : "";
+  refused.detail = stopping ? "The service is stopping; send again."
+                            : "Too much is waiting for the event log; send again after Retry-After.";
   waiting->answer(std::move(refused));
 }
 

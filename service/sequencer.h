@@ -95,10 +95,12 @@ class Sequencer {
   void start();
   void stop();                                                 // commits and answers what was submitted, then ends the thread
 
-  // False: no credit; nothing was taken.
+  // False: no credit, or stopping; nothing was taken.
   bool submit(Submission submission);
   // Runs between groups, with nothing unflushed. False: stopping, the command will not run.
   bool post(Command command);
+
+  bool is_stopping() const { return queue_.is_closed(); }
 
   RegistryPtr registry() const;
   size_t waiting_bytes() const { return queue_.weight(); }

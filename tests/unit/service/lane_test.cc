@@ -411,5 +411,14 @@ TEST_F(LaneTest, AListEditIsInForceFromItsPlaceInTheLogOn) {
   EXPECT_EQ(alerts(*lane_).size(), 1u);
 }
 
+TEST_F(LaneTest, WhoComesTooLateIsToldThatItStops) {
+  open();
+  deploy(*lane_, kPayments);
+  lane_->close();
+  const api::SubmitAnswer answer = submit(*lane_, payment("1", "a", "1.00", 0));
+  EXPECT_EQ(answer.outcome, api::SubmitAnswer::Outcome::kUnavailable);
+  EXPECT_EQ(answer.code, "stopping");
+}
+
 }  // namespace
 }  // namespace service
