@@ -36,7 +36,7 @@ std::string_view field_of(std::string_view head, std::string_view lower_name);
 // here. `hosts`: names beside the loopback ones that clients may use. Empty: nothing wrong.
 struct HostPolicy {
   bool only_known = true;            // loopback is listened on: other names in Host are refused
-  std::vector<std::string> hosts;    // lower case, without port
+  std::vector<std::string> hosts;    // without port
 };
 std::optional<HeadRefusal> check_browser(std::string_view head, const HostPolicy& policy);
 
