@@ -15,69 +15,56 @@ Value lost(EvalCounters& counters) {
   return {};
 }
 
-// Everything one walk over the bound events collects for any kind of aggregate.
-class Collector {
- public:
-  explicit Collector(AggregateKind kind) : kind_(kind) {}
-
-  void add(const Value& v) {
-    if (v.is_null()) return;
-    ++count_;
-    switch (kind_) {
-      case AggregateKind::kSum:
-      case AggregateKind::kAvg:
-      case AggregateKind::kStddev: add_number(v); break;
-      case AggregateKind::kMin:
-        if (kept_.is_null() || compare(v, kept_) < 0) kept_ = v;
-        break;
-      case AggregateKind::kMax:
-        if (kept_.is_null() || compare(v, kept_) > 0) kept_ = v;
-        break;
-      case AggregateKind::kCountDistinct: all_.push_back(v); break;
-      default: break;
-    }
-  }
-
-  Value result(const Type& type, EvalCounters& counters) {
-    switch (kind_) {
-      case AggregateKind::kCount: return Value::integer(static_cast<Int128>(count_));
-      case AggregateKind::kSum: return sums_.sum_as(type, scale_, counters);
-      case AggregateKind::kAvg: return sums_.avg_as(type, scale_, counters);
-      case AggregateKind::kStddev: return sums_.stddev(scale_, counters);
-      case AggregateKind::kCountDistinct: return Value::integer(distinct());
-      default: return kept_;
-    }
-  }
-
- private:
-  void add_number(const Value& v) {
-    if (v.kind == ValueKind::kFloat) {
-      scale_ = kFloatSumScale;
-      const std::optional<Int128> units = to_billionths(v.real);
-      sums_.add(units.value_or(0));
-      sums_.sum_lost |= !units;
-    } else {
-      scale_ = v.scale;  // one expression, hence one type: all values have this scale
-      sums_.add(v.number);
-    }
-  }
-
-  Int128 distinct() {
-    std::sort(all_.begin(), all_.end(), [](const Value& a, const Value& b) { return compare(a, b) < 0; });
-    const auto end =
-        std::unique(all_.begin(), all_.end(), [](const Value& a, const Value& b) { return compare(a, b) == 0; });
-    return end - all_.begin();
-  }
-
-  AggregateKind kind_;
-  uint64_t count_ = 0;
-  ExactSums sums_;
-  int scale_ = 0;
-  Value kept_;
-  std::vector<Value> all_;
-};
-
 }  // namespace
+
+void ValueCollector::add(const Value& v) {
+  if (kind_ == AggregateKind::kLast || (kind_ == AggregateKind::kFirst && !seen_)) kept_ = v;
+  seen_ = true;
+  if (v.is_null() || kind_ == AggregateKind::kFirst || kind_ == AggregateKind::kLast) return;
+  ++count_;
+  switch (kind_) {
+    case AggregateKind::kSum:
+    case AggregateKind::kAvg:
+    case AggregateKind::kStddev: add_number(v); break;
+    case AggregateKind::kMin:
+      if (kept_.is_null() || compare(v, kept_) < 0) kept_ = v;
+      break;
+    case AggregateKind::kMax:
+      if (kept_.is_null() || compare(v, kept_) > 0) kept_ = v;
+      break;
+    case AggregateKind::kCountDistinct: all_.push_back(v); break;
+    default: break;
+  }
+}
+
+Value ValueCollector::result(const Type& type, EvalCounters& counters) {
+  switch (kind_) {
+    case AggregateKind::kCount: return Value::integer(static_cast<Int128>(count_));
+    case AggregateKind::kSum: return sums_.sum_as(type, scale_, counters);
+    case AggregateKind::kAvg: return sums_.avg_as(type, scale_, counters);
+    case AggregateKind::kStddev: return sums_.stddev(scale_, counters);
+    case AggregateKind::kCountDistinct: return Value::integer(distinct());
+    default: return kept_;
+  }
+}
+
+void ValueCollector::add_number(const Value& v) {
+  if (v.kind == ValueKind::kFloat) {
+    scale_ = kFloatSumScale;
+    const std::optional<Int128> units = to_billionths(v.real);
+    sums_.add(units.value_or(0));
+    sums_.sum_lost |= !units;
+  } else {
+    scale_ = v.scale;  // one expression, hence one type: all values have this scale
+    sums_.add(v.number);
+  }
+}
+
+Int128 ValueCollector::distinct() {
+  std::sort(all_.begin(), all_.end(), [](const Value& a, const Value& b) { return compare(a, b) < 0; });
+  const auto end = std::unique(all_.begin(), all_.end(), [](const Value& a, const Value& b) { return compare(a, b) == 0; });
+  return end - all_.begin();
+}
 
 std::optional<Int128> to_billionths(double d) {
   constexpr double kLimit = 85070591730234615865843651857942052864.0;  // 2^126
@@ -126,20 +113,15 @@ Value bound_aggregate(const ExprPool& pool, uint16_t index, const Type& type, Ev
   if (context.bound == nullptr) return {};
   const BoundAggregate& aggregate = context.bound->program().aggregates[index];
   EvalContext inner = context;
-  Collector collector(aggregate.kind);
-  Value first;  // of the walk, which goes from the newest to the oldest
-  Value last;
-  bool seen = false;
+  if (aggregate.kind == AggregateKind::kFirst || aggregate.kind == AggregateKind::kLast) {
+    inner.event = context.bound->find(aggregate.variable, aggregate.kind == AggregateKind::kFirst, aggregate.offset);
+    return inner.event.valid() ? evaluate(pool, aggregate.argument, inner) : Value::null();
+  }
+  ValueCollector collector(aggregate.kind);
   context.bound->for_each(aggregate.variable, [&](const RowRef& row) {
     inner.event = row;
-    const Value v = aggregate.argument == kNoExpr ? Value::boolean(true) : evaluate(pool, aggregate.argument, inner);
-    if (!seen) first = v;
-    last = v;
-    seen = true;
-    collector.add(v);
+    collector.add(aggregate.argument == kNoExpr ? Value::boolean(true) : evaluate(pool, aggregate.argument, inner));
   });
-  if (aggregate.kind == AggregateKind::kFirst) return last;
-  if (aggregate.kind == AggregateKind::kLast) return first;
   return collector.result(type, *context.counters);
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <optional>
+#include <vector>
 
 #include "cep/expr.h"
 #include "cep/program.h"
@@ -27,6 +28,26 @@ struct ExactSums {
   Value sum_as(const Type& type, int scale, EvalCounters& counters) const;
   Value avg_as(const Type& type, int scale, EvalCounters& counters) const;  // float, or duration
   Value stddev(int scale, EvalCounters& counters) const;                    // sample; null below 2 values
+};
+
+// Collects one aggregate's argument from event to event, for any kind; first and last are of the order in which they are added.
+class ValueCollector {
+ public:
+  explicit ValueCollector(AggregateKind kind) : kind_(kind) {}
+  void add(const Value& v);
+  Value result(const Type& type, EvalCounters& counters);
+
+ private:
+  void add_number(const Value& v);
+  Int128 distinct();
+
+  AggregateKind kind_;
+  uint64_t count_ = 0;
+  bool seen_ = false;
+  ExactSums sums_;
+  int scale_ = 0;
+  Value kept_;
+  std::vector<Value> all_;
 };
 
 // Value of Program::aggregates[index] over `context.bound`, as `type`.

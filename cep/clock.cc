@@ -64,7 +64,7 @@ void Clock::cover_rings(const Timeline& timeline, TimelineClock& clock, Timing& 
   auto coverage = std::make_shared<RingCoverages>();
   auto offered = offered_.find(timeline.name);
   for (const BoundRing& ring : timeline.rings) {
-    RingCoverage seen{kTimeMax, ring.shape.spans.empty() ? 0 : ring.shape.spans.back()};
+    RingCoverage seen{kTimeMax, ring.shape.extents.empty() ? 0 : ring.shape.extents.back().span_us};
     if (auto known = clock.coverage->find(ring.shape.id); known != clock.coverage->end()) {
       seen.since = known->second.since;
       bool grows = seen.span_us > known->second.span_us && seen.since != kTimeMax;

@@ -53,7 +53,6 @@ class Engine {
   MatchState match_state(const BoundRule& rule, std::span<const Value> key, uint32_t runs_max) const;
   MatchSummary match_summary(const BoundRule& rule) const;
   uint64_t key_hash(const BoundRule& rule, std::span<const Value> key) const;
-  bool owns(uint64_t key_hash) const { return key_hash % shard_count_ == shard_; }
 
   // Copies the state of `programs` from a muted engine's keys into this one, right after apply_rules (warm start, R74), and
   // of the rows that wait in its buffers those that the rules now make this shard's. `warmed` is of one shard and was fed at least every

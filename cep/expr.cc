@@ -142,6 +142,9 @@ Value negation(const Value& v, const Type& type, EvalCounters& counters) {
 // Nodes that read the run, the windows or the key; null where the context has none.
 Value from_context(const ExprPool& pool, const Expr& e, EvalContext& context) {
   switch (e.op) {
+    case ExprOp::kThisField:
+      return context.this_event.valid() ? context.this_event.value(static_cast<uint16_t>(e.a)) : Value::null();
+    case ExprOp::kThisFieldByStream: return field_by_stream(context.this_event, pool.field_maps[static_cast<size_t>(e.a)]);
     case ExprOp::kBoundField: {
       const RowRef row = find_bound(e, context);
       return row.valid() ? row.value(static_cast<uint16_t>(e.b)) : Value::null();
@@ -150,7 +153,7 @@ Value from_context(const ExprPool& pool, const Expr& e, EvalContext& context) {
       return field_by_stream(find_bound(e, context), pool.field_maps[static_cast<size_t>(e.b)]);
     case ExprOp::kBoundAggregate: return bound_aggregate(pool, static_cast<uint16_t>(e.a), e.type, context);
     case ExprOp::kWindow:
-      return context.windows != nullptr ? context.windows->value(static_cast<uint16_t>(e.a)) : Value::null();
+      return context.windows != nullptr ? context.windows->value(static_cast<uint16_t>(e.a), context) : Value::null();
     default:
       return static_cast<size_t>(e.a) < context.key.size() ? context.key[static_cast<size_t>(e.a)] : Value::null();
   }
@@ -191,6 +194,8 @@ Value evaluate(const ExprPool& pool, ExprId expr, EvalContext& context) {
     case ExprOp::kConstant: return pool.constants[static_cast<size_t>(e.a)].view();
     case ExprOp::kField: return context.event.valid() ? context.event.value(static_cast<uint16_t>(e.a)) : Value::null();
     case ExprOp::kFieldByStream: return field_by_stream(context.event, pool.field_maps[static_cast<size_t>(e.a)]);
+    case ExprOp::kThisField:
+    case ExprOp::kThisFieldByStream:
     case ExprOp::kBoundField:
     case ExprOp::kBoundFieldByStream:
     case ExprOp::kBoundAggregate:

@@ -22,6 +22,8 @@ enum class ExprOp : uint8_t {
   kConstant,         // a: constant
   kField,            // a: column of the event under test
   kFieldByStream,    // a: field map (measures of a rule whose last event may come from several streams)
+  kThisField,        // a: column of the event under test, inside a window that scans: kField is the window's event there
+  kThisFieldByStream,   // the same with a: field map
   kBoundField,       // a: variable, b: column, c: offset, flag kFromFirst: v.f, last(v.f, c), first(v.f, c)
   kBoundFieldByStream,  // the same with b: field map (a variable asked of every input)
   kBoundAggregate,   // a: bound aggregate of the program
@@ -95,6 +97,7 @@ class WindowReader;    // cep/window_reader.h: values of the rule's windows for 
 
 struct EvalContext {
   RowRef event;                          // under test; of the window in a window's filter or argument; last bound in measures
+  RowRef this_event;                     // under test, where `event` is one of a window
   const BoundEvents* bound = nullptr;
   WindowReader* windows = nullptr;
   std::span<const Value> key;            // the rule's key columns

@@ -11,12 +11,17 @@ struct Limits {
   uint32_t runs_per_key_max = 1'000;             // per rule and key; policy: a new run is refused, alerts say `truncated: runs`
   uint32_t matches_per_event_max = 1'000;        // per rule, key and event; the rest is dropped in R31 order, `truncated: matches`
   uint32_t window_entries_max = 100'000;         // per ring and key; the oldest entries go, `truncated: window`
+  uint32_t scan_entries_max = 10'000;            // the same for a window that is read entry by entry (`this` or bound events inside)
+  uint32_t window_bytes_max = 4u << 20;          // of the texts or rows of a ring and key; the oldest entries go, `truncated: window`
   uint32_t block_bytes_max = 16u << 20;          // of one key; a new run is refused beyond it
   uint32_t alert_events_max = 100;               // bound events listed in an alert; the first half and the last half stay
   uint32_t evidence_rows_max = 20;               // entries listed per window of a when rule
   uint32_t evidence_windows_max = 4;             // windows listed in an alert of a when rule
   uint32_t reorder_rows_max = 2'000'000;         // per timeline, counted where order is made (cep/clock); the frontier is forced forward
   DurationUs run_age_max_us = 30 * kDay;         // of event time, for rules without `within`; the run ends, counted
+  // Of event time, for windows without a span (`over (all)`, `last n rows`): a key that was silent for so long is forgotten, counted.
+  // Fixed, because what a rule reads back and every replica must agree about it.
+  static constexpr DurationUs key_idle_max_us = 400 * kDay;
 };
 
 // What the engine counts; each shard has its own, summed by the metrics.
@@ -29,7 +34,8 @@ struct EngineCounters {
   uint64_t runs_refused = 0;        // runs_per_key_max or block_bytes_max
   uint64_t runs_aged = 0;           // run_age_max_us
   uint64_t matches_dropped = 0;     // matches_per_event_max
-  uint64_t window_dropped = 0;      // window_entries_max
+  uint64_t window_dropped = 0;      // window_entries_max, scan_entries_max, window_bytes_max
+  uint64_t keys_forgotten = 0;      // key_idle_max_us
   uint64_t skip_target_unbound = 0; // R30
 };
 

@@ -99,11 +99,16 @@ MatchState Engine::match_state(const BoundRule& asked, std::span<const Value> ke
   state.more = runs.size() > runs_max;
   runs.resize(std::min<size_t>(runs.size(), runs_max));
   for (const Run& run : runs) state.runs.push_back(describe_run(block, program, *rules_, run, limits_));
-  std::vector<uint32_t> none;
+  AppendedRings none;
   EvalCounters not_counted;     // a reader's question is no event
-  BlockWindows windows(block, timeline, *rule, state.watermark, none, not_counted, engine.coverage());
+  TextArena texts;
+  EvalContext nothing;          // no event is under test
+  nothing.texts = &texts;
+  nothing.counters = &not_counted;
+  BlockWindows windows(engine, block, *rule, state.watermark, none, not_counted);
   for (uint16_t w = 0; w < program.windows.size(); ++w) {
-    state.windows.push_back({program.windows[w].text, OwnedValue(windows.value(w)), windows.partial_since(w, state.watermark)});
+    const TimeUs since = windows.partial_since(w, state.watermark);
+    state.windows.push_back({program.windows[w].text, OwnedValue(windows.value(w, nothing)), since});
   }
   uint64_t id = static_cast<uint32_t>(rule->entry.id);
   if (Cell* cell = block.find_cell(CellKind::kSuppress, id)) {

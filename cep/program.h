@@ -7,12 +7,14 @@
 // one link and carries its guards. A run in a state starts with all its edges live and loses them one by one.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "cep/expr.h"
 #include "cep/schema.h"
+#include "cep/window.h"
 
 namespace cep {
 
@@ -20,20 +22,9 @@ enum class Link : uint8_t { kStrict, kRelaxed, kAny };
 enum class SkipStrategy : uint8_t { kPastLastRow, kToNextRow, kToFirst, kToLast, kNoSkip };
 enum class Severity : uint8_t { kInfo, kLow, kMedium, kHigh, kCritical };
 enum class Decision : uint8_t { kNone, kAllow, kReview, kChallenge, kBlock };
-enum class AggregateKind : uint8_t { kCount, kSum, kAvg, kMin, kMax, kStddev, kCountDistinct, kFirst, kLast };
 
 inline constexpr uint16_t kNoVariable = 0xffff;
 inline constexpr uint16_t kAllVariables = 0xfffe;    // count(*): every bound event
-inline constexpr int32_t kAlways = -1;               // predicate: no condition on the event alone
-inline constexpr int32_t kNever = -2;                // predicate: this input can never fit
-
-// A condition on the event alone, evaluated once per batch for all rules that share it.
-// Its identity among rules is (stream, text).
-struct Predicate {
-  uint16_t input = 0;
-  ExprId expr = kNoExpr;          // kField, constants, functions, lists only
-  std::string text;               // canonical print, bare field names
-};
 
 // What a variable (or a NOT, an `until`, the test of a `when` rule) asks of an event of one input: the predicate AND the residual.
 struct Condition {
@@ -46,11 +37,6 @@ struct Input {
   std::string alias;              // name in the rule; the stream's name if no `as`
   int32_t filter = kAlways;       // predicate: the source filter of `on`
   std::vector<ExprId> key;        // one expression a key part, over this input's event
-};
-
-struct KeyPart {
-  std::string name;
-  Type type;
 };
 
 struct Variable {
@@ -120,29 +106,7 @@ struct BoundAggregate {
   AggregateKind kind = AggregateKind::kCount;
   uint16_t variable = kAllVariables;
   ExprId argument = kNoExpr;              // over the bound event as event under test; kNoExpr: count events
-};
-
-// kNumber: int, decimal, time, bool at a fixed scale, a float under min or max as its rank (ring.h); kFloat: units of 1e-9, for sums.
-enum class RingValue : uint8_t { kNone, kNumber, kFloat, kText };
-
-// Events of one input that windows look at: time and at most one value, newest last. Shared between rules and versions by `identity`.
-struct Ring {
-  uint16_t input = 0;
-  int32_t predicate = kAlways;            // source filter AND window filter
-  ExprId argument = kNoExpr;              // over the event; kNoExpr: only counted
-  RingValue value = RingValue::kNone;
-  Type type;                              // of the argument
-  DurationUs span_us = 0;                 // longest window of this program on it
-  std::string identity;                   // stream, key, predicate and argument as canonical text
-};
-
-struct Window {
-  AggregateKind kind = AggregateKind::kCount;
-  uint16_t ring = 0;
-  DurationUs span_us = 0;                 // (t - span, t]
-  bool exclude_current = false;
-  Type type;                              // of the result
-  std::string text;                       // as written, canonical: for evidence and match state
+  uint32_t offset = 0;                    // kFirst, kLast: so many after the first, before the last
 };
 
 struct Measure {
@@ -192,6 +156,11 @@ struct Program {
   std::string dump;                       // the automaton as text (weir explain)
   uint64_t fingerprint = 0;               // of everything
   uint64_t matching_fingerprint = 0;      // of what decides matching
+
+  // Some window reads the state of another key: all keys of the rule live on one shard (R49).
+  bool is_pinned() const {
+    return std::any_of(rings.begin(), rings.end(), [](const Ring& ring) { return !ring.other_key.empty(); });
+  }
 };
 
 using ProgramPtr = std::shared_ptr<const Program>;

@@ -1,12 +1,13 @@
 // A ring: the recent events of one input for one key, as a cell of the key's block, and the windows that look at it.
 // Appending touches the newest entry, expiring the oldest; count, sum, avg, stddev and count distinct are kept as running values,
 // so a window costs the same however long it is. min and max scan the window. Sums are exact: int and decimal in 128 bits, floats as
-// whole multiples of 1e-9 (R47), so a value depends only on the window's set.
-// One thread. Complexity: append and expire amortised O(1) per window; min, max O(entries of the window).
+// whole multiples of 1e-9 (R47), so a value depends only on the window's set. Texts, addresses and rows are kept as they are.
+// One thread. Complexity: append and expire amortised O(1) per window; min, max O(entries of the window); first, last O(1).
 #pragma once
 
 #include <cstdint>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "cep/block.h"
@@ -14,15 +15,21 @@
 
 namespace cep {
 
-// What an event adds to a ring. `number` holds an int-like value, a float in units of 1e-9, or nothing; `text` a 128-bit hash.
+// What an event adds to a ring. `number` holds an int-like value, a float in units of 1e-9, or nothing; the hash is of 128 bits; `bytes` is
+// a text, an address or a packed row, whose owner is the event or (read from a ring) the block.
 struct RingEntryValue {
   bool is_null = true;
   Int128 number = 0;
   uint64_t hash_low = 0, hash_high = 0;
+  std::string_view bytes;
 };
 
 // Turns the argument of an aggregate into an entry's value; a number that a ring cannot hold is null and counted.
 RingEntryValue ring_value(const Ring& ring, const Value& argument, EvalCounters& counters);
+// And back, for first, last, min, max and what a reader sees; null of what is only a hash.
+Value value_of_entry(const Ring& ring, const RingEntryValue& value);
+// -1, 0, 1: numbers or bytes, neither null.
+int compare_entries(RingValue kind, const RingEntryValue& a, const RingEntryValue& b);
 
 // A float's rank: an int that orders as the floats do and gives the very same float back. -0.0 ranks as 0.0.
 int64_t float_rank(double real);
@@ -38,16 +45,22 @@ struct WindowTotals {
   uint64_t distinct = 0;
 };
 
+// How much of a ring one key may keep; the oldest entries go first and are counted.
+struct RingLimits {
+  uint32_t entries_max = 0;
+  uint32_t bytes_max = 0;      // of texts or rows
+};
+
 class RingEditor {
  public:
   // Opens (or makes) the ring's cell in the block under edit.
   RingEditor(BlockEditor& block, const RingShape& shape) : block_(block), shape_(shape) {}
 
-  // Adds an entry at `time` (not earlier than the newest) and expires what has left each window. Returns the time of the entry that the
-  // limit dropped out of a window to make room; kTimeMin: none.
-  TimeUs append(TimeUs time, const RingEntryValue& value, uint32_t entries_max);
-  // Expires what has left each window at `time`; true if entries are left.
-  static bool advance(Cell* cell, const RingShape& shape, TimeUs time);
+  // Adds an entry at `time` (not earlier than the newest) and expires what has left each window. Counts the entries that the limits
+  // dropped out of windows to make room, and returns the time of the newest of them; kTimeMin: none.
+  TimeUs append(TimeUs time, const RingEntryValue& value, const RingLimits& limits, uint64_t* dropped);
+  // Expires what has left each window at `time`, when so many more entries come; true if entries are left.
+  static bool advance(Cell* cell, const RingShape& shape, TimeUs time, uint32_t incoming = 0);
 
  private:
   BlockEditor& block_;
@@ -59,17 +72,18 @@ class RingView {
  public:
   RingView(Cell* cell, const RingShape& shape) : cell_(cell), shape_(shape) {}
 
-  // Totals of (time - span, time], without the newest entry if `exclude_newest`.
-  WindowTotals totals(DurationUs span_us, TimeUs time, bool exclude_newest) const;
-  // Least or greatest non-null number in the window; false if there is none.
-  bool extreme(DurationUs span_us, TimeUs time, bool exclude_newest, bool greatest, Int128* number) const;
-  // The newest entries of the window, at most `max`, oldest first: time and value (number only).
+  // Totals of the window at `time`, without the newest entry if `exclude_newest`.
+  WindowTotals totals(const WindowExtent& extent, TimeUs time, bool exclude_newest) const;
+  // Least or greatest non-null value in the window; false if there is none.
+  bool extreme(const WindowExtent& extent, TimeUs time, bool exclude_newest, bool greatest, RingEntryValue* value) const;
+  // The entry `offset` behind the oldest or before the newest of the window; false if there is none.
+  bool entry(const WindowExtent& extent, TimeUs time, bool exclude_newest, bool from_first, uint32_t offset, RingEntryValue* value) const;
+  // The newest entries of the window, at most `max`, oldest first.
   struct Entry {
     TimeUs time;
-    bool has_number;
-    Int128 number;
+    RingEntryValue value;
   };
-  std::vector<Entry> newest(DurationUs span_us, TimeUs time, uint32_t max) const;
+  std::vector<Entry> newest(const WindowExtent& extent, TimeUs time, bool exclude_newest, uint32_t max) const;
   TimeUs newest_time() const;         // kTimeMin when empty
   uint32_t entries() const;           // held, those that have left the windows since the last append included
 
@@ -78,7 +92,8 @@ class RingView {
   const RingShape& shape_;
 };
 
-// The SQL value of an aggregate from a window's totals, as `type`; min and max are the caller's. Null and counted beyond the type.
+// The SQL value of an aggregate from a window's totals, as `type`; min, max, first and last are the caller's. Null and counted
+// beyond the type.
 Value aggregate_value(AggregateKind kind, const Ring& ring, const Type& type, const WindowTotals& totals, EvalCounters& counters);
 
 }  // namespace cep

@@ -25,6 +25,34 @@ const TimelineStream* Timeline::find(StreamId stream) const {
   return nullptr;
 }
 
+namespace {
+
+std::set<std::string> stream_names(const Program& program) {
+  std::set<std::string> names;
+  for (const Input& input : program.inputs) names.insert(input.schema->name);
+  return names;
+}
+
+std::string timeline_name(const Program& program) {
+  std::string name;
+  for (const std::string& stream : stream_names(program)) name += (name.empty() ? "" : "+") + stream;
+  return name + (program.is_pinned() ? " pinned" : "");
+}
+
+uint32_t pinned_owner(const std::string& timeline, uint32_t shards) {
+  return static_cast<uint32_t>(hash_bytes(timeline.data(), timeline.size()) % shards);
+}
+
+}  // namespace
+
+uint32_t Timeline::owner(uint64_t key_hash, uint32_t shards) const {
+  return pinned ? pinned_owner(name, shards) : static_cast<uint32_t>(key_hash % shards);
+}
+
+uint32_t owner_of(const Program& program, uint64_t key_hash, uint32_t shards) {
+  return program.is_pinned() ? pinned_owner(timeline_name(program), shards) : static_cast<uint32_t>(key_hash % shards);
+}
+
 class RuleSetBuilder {
  public:
   explicit RuleSetBuilder(RuleSet& set) : set_(set) {}
@@ -49,7 +77,7 @@ class RuleSetBuilder {
     rule.timeline = timeline_of(program);
     Timeline& timeline = set_.timelines_[rule.timeline];
     timeline.rules.push_back(number);
-    rule.space = space_of(timeline, program);
+    rule.space = space_of(timeline, "", program.key);
     for (const std::string& list : program.lists) {
       auto found = set_.lists_.find(list);
       WEIR_CHECK(found != set_.lists_.end(), "a rule names a list that the rule set does not hold");
@@ -69,6 +97,7 @@ class RuleSetBuilder {
     for (Timeline& timeline : set_.timelines_) {
       for (TimelineStream& stream : timeline.streams) {
         for (Role& role : stream.roles) sum_awaits(timeline, role);
+        for (Role& role : stream.feeders) sum_awaits(timeline, role);
       }
     }
     for (uint32_t t = 0; t < set_.timelines_.size(); ++t) {
@@ -82,33 +111,32 @@ class RuleSetBuilder {
 
  private:
   uint32_t timeline_of(const Program& program) {
-    std::set<std::string> names;
-    for (const Input& input : program.inputs) names.insert(input.schema->name);
-    std::string name;
-    for (const std::string& stream : names) name += (name.empty() ? "" : "+") + stream;
+    const std::string name = timeline_name(program);
+    const std::set<std::string> names = stream_names(program);
     int known = set_.timeline_index(name);
     if (known >= 0) return static_cast<uint32_t>(known);
     Timeline timeline;
     timeline.name = name;
+    timeline.pinned = program.is_pinned();
     for (const std::string& stream : names) {
       const SchemaPtr& schema = set_.streams_.at(stream);
       timeline.delay_us = std::max(timeline.delay_us, schema->delay_us);
       timeline.idle_us = std::max(timeline.idle_us, schema->idle_us);
       timeline.explicit_watermark = timeline.explicit_watermark || schema->explicit_watermark;
-      timeline.streams.push_back({schema->id, schema, PredicateSet(schema), {}});
+      timeline.streams.push_back({schema->id, schema, PredicateSet(schema), {}, {}});
     }
     set_.timelines_.push_back(std::move(timeline));
     return static_cast<uint32_t>(set_.timelines_.size() - 1);
   }
 
-  static uint32_t space_of(Timeline& timeline, const Program& program) {
-    std::string identity = timeline.name;
-    for (const KeyPart& part : program.key) identity += '|' + part.name + ' ' + type_name(part.type);
+  static uint32_t space_of(Timeline& timeline, const std::string& use, const std::vector<KeyPart>& key) {
+    std::string identity = timeline.name + use;
+    for (const KeyPart& part : key) identity += '|' + part.name + ' ' + type_name(part.type);
     uint64_t id = hash_bytes(identity.data(), identity.size());
     for (uint32_t i = 0; i < timeline.spaces.size(); ++i) {
       if (timeline.spaces[i].id == id) return i;
     }
-    timeline.spaces.push_back({id, program.key});
+    timeline.spaces.push_back({id, key});
     return static_cast<uint32_t>(timeline.spaces.size() - 1);
   }
 
@@ -155,16 +183,31 @@ class RuleSetBuilder {
     return static_cast<uint32_t>(stream.roles.size() - 1);
   }
 
+  // The role that feeds rings by another key: its key is fields of the stream, so rings of one such key share it.
+  static uint32_t add_feeder(Timeline& timeline, const Program& program, const Ring& ring) {
+    TimelineStream& stream = stream_of(timeline, program.inputs[ring.input].schema->id);
+    Role feeder;
+    feeder.stream = stream.stream;
+    feeder.space = space_of(timeline, "|window", ring.other_key);
+    for (ExprId part : ring.other_key_parts) feeder.key_columns.push_back(program.pool.nodes[static_cast<size_t>(part)].a);
+    for (uint32_t r = 0; r < stream.feeders.size(); ++r) {
+      if (stream.feeders[r].space == feeder.space && stream.feeders[r].key_columns == feeder.key_columns) return r;
+    }
+    stream.feeders.push_back(std::move(feeder));
+    return static_cast<uint32_t>(stream.feeders.size() - 1);
+  }
+
   // Rings of equal identity in one role are one ring.
   uint32_t add_ring(Timeline& timeline, uint32_t rule_number, uint16_t number, const std::vector<uint32_t>& role_of_input) {
     const BoundRule& rule = set_.rules_[rule_number];
     const Program& program = *rule.entry.program;
     const Ring& ring = program.rings[number];
     StreamId stream = program.inputs[ring.input].schema->id;
-    uint32_t role_number = role_of_input[ring.input];
-    Role& role = stream_of(timeline, stream).roles[role_number];
+    const bool by_other_key = !ring.other_key.empty();
+    uint32_t role_number = by_other_key ? add_feeder(timeline, program, ring) : role_of_input[ring.input];
+    Role& role = by_other_key ? stream_of(timeline, stream).feeders[role_number] : stream_of(timeline, stream).roles[role_number];
     std::string identity = ring.identity;
-    for (uint32_t r = 0, twins = 0; r < role_number; ++r) {
+    for (uint32_t r = 0, twins = 0; r < role_number && !by_other_key; ++r) {
       const Role& other = stream_of(timeline, stream).roles[r];
       if (other.space == role.space && other.plain_key == role.plain_key && other.key_columns == role.key_columns) {
         identity += "#" + std::to_string(++twins);
@@ -177,6 +220,9 @@ class RuleSetBuilder {
       BoundRing bound;
       bound.shape.id = id;
       bound.shape.value = ring.value;
+      bound.shape.keep = ring.keep;
+      bound.shape.keeps_distinct = ring.value == RingValue::kText;
+      bound.space = role.space;
       bound.stream = stream;
       bound.rule = rule_number;
       bound.ring = number;
@@ -186,9 +232,8 @@ class RuleSetBuilder {
     RingShape& shape = timeline.rings[index].shape;
     for (const Window& window : program.windows) {
       if (window.ring != number) continue;
-      auto at = std::lower_bound(shape.spans.begin(), shape.spans.end(), window.span_us);
-      if (at == shape.spans.end() || *at != window.span_us) shape.spans.insert(at, window.span_us);
-      shape.keeps_distinct = shape.keeps_distinct || window.kind == AggregateKind::kCountDistinct;
+      auto at = std::lower_bound(shape.extents.begin(), shape.extents.end(), window.extent);
+      if (at == shape.extents.end() || *at != window.extent) shape.extents.insert(at, window.extent);
     }
     if (std::find(role.rings.begin(), role.rings.end(), index) == role.rings.end()) role.rings.push_back(index);
     return index;
@@ -271,6 +316,15 @@ const BoundRule* RuleSet::find(const std::string& rule_name) const {
     if (rule.entry.program->rule == rule_name) return &rule;
   }
   return nullptr;
+}
+
+uint32_t RuleSet::owner(uint64_t space_id, uint64_t key_hash, uint32_t shards) const {
+  for (const Timeline& timeline : timelines_) {
+    for (const KeySpace& space : timeline.spaces) {
+      if (space.id == space_id) return timeline.owner(key_hash, shards);
+    }
+  }
+  return static_cast<uint32_t>(key_hash % shards);
 }
 
 int RuleSet::timeline_index(const std::string& name) const {

@@ -42,7 +42,8 @@ struct RingShape {
   uint64_t id = 0;                          // hash of Ring::identity: the name of its bytes in a block
   RingValue value = RingValue::kNone;
   bool keeps_distinct = false;
-  std::vector<DurationUs> spans;            // of all windows on it, ascending, distinct; the last one is the longest
+  std::vector<WindowExtent> extents;        // of all windows on it, ascending, distinct; the last one has the longest span
+  RingKeep keep = RingKeep::kEntries;
 };
 
 struct BoundRing {
@@ -50,6 +51,7 @@ struct BoundRing {
   StreamId stream{};
   uint32_t rule = 0;                        // in RuleSet::rules: a rule whose program defines it (argument, type)
   uint16_t ring = 0;                        // number in that program
+  uint32_t space = 0;                       // whose keys have it
   int32_t predicate_bit = kAlways;          // source filter AND window filter, in the stream's predicate set
 };
 
@@ -72,7 +74,7 @@ struct Role {
 };
 
 struct KeySpace {
-  uint64_t id = 0;                          // hash of timeline, names and types: its name in the store
+  uint64_t id = 0;                          // hash of timeline, use, names and types: its name in the store
   std::vector<KeyPart> parts;
 };
 
@@ -81,10 +83,12 @@ struct TimelineStream {
   SchemaPtr schema;
   PredicateSet predicates;
   std::vector<Role> roles;                  // in release order for one event: order of `on`
+  std::vector<Role> feeders;                // roles that only feed rings by other keys: before the roles, so that rules see the event there
 };
 
 struct Timeline {
-  std::string name;                         // stream names joined by '+', sorted
+  std::string name;                         // stream names joined by '+', sorted; " pinned" behind them if it is
+  bool pinned = false;                      // a key's rules read the state of other keys: one shard has all of them (R49)
   DurationUs delay_us = 0;                  // greatest of its streams
   DurationUs idle_us = 0;
   bool explicit_watermark = false;
@@ -94,6 +98,7 @@ struct Timeline {
   std::vector<uint32_t> rules;              // in RuleSet::rules
 
   const TimelineStream* find(StreamId stream) const;
+  uint32_t owner(uint64_t key_hash, uint32_t shards) const;
 };
 
 class RuleSet {
@@ -116,6 +121,8 @@ class RuleSet {
   }
   const BoundRule* find(const std::string& rule_name) const;
   int timeline_index(const std::string& name) const;   // -1 if there is none
+  // Which of so many shards has a key of that space, whether or not a rule still uses the space.
+  uint32_t owner(uint64_t space_id, uint64_t key_hash, uint32_t shards) const;
   uint64_t generation() const { return generation_; }  // differs between any two rule sets of a process
 
  private:
@@ -131,6 +138,9 @@ class RuleSet {
 };
 
 using RuleSetPtr = std::shared_ptr<const RuleSet>;
+
+// Which of so many shards has a key of the rule.
+uint32_t owner_of(const Program& program, uint64_t key_hash, uint32_t shards);
 
 // Folds bit p of a predicate set into a 64-bit summary; bit 63 means "any event".
 inline constexpr uint64_t kAwaitsAny = 1ull << 63;

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "cep/key.h"
+#include "cep/lifetime.h"
 #include "cep/time_math.h"
 #include "cep/truncation.h"
 
@@ -16,68 +17,7 @@ bool bit_set(const uint64_t* words, uint32_t bit) { return (words[bit / 64] >> (
 
 bool passes(const uint64_t* words, int32_t bit) { return bit == kAlways || (bit >= 0 && bit_set(words, static_cast<uint32_t>(bit))); }
 
-Value number_value(const Ring& ring, Int128 number) {
-  if (ring.value == RingValue::kFloat) return Value::floating(static_cast<double>(number) / 1e9);
-  switch (ring.type.kind) {
-    case TypeKind::kFloat: return Value::floating(float_of_rank(static_cast<int64_t>(number)));
-    case TypeKind::kDecimal: return Value::decimal(number, ring.type.scale);
-    case TypeKind::kTimestamp: return Value::timestamp(static_cast<int64_t>(number));
-    case TypeKind::kDuration: return Value::duration(static_cast<int64_t>(number));
-    case TypeKind::kBool: return Value::boolean(number != 0);
-    default: return Value::integer(number);
-  }
-}
-
 }  // namespace
-
-RingView BlockWindows::ring_view(const Window& window) const {
-  const RingShape& shape = timeline_.rings[rule_.ring[window.ring]].shape;
-  BlockView block = editor_ != nullptr ? editor_->view() : block_;
-  return RingView(block.find_cell(CellKind::kRing, shape.id), shape);
-}
-
-bool BlockWindows::excludes_newest(const Window& window) const {
-  if (!window.exclude_current) return false;
-  return std::find(appended_.begin(), appended_.end(), rule_.ring[window.ring]) != appended_.end();
-}
-
-Value BlockWindows::value(uint16_t number) {
-  const Program& program = *rule_.entry.program;
-  const Window& window = program.windows[number];
-  const Ring& ring = program.rings[window.ring];
-  RingView view = ring_view(window);
-  if (window.kind == AggregateKind::kMin || window.kind == AggregateKind::kMax) {
-    Int128 extreme;
-    bool found = view.extreme(window.span_us, time_, excludes_newest(window), window.kind == AggregateKind::kMax, &extreme);
-    return found ? number_value(ring, extreme) : Value::null();
-  }
-  return aggregate_value(window.kind, ring, window.type, view.totals(window.span_us, time_, excludes_newest(window)), counters_);
-}
-
-TimeUs BlockWindows::partial_since(uint16_t number, TimeUs time) const {
-  if (coverage_ == nullptr) return kTimeMin;
-  const Window& window = rule_.entry.program->windows[number];
-  auto seen = coverage_->find(timeline_.rings[rule_.ring[window.ring]].shape.id);
-  bool is_whole = seen == coverage_->end() || seen->second.since == kTimeMax || seen->second.since <= time - window.span_us;
-  return is_whole ? kTimeMin : seen->second.since;
-}
-
-std::vector<Evidence> BlockWindows::evidence(const Limits& limits) {
-  const Program& program = *rule_.entry.program;
-  std::vector<Evidence> all;
-  for (uint16_t w = 0; w < program.windows.size() && w < limits.evidence_windows_max; ++w) {
-    const Window& window = program.windows[w];
-    Evidence evidence;
-    evidence.text = window.text;
-    evidence.value = OwnedValue(value(w));
-    for (const RingView::Entry& entry : ring_view(window).newest(window.span_us, time_, limits.evidence_rows_max)) {
-      Value number = entry.has_number ? number_value(program.rings[window.ring], entry.number) : Value::null();
-      evidence.rows.push_back({entry.time, OwnedValue(number)});
-    }
-    all.push_back(std::move(evidence));
-  }
-  return all;
-}
 
 TimelineEngine::TimelineEngine(Engine& engine, uint32_t timeline) : engine_(engine), index_(timeline), editor_(memory_) {
   name_ = engine.rules_->timelines()[timeline].name;
@@ -128,12 +68,14 @@ const std::vector<uint64_t>& TimelineEngine::words_of(WaitingBatch& waiting) {
   return waiting.words;
 }
 
+bool TimelineEngine::owns(uint64_t key_hash) const { return timeline().owner(key_hash, engine_.shard_count_) == engine_.shard_; }
+
 bool TimelineEngine::is_owned_by_shard(const Batch& batch, uint32_t row) {
-  if (engine_.shard_count_ == 1) return true;
+  if (engine_.shard_count_ == 1 || timeline().pinned) return owns(0);
   for (const Role& role : timeline().find(batch.schema->id)->roles) {
     bool has_key = encode_row_key(batch, row, role);
     // A row that a role has no key for is shard 0's: some shard must hold every row that waits, for a restart counts them there.
-    if (has_key ? engine_.owns(hash_bytes(key_.data(), key_.size())) : engine_.shard_ == 0) return true;
+    if (owns(has_key ? hash_bytes(key_.data(), key_.size()) : 0)) return true;
   }
   return false;
 }
@@ -233,7 +175,10 @@ void TimelineEngine::process_rows(const Batch& batch, uint32_t first, uint32_t l
     touch.time = batch.time[prepared.row];
     touch.words = words.data() + prepared.row * per_row;
     touch.fold = folds[prepared.row - first];
-    if (counted != prepared.row) ++engine_.counters_.events;
+    if (counted != prepared.row) {
+      ++engine_.counters_.events;
+      appended_.elsewhere.clear();
+    }
     counted = prepared.row;
     process_prepared(prepared, touch);
   }
@@ -241,25 +186,27 @@ void TimelineEngine::process_rows(const Batch& batch, uint32_t first, uint32_t l
 
 // Finds the roles that may care about the row, and asks for the memory of their keys' slots.
 void TimelineEngine::prepare_row(const TimelineStream& stream, const Batch& batch, uint32_t row, uint64_t fold) {
-  for (const Role& role : stream.roles) {
+  auto prepare = [&](const Role& role) {
     Prepared prepared;
     prepared.starts = (role.awaits & fold) != 0;
-    if (!prepared.starts && (role.run_awaits & fold) == 0) continue;
+    if (!prepared.starts && (role.run_awaits & fold) == 0) return;
     prepared.role = &role;
     prepared.row = row;
     prepared.has_key = encode_row_key(batch, row, role);
     if (prepared.has_key) {
       prepared.hash = hash_bytes(key_.data(), key_.size());
-      if (!engine_.owns(prepared.hash)) continue;
+      if (!owns(prepared.hash)) return;
       prepared.key_begin = static_cast<uint32_t>(prepared_keys_.size());
       prepared_keys_ += key_;
       prepared.key_end = static_cast<uint32_t>(prepared_keys_.size());
       spaces_[role.space].table.prefetch(prepared.hash);
-    } else if (engine_.shard_ != 0) {
-      continue;                            // counted once
+    } else if (!owns(0)) {
+      return;                              // counted once
     }
     prepared_.push_back(prepared);
-  }
+  };
+  for (const Role& role : stream.feeders) prepare(role);
+  for (const Role& role : stream.roles) prepare(role);
 }
 
 void TimelineEngine::process_prepared(const Prepared& prepared, Touch& touch) {
@@ -289,38 +236,61 @@ void TimelineEngine::process_prepared(const Prepared& prepared, Touch& touch) {
 }
 
 void TimelineEngine::feed_rings(const Role& role, const Touch& touch) {
-  appended_.clear();
+  appended_.here.clear();
   for (uint32_t number : role.rings) {
     const BoundRing& bound = timeline().rings[number];
     if (!passes(touch.words, bound.predicate_bit)) continue;
-    const BoundRule& rule = engine_.rules_->rules()[bound.rule];
-    const Program& program = *rule.entry.program;
-    const Ring& ring = program.rings[bound.ring];
-    Value argument;
-    if (ring.argument != kNoExpr) {
-      EvalContext context;
-      context.event = row_of(*touch.batch, touch.row);
-      context.lists = rule.lists;
-      context.texts = &texts_;
-      context.counters = &engine_.eval_counters_;
-      argument = evaluate(program.pool, ring.argument, context);
+    feed_ring(number, touch);
+    if (role.inputs.empty()) {
+      appended_.elsewhere.emplace_back(number, key_);
+    } else {
+      appended_.here.push_back(number);
     }
-    RingEntryValue value = ring_value(ring, argument, engine_.eval_counters_);
-    TimeUs dropped = RingEditor(editor_, bound.shape).append(touch.time, value, engine_.limits_.window_entries_max);
-    if (dropped != kTimeMin) note_dropped(number, dropped, touch.time);
-    appended_.push_back(number);
   }
 }
 
-// Rules with a window that the entry was in say so until it would have left, and so do those of their runs that began before.
+void TimelineEngine::feed_ring(uint32_t number, const Touch& touch) {
+  const BoundRing& bound = timeline().rings[number];
+  const BoundRule& rule = engine_.rules_->rules()[bound.rule];
+  const Program& program = *rule.entry.program;
+  const Ring& ring = program.rings[bound.ring];
+  Value argument;
+  if (ring.argument != kNoExpr) {
+    EvalContext context;
+    context.event = row_of(*touch.batch, touch.row);
+    context.lists = rule.lists;
+    context.texts = &texts_;
+    context.counters = &engine_.eval_counters_;
+    argument = evaluate(program.pool, ring.argument, context);
+  }
+  RingEntryValue value = ring_value(ring, argument, engine_.eval_counters_);
+  if (ring.keep != RingKeep::kEntries) {
+    LifetimeEditor(editor_, bound.shape).append(touch.time, value, &engine_.counters_.keys_forgotten);
+    return;
+  }
+  RingLimits limits{engine_.limits_.window_entries_max, engine_.limits_.window_bytes_max};
+  if (ring.value == RingValue::kRow) {
+    packed_.resize(packed_size(*touch.batch, touch.row) / 8);
+    pack_row(*touch.batch, touch.row, reinterpret_cast<uint8_t*>(packed_.data()));
+    value.bytes = {reinterpret_cast<const char*>(packed_.data()), packed_.size() * 8};
+    limits.entries_max = std::min(limits.entries_max, engine_.limits_.scan_entries_max);
+  }
+  TimeUs dropped = RingEditor(editor_, bound.shape).append(touch.time, value, limits, &engine_.counters_.window_dropped);
+  if (dropped != kTimeMin) note_dropped(number, dropped, touch.time);
+}
+
+// Rules with a window that the entry was in say so until it would have left, and so do those of their runs that began before. A window of
+// rows has all of them while the ring holds as many.
 void TimelineEngine::note_dropped(uint32_t ring, TimeUs dropped, TimeUs now) {
-  ++engine_.counters_.window_dropped;
+  const RingShape& shape = timeline().rings[ring].shape;
+  const uint32_t held = RingView(editor_.view().find_cell(CellKind::kRing, shape.id), shape).entries();
   for (uint32_t number : timeline().rules) {
     const BoundRule& rule = engine_.rules_->rules()[number];
     const Program& program = *rule.entry.program;
     for (const Window& window : program.windows) {
-      TimeUs left = add_saturating(dropped, window.span_us);
-      if (rule.ring[window.ring] != ring || left <= now) continue;
+      TimeUs left = add_saturating(dropped, window.extent.span_us);
+      bool is_whole = window.extent.rows != 0 && window.extent.rows <= held;
+      if (rule.ring[window.ring] != ring || left <= now || is_whole) continue;
       note_cut(editor_, rule.entry.id, Cut::kWindow, add_saturating(left - 1, run_horizon(program, engine_.limits_)));
     }
   }
@@ -370,13 +340,15 @@ OutputScope TimelineEngine::output_scope(const MatchScope& match, const Touch& t
 
 void TimelineEngine::run_rule(const BoundRule& rule, uint16_t input, const Touch& touch) {
   MatchEvent event{touch.batch, touch.row, input, touch.time, touch.words, touch.fold};
-  BlockWindows windows(editor_, timeline(), rule, touch.time, appended_, engine_.eval_counters_, coverage_.get());
+  BlockWindows windows(*this, editor_, rule, touch.time, appended_, engine_.eval_counters_);
   MatchScope scope = match_scope(rule);
   scope.windows = &windows;
   if (rule.entry.program->is_when) {
     if (!Matcher::fits(scope, event, 0, nullptr)) return;
     scope.key = key_values(rule);
-    emit_hit(editor_, output_scope(scope, touch), event, [&] { return windows.evidence(engine_.limits_); });
+    EvalContext asked = context_of(scope);
+    asked.event = row_of(*event.batch, event.row);
+    emit_hit(editor_, output_scope(scope, touch), event, [&] { return windows.evidence(engine_.limits_, asked); });
     return;
   }
   matches_.clear();

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "cep/block_windows.h"
 #include "cep/engine.h"
 #include "cep/key_table.h"
 #include "cep/matcher.h"
@@ -15,36 +16,6 @@
 #include "cep/ring.h"
 
 namespace cep {
-
-// Values of one rule's windows for the open block, as of the event under test (see window_reader.h).
-class BlockWindows : public WindowReader {
- public:
-  // Of a block under edit, wherever it moves.
-  BlockWindows(const BlockEditor& editor, const Timeline& timeline, const BoundRule& rule, TimeUs time,
-               const std::vector<uint32_t>& appended, EvalCounters& counters, const RingCoverages* coverage)
-      : BlockWindows(BlockView(nullptr), timeline, rule, time, appended, counters, coverage) { editor_ = &editor; }
-  // Of a block at rest (match state).
-  BlockWindows(BlockView block, const Timeline& timeline, const BoundRule& rule, TimeUs time, const std::vector<uint32_t>& appended,
-               EvalCounters& counters, const RingCoverages* coverage)
-      : block_(block), timeline_(timeline), rule_(rule), time_(time), appended_(appended), counters_(counters), coverage_(coverage) {}
-  Value value(uint16_t window) override;
-  TimeUs partial_since(uint16_t window, TimeUs time) const override;
-  // Evidence of a `when` alert: the first windows with their newest entries (R40).
-  std::vector<Evidence> evidence(const Limits& limits);
-
- private:
-  RingView ring_view(const Window& window) const;
-  bool excludes_newest(const Window& window) const;
-
-  const BlockEditor* editor_ = nullptr;
-  BlockView block_;
-  const Timeline& timeline_;
-  const BoundRule& rule_;
-  TimeUs time_;
-  const std::vector<uint32_t>& appended_;    // rings that the event under test has just entered
-  EvalCounters& counters_;
-  const RingCoverages* coverage_;            // may be null: nothing is known to be missing
-};
 
 class TimelineEngine {
  public:
@@ -81,6 +52,8 @@ class TimelineEngine {
   }
   TimeUs frontier() const { return frontier_; }
   const RingCoverages* coverage() const { return coverage_.get(); }
+  const Timeline& timeline() const;
+  const RuleSet& rules() const { return *engine_.rules_; }
   uint64_t keys() const;
   uint64_t runs(ProgramId program) const;
   void count_runs(std::map<ProgramId, uint64_t>& runs) const;
@@ -135,7 +108,7 @@ class TimelineEngine {
     bool has_key = false;
   };
 
-  const Timeline& timeline() const;
+  bool owns(uint64_t key_hash) const;
   void drop_space(Space& space);
   bool is_owned_by_shard(const Batch& batch, uint32_t row);
   bool encode_row_key(const Batch& batch, uint32_t row, const Role& role);
@@ -146,6 +119,7 @@ class TimelineEngine {
   void prepare_row(const TimelineStream& stream, const Batch& batch, uint32_t row, uint64_t fold);
   void process_prepared(const Prepared& prepared, Touch& touch);
   void feed_rings(const Role& role, const Touch& touch);
+  void feed_ring(uint32_t number, const Touch& touch);
   void note_dropped(uint32_t ring, TimeUs dropped, TimeUs now);
   void run_inputs(const Role& role, const Touch& touch);
   void run_rule(const BoundRule& rule, uint16_t input, const Touch& touch);
@@ -191,8 +165,9 @@ class TimelineEngine {
   std::string key_;                        // encoded key under work
   std::vector<Value> key_values_;          // decoded when an output needs it
   std::vector<Match> matches_;
+  std::vector<uint64_t> packed_;           // a row on its way into a ring
   std::vector<uint64_t> words_;            // predicate bits of a batch that passes through
-  std::vector<uint32_t> appended_;
+  AppendedRings appended_;
   std::vector<uint8_t> woken_;             // by rule: the event under work can wake a run of it
 };
 

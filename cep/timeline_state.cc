@@ -3,13 +3,14 @@
 #include <map>
 
 #include "cep/key.h"
+#include "cep/lifetime.h"
 #include "cep/time_math.h"
 #include "cep/timeline_engine.h"
 
 namespace cep {
 // Completes every absence of the open block whose deadline is at most `until`, in order of time, then rule.
 void TimelineEngine::fire_deadlines(const Touch& touch, TimeUs until) {
-  appended_.clear();
+  appended_.here.clear();
   for (;;) {
     TimeUs next = kTimeMax;
     std::vector<const BoundRule*> due;
@@ -25,7 +26,7 @@ void TimelineEngine::fire_deadlines(const Touch& touch, TimeUs until) {
     if (due.empty()) return;
     std::sort(due.begin(), due.end());     // rules are stored by name
     for (const BoundRule* rule : due) {
-      BlockWindows windows(editor_, timeline(), *rule, next, appended_, engine_.eval_counters_, coverage_.get());
+      BlockWindows windows(*this, editor_, *rule, next, appended_, engine_.eval_counters_);
       MatchScope scope = match_scope(*rule);
       scope.windows = &windows;
       matches_.clear();
@@ -66,8 +67,9 @@ TimeUs TimelineEngine::cell_end(Cell& cell) const {
   if (cell.kind == CellKind::kRing) {
     const BoundRing* ring = ring_by_id(cell.id);
     if (ring == nullptr) return kTimeMin;
-    TimeUs newest = RingView(&cell, ring->shape).newest_time();
-    return newest == kTimeMin ? kTimeMin : add_saturating(newest, ring->shape.spans.back());
+    TimeUs newest = ring->shape.keep == RingKeep::kEntries ? RingView(&cell, ring->shape).newest_time()
+                                                           : LifetimeView(&cell, ring->shape).newest_time();
+    return newest == kTimeMin ? kTimeMin : add_saturating(newest, ring->shape.extents.back().span_us);
   }
   bool has_part = cell.kind == CellKind::kHeadNot || cell.kind == CellKind::kTruncated;
   const BoundRule* rule = rules.find(static_cast<ProgramId>(has_part ? cell.id >> 16 : cell.id));
@@ -95,12 +97,13 @@ void TimelineEngine::prune(TimeUs now) {
     removed = false;
     Cell* dead = nullptr;
     view.for_each_cell([&](Cell& cell) {
-      if (cell.kind == CellKind::kRing && ring_by_id(cell.id) != nullptr) {
-        RingEditor::advance(&cell, ring_by_id(cell.id)->shape, now);
-      }
+      const BoundRing* ring = cell.kind == CellKind::kRing ? ring_by_id(cell.id) : nullptr;
+      if (ring != nullptr && ring->shape.keep == RingKeep::kEntries) RingEditor::advance(&cell, ring->shape, now);
       if (dead == nullptr && cell_end(cell) <= now) dead = &cell;
     });
     if (dead != nullptr) {
+      const BoundRing* ring = dead->kind == CellKind::kRing ? ring_by_id(dead->id) : nullptr;
+      if (ring != nullptr && ring->shape.extents.back().span_us == Limits::key_idle_max_us) ++engine_.counters_.keys_forgotten;
       editor_.remove_cell(dead);
       removed = true;
     }
@@ -291,7 +294,11 @@ BufferedRows TimelineEngine::buffered() const {
 bool TimelineEngine::reaches_further(Cell& warmed, Cell& own) const {
   if (warmed.kind != CellKind::kRing) return false;
   const BoundRing* ring = ring_by_id(warmed.id);
-  return ring != nullptr && RingView(&warmed, ring->shape).entries() > RingView(&own, ring->shape).entries();
+  if (ring == nullptr) return false;
+  if (ring->shape.keep != RingKeep::kEntries) {
+    return LifetimeView(&warmed, ring->shape).events() > LifetimeView(&own, ring->shape).events();
+  }
+  return RingView(&warmed, ring->shape).entries() > RingView(&own, ring->shape).entries();
 }
 
 // Copies the warmed programs' runs with their histories, their cells, and rings that reach further back than this key's own.
@@ -364,7 +371,7 @@ void TimelineEngine::adopt(const TimelineEngine& warmed, std::span<const Program
     for (Space& space : spaces_) {
       if (space.id != from.id) continue;
       from.table.for_each([&](const Slot& slot) {
-        if (engine_.owns(slot.hash)) adopt_block(BlockView(slot.block), programs, space, slot.hash);
+        if (owns(slot.hash)) adopt_block(BlockView(slot.block), programs, space, slot.hash);
       });
     }
   }

@@ -61,6 +61,7 @@ class RuleChecker {
     refuse_what_is_not_there();
     inputs();
     check_key(rule_, expressions_, diagnostics_, out_);
+    names_for_windows();
     if (out_.names.is_when) {
       when();
     } else if (rule_.pattern) {
@@ -111,6 +112,16 @@ class RuleChecker {
       scope.bare = {static_cast<uint16_t>(i)};
       out_.filters.push_back(rule_.on[i].where ? expressions_.check_condition(*rule_.on[i].where, scope) : nullptr);
     }
+  }
+
+  void names_for_windows() {
+    for (const std::vector<TypedPtr>& parts : out_.key) {
+      out_.names.key_fields.emplace_back();
+      for (const TypedPtr& part : parts) {
+        out_.names.key_fields.back().push_back(part->op == cep::ExprOp::kField ? part->name : std::string());
+      }
+    }
+    if (rule_.pattern && rule_.pattern->within) out_.names.prev_horizon_us = rule_.pattern->within->us;
   }
 
   std::vector<uint16_t> all_inputs() const {
@@ -262,7 +273,10 @@ class RuleChecker {
 
   Scope match_scope() const {
     Scope scope = condition_scope(Place::kMatch, out_.last_inputs);
-    scope.windows = out_.names.is_when;
+    if (!out_.core) return scope;
+    for (const cep::State& state : out_.core->states) {
+      for (const cep::Edge& edge : state.edges) scope.at_deadline = scope.at_deadline || edge.kind != cep::EdgeKind::kTake;
+    }
     return scope;
   }
 

@@ -91,11 +91,12 @@ Signature signature_of(std::string_view arguments) {
 }  // namespace
 
 TypedPtr ExprChecker::call(const Expr& expr, const Scope& scope) {
-  if (expr.name.text == "prev") return not_yet(expr.span, "`prev`");
+  if (expr.name.text == "prev") return prev(expr, scope);
   const std::optional<AggregateKind> aggregate = find_aggregate(expr);
   if (!aggregate) return function(expr, scope);
   if (expr.distinct && *aggregate != AggregateKind::kCountDistinct) {
-    return not_yet(expr.span, "`distinct` in any aggregate but `count`");
+    diagnostics_.add(Code::kDistinctCount, expr.name.span, {expr.name.text});
+    return error(expr.span);
   }
   if (expr.over) return window(expr, scope, *aggregate);
   return bound_aggregate(expr, scope, *aggregate);
@@ -199,7 +200,7 @@ bool ExprChecker::function_argument(const Expr& expr, const cep::FunctionInfo& i
   return true;
 }
 
-ExprType ExprChecker::aggregate_type(const Expr& expr, AggregateKind kind, const Typed* argument, bool over) {
+ExprType ExprChecker::aggregate_type(const Expr& expr, AggregateKind kind, const Typed* argument) {
   if (kind == AggregateKind::kCount || kind == AggregateKind::kCountDistinct) return ExprType::of(TypeKind::kInt);
   if (!argument || argument->is_error()) return ExprType::error();
   const TypeKind of = argument->type.type.kind;
@@ -209,8 +210,9 @@ ExprType ExprChecker::aggregate_type(const Expr& expr, AggregateKind kind, const
   bool fits = number;
   if (kind == AggregateKind::kSum || kind == AggregateKind::kAvg) fits = number || duration;
   if (kind == AggregateKind::kMin || kind == AggregateKind::kMax) {
-    fits = number || duration || time || (!over && of == TypeKind::kText);
+    fits = number || duration || time || of == TypeKind::kText;
   }
+  if (kind == AggregateKind::kFirst || kind == AggregateKind::kLast) fits = true;
   if (!fits) {
     diagnostics_.add(Code::kArgumentType, argument->span, {expr.name.text, "a number", describe(argument->type)});
     return ExprType::error();
@@ -256,6 +258,18 @@ TypedPtr ExprChecker::count_variable(const Expr& expr, const Scope& scope, Aggre
   made.variable = cep::kAllVariables;
   if (!expr.star) made.variable = use_variable(expr.args[0]->name, scope, false);
   if (made.variable == cep::kNoVariable) return error(expr.span);
+  if (expr.filter) {
+    if (expr.star) {
+      diagnostics_.add(Code::kWhichEvents, expr.name.span, {std::string(sources_.text(expr.span))}).hint =
+          "of a variable: `count(v) filter (where v.field ...)`, or of a window: `over (last 1 hour)`";
+      return error(expr.span);
+    }
+    const TypedPtr one = constant(expr.span, cep::Value::integer(1), ExprType::of(TypeKind::kInt));
+    const TypedPtr counted = filtered(*expr.filter, one, scope, made.variable);
+    if (counted->is_error()) return error(expr.span);
+    made.args = {counted};
+    made.weight += counted->weight;
+  }
   if (expr.star && (scope.place == Place::kFilter || scope.place == Place::kWindow || scope.place == Place::kKey)) {
     diagnostics_.add(Code::kOverPlace, expr.span);
     return error(expr.span);
@@ -263,8 +277,18 @@ TypedPtr ExprChecker::count_variable(const Expr& expr, const Scope& scope, Aggre
   return std::make_shared<Typed>(std::move(made));
 }
 
+// `argument` where the filter's condition holds of the bound event, else null: what an aggregate leaves out.
+TypedPtr ExprChecker::filtered(const Expr& filter, const TypedPtr& argument, const Scope& scope, uint16_t variable) {
+  Scope inside = scope;
+  inside.place = Place::kAggregate;
+  inside.aggregate = variable;
+  inside.windows = false;
+  const TypedPtr condition = check_condition(filter, inside);
+  if (condition->is_error() || argument->is_error()) return error(filter.span);
+  return node(ExprOp::kCase, argument->span, argument->type, {condition, argument});
+}
+
 TypedPtr ExprChecker::bound_aggregate(const Expr& expr, const Scope& scope, AggregateKind kind) {
-  if (expr.filter) return not_yet(expr.filter->span, "`filter` on bound events");
   if (expr.star && kind != AggregateKind::kCount) {
     diagnostics_.add(Code::kArgumentCount, expr.name.span, {expr.name.text, "1 argument", "`*`"});
     return error(expr.span);
@@ -294,7 +318,8 @@ TypedPtr ExprChecker::bound_aggregate(const Expr& expr, const Scope& scope, Aggr
   inside.aggregate = variable;
   inside.windows = false;
   TypedPtr argument = check(*expr.args[0], inside);
-  const ExprType type = aggregate_type(expr, kind, argument.get(), false);
+  if (expr.filter) argument = filtered(*expr.filter, argument, scope, variable);
+  const ExprType type = aggregate_type(expr, kind, argument.get());
   if (argument->is_error() || type.is_error()) return error(expr.span);
   auto made = std::make_shared<Typed>(*node(ExprOp::kBoundAggregate, expr.span, type, {argument}));
   made->aggregate = kind;
@@ -308,13 +333,12 @@ TypedPtr ExprChecker::first_or_last(const Expr& expr, const Scope& scope, Aggreg
                      {expr.name.text, "1 to 2 arguments", std::to_string(expr.args.size())});
     return error(expr.span);
   }
-  const Expr& of = *expr.args[0];
-  if (of.kind == ExprKind::kError) return error(expr.span);
-  if (of.kind != ExprKind::kName || !of.qualifier) {
-    if (of.kind != ExprKind::kName) return not_yet(of.span, "`" + expr.name.text + "` of anything but a field");
-    aggregated_variable(expr, scope);
+  if (expr.filter) {
+    diagnostics_.add(Code::kNotAggregate, expr.name.span, {expr.name.text, "filter"});
     return error(expr.span);
   }
+  const Expr& of = *expr.args[0];
+  if (of.kind == ExprKind::kError) return error(expr.span);
   int64_t offset = 0;
   if (expr.args.size() == 2) {
     const Expr& back = *expr.args[1];
@@ -324,70 +348,21 @@ TypedPtr ExprChecker::first_or_last(const Expr& expr, const Scope& scope, Aggreg
     }
     offset = back.number.int_value;
   }
-  return bound_field(of, scope, static_cast<int32_t>(offset), kind == AggregateKind::kFirst);
-}
-
-bool ExprChecker::window_is_there(const Expr& expr, const Scope& scope, AggregateKind kind) {
-  const Over& over = *expr.over;
-  if (!scope.windows) {
-    if (scope.place == Place::kMatch) {
-      not_yet(over.span, "a window in `having`, `measures` or `alert` of a pattern");
-    } else {
-      diagnostics_.add(Code::kOverPlace, over.span);
-    }
-    return false;
+  if (of.kind == ExprKind::kName && of.qualifier) {
+    return bound_field(of, scope, static_cast<int32_t>(offset), kind == AggregateKind::kFirst);
   }
-  const size_t errors_before = diagnostics_.errors();
-  if (!over.partition.empty()) {
-    not_yet(over.span, "a window by another key");
-  } else if (over.kind == OverKind::kAll) {
-    not_yet(over.span, "`over (all)`");
-  } else if (over.kind == OverKind::kRows) {
-    not_yet(over.span, "a window of rows");
-  } else if (kind == AggregateKind::kFirst || kind == AggregateKind::kLast) {
-    not_yet(expr.span, "`" + expr.name.text + "` over a window");
-  } else if (expr.star && kind != AggregateKind::kCount) {
-    diagnostics_.add(Code::kArgumentCount, expr.name.span, {expr.name.text, "1 argument", "`*`"});
-  } else if (!expr.star && expr.args.size() != 1) {
-    diagnostics_.add(Code::kArgumentCount, expr.name.span,
-                     {expr.name.text, "1 argument", std::to_string(expr.args.size())});
-  }
-  return diagnostics_.errors() == errors_before;
-}
-
-std::optional<uint16_t> ExprChecker::window_input(const Expr& expr, const Scope& scope) {
-  const Over& over = *expr.over;
-  if (over.input) {
-    const int input = scope.names->find_input(over.input->text);
-    if (input >= 0) return static_cast<uint16_t>(input);
-    diagnostics_.add(Code::kUnknownInput, over.input->span, {over.input->text}).hint = "add it to `on`";
-    return std::nullopt;
-  }
-  if (!scope.window_input && !scope.names->inputs.empty()) {
-    diagnostics_.add(Code::kWindowInput, over.span).hint =
-        "write `over (on " + scope.names->inputs[0].name + " last 1 hour)`";
-  }
-  return scope.window_input;
-}
-
-TypedPtr ExprChecker::window(const Expr& expr, const Scope& scope, AggregateKind kind) {
-  if (!window_is_there(expr, scope, kind)) return error(expr.span);
-  const std::optional<uint16_t> input = window_input(expr, scope);
-  if (!input) return error(expr.span);
-  Scope inside;
-  inside.names = scope.names;
-  inside.place = Place::kWindow;
-  inside.bare = {*input};
-  TypedPtr argument = expr.star ? nullptr : check(*expr.args[0], inside);
-  TypedPtr filter = expr.filter ? check_condition(*expr.filter, inside) : nullptr;
-  const ExprType type = aggregate_type(expr, kind, argument.get(), true);
-  if ((argument && argument->is_error()) || (filter && filter->is_error()) || type.is_error()) return error(expr.span);
-  Operands args;
-  if (argument) args.push_back(argument);
-  auto made = std::make_shared<Typed>(*node(ExprOp::kWindow, expr.span, type, std::move(args)));
+  const uint16_t variable = aggregated_variable(expr, scope);
+  if (variable == cep::kNoVariable) return error(expr.span);
+  Scope inside = scope;
+  inside.place = Place::kAggregate;
+  inside.aggregate = variable;
+  inside.windows = false;
+  TypedPtr argument = check(of, inside);
+  if (argument->is_error()) return error(expr.span);
+  auto made = std::make_shared<Typed>(*node(ExprOp::kBoundAggregate, expr.span, argument->type, {argument}));
   made->aggregate = kind;
-  made->window = {*input, expr.over->last.us, expr.over->exclude_current, filter};
-  if (filter) made->weight += filter->weight;
+  made->variable = variable;
+  made->offset = static_cast<int32_t>(offset);
   return made;
 }
 

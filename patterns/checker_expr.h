@@ -32,6 +32,7 @@ class ExprChecker {
   uint16_t use_variable(const Name& name, const Scope& scope, bool null_if_unbound);
   void report_unknown_variable(const Name& name, const Scope& scope);
   TypedPtr field(const Name& name, const std::vector<uint16_t>& inputs, const Scope& scope, Code missing);
+  TypedPtr this_field(const Expr& expr, const Scope& scope);
   bool same_in_all(const Name& name, const std::vector<const cep::Column*>& found);
 
   TypedPtr unary(const Expr& expr, const Scope& scope);
@@ -54,11 +55,17 @@ class ExprChecker {
   TypedPtr count_variable(const Expr& expr, const Scope& scope, cep::AggregateKind kind);
   TypedPtr first_or_last(const Expr& expr, const Scope& scope, cep::AggregateKind kind);
   uint16_t aggregated_variable(const Expr& expr, const Scope& scope);
+  TypedPtr filtered(const Expr& filter, const TypedPtr& argument, const Scope& scope, uint16_t variable);
   TypedPtr window(const Expr& expr, const Scope& scope, cep::AggregateKind kind);
+  TypedPtr prev(const Expr& expr, const Scope& scope);
+  std::optional<int64_t> prev_offset(const Expr& expr);
+  bool lifetime_is_there(const Expr& expr, const Typed& window);
+  // The keys of `partition by`: those of the rule become conditions of the filter, others name another key.
+  bool window_keys(const Expr& expr, const Scope& scope, Typed& window);
   bool window_is_there(const Expr& expr, const Scope& scope, cep::AggregateKind kind);
   std::optional<uint16_t> window_input(const Expr& expr, const Scope& scope);
   // Type of `kind(argument)`; error if the argument's does not go.
-  ExprType aggregate_type(const Expr& expr, cep::AggregateKind kind, const Typed* argument, bool over);
+  ExprType aggregate_type(const Expr& expr, cep::AggregateKind kind, const Typed* argument);
 
   TypedPtr error(const Span& span);
   TypedPtr constant(const Span& span, const cep::Value& value, ExprType type);

@@ -5,18 +5,6 @@
 namespace patterns {
 namespace {
 
-bool can_be_key(const ExprType& type) {
-  if (type.kind != ExprType::Kind::kKnown) return !type.is_null();
-  switch (type.type.kind) {
-    case cep::TypeKind::kText:
-    case cep::TypeKind::kInt:
-    case cep::TypeKind::kDecimal:
-    case cep::TypeKind::kIp:
-    case cep::TypeKind::kBool: return true;
-    default: return false;
-  }
-}
-
 class KeyChecker {
  public:
   KeyChecker(const RuleDecl& rule, ExprChecker& expressions, Diagnostics& diagnostics, CheckedRule& out)

@@ -116,12 +116,25 @@ bool ExprChecker::same_in_all(const Name& name, const std::vector<const cep::Col
 
 TypedPtr ExprChecker::qualified_name(const Expr& expr, const Scope& scope) {
   const Name& qualifier = *expr.qualifier;
-  if (qualifier.text == "this") return not_yet(expr.span, "`this`");
+  if (qualifier.text == "this") return this_field(expr, scope);
   if (scope.place == Place::kKey) return qualified_input(expr, scope);
   if (scope.place == Place::kAggregate && qualifier.text == scope.names->variables[scope.aggregate].name) {
     return field(expr.name, scope.names->variables[scope.aggregate].inputs, scope, Code::kFieldNotInAll);
   }
   return bound_field(expr, scope, 0, false);
+}
+
+TypedPtr ExprChecker::this_field(const Expr& expr, const Scope& scope) {
+  if (scope.place != Place::kWindow || scope.under_test.empty()) {
+    diagnostics_.add(Code::kThisPlace, expr.span).hint = "elsewhere a bare name is the event under test: write `" + expr.name.text + "`";
+    return error(expr.span);
+  }
+  TypedPtr column = field(expr.name, scope.under_test, scope, Code::kFieldNotInAll);
+  if (column->is_error()) return column;
+  Typed made = *column;
+  made.op = cep::ExprOp::kThisField;
+  made.span = expr.span;
+  return std::make_shared<Typed>(std::move(made));
 }
 
 TypedPtr ExprChecker::qualified_input(const Expr& expr, const Scope& scope) {
@@ -159,15 +172,11 @@ uint16_t ExprChecker::use_variable(const Name& name, const Scope& scope, bool nu
     diagnostics_.add(Code::kAggregateMix, name.span).hint = "compare two aggregates instead";
     return cep::kNoVariable;
   }
-  if (scope.place == Place::kFilter || scope.place == Place::kWindow) {
-    not_yet(name.span, "a bound event in the filter or argument of a window or source");
-    return cep::kNoVariable;
-  }
   if (!scope.names->variables[variable].bound) {
     diagnostics_.add(Code::kNotBound, name.span, {name.text});
     return cep::kNoVariable;
   }
-  if (scope.at_head) {
+  if (scope.at_head || scope.place == Place::kFilter || scope.place == Place::kKey) {
     diagnostics_.add(Code::kHeadNotNames, name.span, {name.text});
     return cep::kNoVariable;
   }

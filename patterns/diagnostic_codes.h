@@ -91,6 +91,9 @@
   X(kTimeField, "E0309", "time-field", "R55", "event time `{}` must be a timestamp not null") \
   X(kWindowInput, "E0310", "window-input", "R48", "which input does this window read?") \
   X(kOverPlace, "E0311", "over-place", "R48", "`over` does not stand here") \
+  X(kThisPlace, "E0312", "this-place", "R41", "`this` stands only in the filter or argument of a window") \
+  X(kDistinctCount, "E0313", "distinct-count", "", "`distinct` goes with `count`, not with `{}`") \
+  X(kWindowRows, "E0314", "window-rows", "R51", "{} rows are no window: from 1 to {}") \
   X(kTextSize, "E0401", "text-size", "", "the text is longer than {} bytes") \
   X(kExprDepth, "E0402", "expr-depth", "", "the expression is nested deeper than {}") \
   X(kExprNodes, "E0403", "expr-nodes", "", "the expression has more than {} parts") \

@@ -12,16 +12,27 @@ using cep::ExprOp;
 
 cep::Type type_of(const Typed& expr) { return expr.type.kind == ExprType::Kind::kKnown ? expr.type.type : cep::Type{}; }
 
-// Distinct values are told apart by their hashes, of whatever type they are. The least and the greatest float must be one that came,
-// so they are not rounded as what is summed (R47).
+// Distinct values are told apart by their hashes, of whatever type they are. A float that is handed out again must be one that came, so
+// it is not rounded as what is summed (R47).
 cep::RingValue ring_value_of(cep::AggregateKind aggregate, const cep::Type& type) {
   if (aggregate == cep::AggregateKind::kCountDistinct) return cep::RingValue::kText;
-  const bool extreme = aggregate == cep::AggregateKind::kMin || aggregate == cep::AggregateKind::kMax;
+  const bool counts = aggregate == cep::AggregateKind::kCount;
+  const bool sums = aggregate == cep::AggregateKind::kSum || aggregate == cep::AggregateKind::kAvg ||
+                    aggregate == cep::AggregateKind::kStddev;
   switch (type.kind) {
-    case cep::TypeKind::kFloat: return extreme ? cep::RingValue::kNumber : cep::RingValue::kFloat;
+    case cep::TypeKind::kFloat: return sums || counts ? cep::RingValue::kFloat : cep::RingValue::kNumber;
     case cep::TypeKind::kText:
-    case cep::TypeKind::kIp: return cep::RingValue::kText;
+    case cep::TypeKind::kIp: return counts ? cep::RingValue::kText : cep::RingValue::kBytes;
     default: return cep::RingValue::kNumber;
+  }
+}
+
+cep::RingKeep keep_of(cep::AggregateKind aggregate) {
+  switch (aggregate) {
+    case cep::AggregateKind::kFirst: return cep::RingKeep::kFirst;
+    case cep::AggregateKind::kMin: return cep::RingKeep::kLeast;
+    case cep::AggregateKind::kMax: return cep::RingKeep::kGreatest;
+    default: return cep::RingKeep::kTotals;
   }
 }
 
@@ -61,7 +72,8 @@ ExprId Emitter::emit(const Typed& expr, const std::vector<uint16_t>& inputs) {
     case ExprOp::kField: return field(expr, inputs);
     case ExprOp::kBoundField: return bound_field(expr);
     case ExprOp::kBoundAggregate: return bound_aggregate(expr);
-    case ExprOp::kWindow: return window(expr);
+    case ExprOp::kThisField: return this_field(expr);
+    case ExprOp::kWindow: return window(expr, inputs);
     case ExprOp::kKeyPart: return add(expr.op, expr, expr.offset);
     default: break;
   }
@@ -117,6 +129,18 @@ ExprId Emitter::field(const Typed& expr, const std::vector<uint16_t>& inputs) {
   return add(ExprOp::kFieldByStream, expr, field_map(expr.name, inputs));
 }
 
+ExprId Emitter::this_field(const Typed& expr) {
+  if (one_stream(asked_)) return add(ExprOp::kThisField, expr, column(expr.name, asked_[0]));
+  return add(ExprOp::kThisFieldByStream, expr, field_map(expr.name, asked_));
+}
+
+ExprId Emitter::add_field(const std::string& name, const cep::Type& type, uint16_t input) {
+  Typed field;
+  field.op = ExprOp::kField;
+  field.type = ExprType::of(type);
+  return add(ExprOp::kField, field, column(name, input));
+}
+
 ExprId Emitter::bound_field(const Typed& expr) {
   const std::vector<uint16_t>& inputs = rule_.names.variables[expr.variable].inputs;
   if (one_stream(inputs)) {
@@ -129,6 +153,7 @@ ExprId Emitter::bound_aggregate(const Typed& expr) {
   cep::BoundAggregate made;
   made.kind = expr.aggregate;
   made.variable = expr.variable;
+  made.offset = static_cast<uint32_t>(expr.offset);
   if (!expr.args.empty()) made.argument = emit(*expr.args[0], rule_.names.variables[expr.variable].inputs);
   std::vector<cep::BoundAggregate>& known = program_.aggregates;
   const std::string text = aggregate_text(program_, made);
@@ -139,49 +164,76 @@ ExprId Emitter::bound_aggregate(const Typed& expr) {
   return add(expr.op, expr, static_cast<int32_t>(known.size() - 1));
 }
 
-uint16_t Emitter::ring(const Typed& expr) {
-  cep::Ring made;
-  made.input = expr.window.input;
-  std::vector<TypedPtr> conjuncts;
-  if (const TypedPtr& filter = rule_.filters[made.input]) split_conjuncts(filter, conjuncts);
-  if (expr.window.filter) split_conjuncts(expr.window.filter, conjuncts);
-  if (!expr.args.empty()) {
-    const TypedPtr& argument = expr.args[0];
-    if (expr.aggregate == cep::AggregateKind::kCount) {
-      if (!argument->not_null) conjuncts.push_back(not_null(argument));
-    } else {
-      made.argument = emit(*argument, {made.input});
-      made.type = type_of(*argument);
-      made.value = ring_value_of(expr.aggregate, made.type);
-    }
-  }
-  made.predicate = predicate(made.input, conjuncts);
+uint16_t Emitter::ring(cep::Ring made, const std::vector<TypedPtr>& conjuncts) {
+  std::vector<TypedPtr> all;
+  if (const TypedPtr& filter = rule_.filters[made.input]) split_conjuncts(filter, all);
+  all.insert(all.end(), conjuncts.begin(), conjuncts.end());
+  made.predicate = predicate(made.input, all);
   made.identity = ring_identity(program_, made);
   for (size_t i = 0; i < program_.rings.size(); ++i) {
-    if (program_.rings[i].identity == made.identity && program_.rings[i].input == made.input)
-      return static_cast<uint16_t>(i);
+    cep::Ring& known = program_.rings[i];
+    if (known.identity != made.identity || known.input != made.input) continue;
+    known.span_us = std::max(known.span_us, made.span_us);
+    return static_cast<uint16_t>(i);
   }
   program_.rings.push_back(std::move(made));
   return static_cast<uint16_t>(program_.rings.size() - 1);
 }
 
-ExprId Emitter::window(const Typed& expr) {
+// A window keeps what it needs: times only, values, or (when each entry is asked again) whole rows. A filter stands before the ring, so
+// that equal ones share it, unless it looks at `this` or what is bound, or the window counts rows before it filters them.
+ExprId Emitter::window(const Typed& expr, const std::vector<uint16_t>& inputs) {
+  const TypedWindow& asked = expr.window;
+  const TypedPtr argument = expr.args.empty() ? nullptr : expr.args[0];
+  const bool counts_rows = asked.extent == TypedExtent::kRows;
+  asked_ = inputs;
   cep::Window made;
   made.kind = expr.aggregate;
-  made.ring = ring(expr);
-  made.span_us = expr.window.span_us;
-  made.exclude_current = expr.window.exclude_current;
+  made.extent = {asked.span_us, asked.rows};
+  made.exclude_current = asked.exclude_current;
   made.type = type_of(expr);
-  cep::Ring& ring = program_.rings[made.ring];
-  ring.span_us = std::max(ring.span_us, made.span_us);
+  made.asked_inputs = inputs;
+  std::vector<TypedPtr> before;      // the ring
+  std::vector<TypedPtr> after;
+  std::vector<TypedPtr> conjuncts;
+  if (asked.filter) split_conjuncts(asked.filter, conjuncts);
+  for (const TypedPtr& conjunct : conjuncts) (is_event_only(*conjunct) && !counts_rows ? before : after).push_back(conjunct);
+  made.scans = !after.empty() || (argument && !is_event_only(*argument));
+
+  cep::Ring ring;
+  ring.input = asked.input;
+  ring.span_us = asked.span_us;
+  for (const TypedWindowKey& key : asked.other_key) {
+    ring.other_key.push_back({key.field, key.type});
+    ring.other_key_parts.push_back(add_field(key.field, key.type, asked.input));
+    made.other_key.push_back(emit(*key.value, inputs));
+  }
+  if (made.scans) {
+    ring.value = cep::RingValue::kRow;
+    made.scan_filter = conjunction(after, asked.input);
+    if (argument) made.scan_argument = emit(*argument, {asked.input});
+  } else if (argument && expr.aggregate == cep::AggregateKind::kCount && !counts_rows) {
+    if (!argument->not_null) before.push_back(not_null(argument));
+  } else if (argument) {
+    ring.argument = emit(*argument, {asked.input});
+    ring.type = type_of(*argument);
+    ring.value = ring_value_of(expr.aggregate, ring.type);
+  }
+  if (expr.aggregate == cep::AggregateKind::kLast && !made.scans) {
+    // The newest one, or the one before it if the event under test is left out: no more need be kept.
+    const uint32_t rows = asked.exclude_current ? 2 : 1;
+    made.offset = asked.extent == TypedExtent::kPrev ? static_cast<uint32_t>(expr.offset) : 0;
+    if (asked.extent != TypedExtent::kPrev) made.extent.rows = counts_rows ? std::min(asked.rows, rows) : rows;
+  } else if (asked.extent == TypedExtent::kAll) {
+    ring.keep = keep_of(expr.aggregate);
+  }
+  made.ring = this->ring(std::move(ring), before);
+  made.text = window_text(program_, made, expr);
   for (size_t i = 0; i < program_.windows.size(); ++i) {
     const cep::Window& known = program_.windows[i];
-    if (known.kind == made.kind && known.ring == made.ring && known.span_us == made.span_us &&
-        known.exclude_current == made.exclude_current) {
-      return add(expr.op, expr, static_cast<int32_t>(i));
-    }
+    const bool same_columns = !made.asks_event() || known.asked_inputs == made.asked_inputs;
+    if (known.ring == made.ring && known.text == made.text && same_columns) return add(expr.op, expr, static_cast<int32_t>(i));
   }
-  made.text = window_text(program_, made);
   program_.windows.push_back(std::move(made));
   return add(expr.op, expr, static_cast<int32_t>(program_.windows.size() - 1));
 }

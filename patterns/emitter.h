@@ -26,8 +26,10 @@ class Emitter {
   cep::ExprId field(const Typed& expr, const std::vector<uint16_t>& inputs);
   cep::ExprId bound_field(const Typed& expr);
   cep::ExprId bound_aggregate(const Typed& expr);
-  cep::ExprId window(const Typed& expr);
-  uint16_t ring(const Typed& expr);
+  cep::ExprId this_field(const Typed& expr);
+  cep::ExprId add_field(const std::string& name, const cep::Type& type, uint16_t input);
+  cep::ExprId window(const Typed& expr, const std::vector<uint16_t>& inputs);
+  uint16_t ring(cep::Ring made, const std::vector<TypedPtr>& conjuncts);
   int32_t list(const std::string& name);
   int32_t regex(const std::string& pattern);
   int32_t field_map(const std::string& name, const std::vector<uint16_t>& inputs);
@@ -40,6 +42,7 @@ class Emitter {
   const CheckedRule& rule_;
   cep::Program& program_;
   std::map<std::string, int32_t> regexes_;
+  std::vector<uint16_t> asked_;     // while a window is emitted: the inputs of `this`
 };
 
 }  // namespace patterns

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "cep/program.h"
+#include "patterns/typed.h"
 
 namespace patterns {
 
@@ -13,8 +14,8 @@ namespace patterns {
 std::string expr_text(const cep::Program& program, cep::ExprId expr, const cep::StreamSchema* event);
 std::string aggregate_text(const cep::Program& program, const cep::BoundAggregate& aggregate);
 // "sum(amount) filter (where country <> 'US') over (last 1 day)".
-std::string window_text(const cep::Program& program, const cep::Window& window);
-// What a ring holds, whatever rule it is of: stream, key, predicate, argument.
+std::string window_text(const cep::Program& program, const cep::Window& window, const Typed& asked);
+// What a ring holds, whatever rule it is of: stream, key, predicate, argument, what is kept.
 std::string ring_identity(const cep::Program& program, const cep::Ring& ring);
 // "90 seconds": the greatest unit that leaves a whole number.
 std::string duration_text(cep::DurationUs us);

@@ -63,7 +63,8 @@ std::string constant_text(const cep::Value& v) {
 
 class ExprText {
  public:
-  ExprText(const cep::Program& program, const cep::StreamSchema* event) : program_(program), event_(event) {}
+  ExprText(const cep::Program& program, const cep::StreamSchema* event, const cep::StreamSchema* under_test = nullptr)
+      : program_(program), event_(event), this_(under_test) {}
 
   std::string text(cep::ExprId id, Level around = kOr) const {
     const cep::Expr& e = program_.pool.nodes[static_cast<size_t>(id)];
@@ -85,6 +86,11 @@ class ExprText {
         return {constant_text(program_.pool.constants[static_cast<size_t>(e.a)].view()), kPrimary};
       case ExprOp::kField:
       case ExprOp::kFieldByStream: return {field_text(e), kPrimary};
+      case ExprOp::kThisField:
+        WEIR_CHECK(this_ != nullptr, "`this` is an event under test");
+        return {"this." + print_name(this_->columns[static_cast<size_t>(e.a)].name), kPrimary};
+      case ExprOp::kThisFieldByStream:
+        return {"this." + column_name(program_.pool.field_maps[static_cast<size_t>(e.a)]), kPrimary};
       case ExprOp::kBoundField:
       case ExprOp::kBoundFieldByStream: return {bound_text(e), kPrimary};
       case ExprOp::kBoundAggregate:
@@ -182,6 +188,7 @@ class ExprText {
  private:
   const cep::Program& program_;
   const cep::StreamSchema* event_;
+  const cep::StreamSchema* this_;
 };
 
 const char* name_of(cep::AggregateKind kind) {
@@ -220,36 +227,69 @@ std::string aggregate_text(const cep::Program& program, const cep::BoundAggregat
     }
   }
   const bool distinct = aggregate.kind == cep::AggregateKind::kCountDistinct;
+  if (aggregate.offset != 0) inside += ", " + std::to_string(aggregate.offset);
   return std::string(name_of(aggregate.kind)) + "(" + (distinct ? "distinct " : "") + inside + ")";
 }
 
-std::string window_text(const cep::Program& program, const cep::Window& window) {
+namespace {
+
+std::string window_filter(const cep::Program& program, const cep::Window& window, const ExprText& of_entry) {
+  const cep::Ring& ring = program.rings[window.ring];
+  std::string text;
+  if (ring.predicate >= 0 && ring.predicate != program.inputs[ring.input].filter) {
+    text = program.predicates[static_cast<size_t>(ring.predicate)].text;
+  }
+  if (window.scan_filter != cep::kNoExpr) text += (text.empty() ? "" : "; ") + of_entry.text(window.scan_filter);
+  return text.empty() ? "" : " filter (where " + text + ")";
+}
+
+}  // namespace
+
+std::string window_text(const cep::Program& program, const cep::Window& window, const Typed& asked) {
   const cep::Ring& ring = program.rings[window.ring];
   const cep::Input& input = program.inputs[ring.input];
-  const bool distinct = window.kind == cep::AggregateKind::kCountDistinct;
-  std::string text = std::string(name_of(window.kind)) + "(" + (distinct ? "distinct " : "");
-  text += ring.argument == cep::kNoExpr ? "*" : expr_text(program, ring.argument, input.schema.get());
-  text += ")";
-  if (ring.predicate >= 0 && ring.predicate != input.filter) {
-    text += " filter (where " + program.predicates[static_cast<size_t>(ring.predicate)].text + ")";
+  const cep::StreamSchema* under_test =
+      window.asked_inputs.empty() ? nullptr : program.inputs[window.asked_inputs[0]].schema.get();
+  const ExprText of_entry(program, input.schema.get(), under_test);
+  const cep::ExprId argument = window.scans ? window.scan_argument : ring.argument;
+  const std::string inside = argument == cep::kNoExpr ? "*" : of_entry.text(argument);
+  if (asked.window.extent == TypedExtent::kPrev) {
+    return "prev(" + inside + (window.offset != 1 ? ", " + std::to_string(window.offset) : "") + ")";
   }
-  text += " over (";
+  const bool distinct = window.kind == cep::AggregateKind::kCountDistinct;
+  std::string text = std::string(name_of(window.kind)) + "(" + (distinct ? "distinct " : "") + inside + ")";
+  text += window_filter(program, window, of_entry) + " over (";
   if (program.inputs.size() > 1) text += "on " + print_name(input.alias) + " ";
-  return text + "last " + duration_text(window.span_us) + (window.exclude_current ? " exclude current)" : ")");
+  for (size_t i = 0; i < window.other_key.size(); ++i) {
+    const std::string field = print_name(ring.other_key[i].name);
+    const std::string value = ExprText(program, under_test).text(window.other_key[i], kConcat);
+    text += (i == 0 ? "partition by " : ", ") + field + (value == field ? "" : " = " + value);
+  }
+  if (!window.other_key.empty()) text += " ";
+  switch (asked.window.extent) {
+    case TypedExtent::kAll: text += "all"; break;
+    case TypedExtent::kRows: text += "last " + std::to_string(asked.window.rows) + " rows"; break;
+    default: text += "last " + duration_text(window.extent.span_us); break;
+  }
+  return text + (window.exclude_current ? " exclude current)" : ")");
 }
 
 std::string ring_identity(const cep::Program& program, const cep::Ring& ring) {
   const cep::Input& input = program.inputs[ring.input];
-  std::string text = "stream " + print_name(input.schema->name) + " key (";
-  for (size_t i = 0; i < input.key.size(); ++i) {
-    text += (i > 0 ? ", " : "") + expr_text(program, input.key[i], input.schema.get());
-  }
+  const bool by_other_key = !ring.other_key_parts.empty();
+  const std::vector<cep::ExprId>& key = by_other_key ? ring.other_key_parts : input.key;
+  std::string text = "stream " + print_name(input.schema->name) + (by_other_key ? " by (" : " key (");
+  for (size_t i = 0; i < key.size(); ++i) text += (i > 0 ? ", " : "") + expr_text(program, key[i], input.schema.get());
   text += ")";
   if (ring.predicate == cep::kNever) text += " where false";
   if (ring.predicate >= 0) text += " where " + program.predicates[static_cast<size_t>(ring.predicate)].text;
+  static constexpr const char* kKept[] = {"", " all totals", " all first", " all least", " all greatest"};
+  text += kKept[static_cast<size_t>(ring.keep)];
+  if (ring.value == cep::RingValue::kRow) text += " rows";
   if (ring.argument != cep::kNoExpr) {
     const bool ranked = ring.value == cep::RingValue::kNumber && ring.type.kind == cep::TypeKind::kFloat;
-    text += ring.value == cep::RingValue::kText ? " hash " : ranked ? " rank " : " value ";
+    const bool whole = ring.value == cep::RingValue::kBytes;
+    text += ring.value == cep::RingValue::kText ? " hash " : whole ? " bytes " : ranked ? " rank " : " value ";
     text += expr_text(program, ring.argument, input.schema.get());
   }
   return text;

@@ -9,7 +9,6 @@ namespace patterns {
 namespace {
 
 constexpr cep::DurationUs kRunAgeMax = 30 * cep::kDay;  // of runs without `within` (L1)
-constexpr cep::DurationUs kLogKeptUs = 7 * cep::kDay;   // unless a stream says `retain` (R75)
 
 // A run can wait for ever behind a bound event.
 bool waits_without_end(const cep::Program& program) {
@@ -60,24 +59,12 @@ void lint_message(const CheckedRule& rule, Diagnostics& diagnostics) {
   }
 }
 
-void lint_windows(const CheckedRule& rule, const cep::Program& program, Diagnostics& diagnostics) {
-  for (const cep::Ring& ring : program.rings) {
-    const cep::StreamSchema& schema = *program.inputs[ring.input].schema;
-    const cep::DurationUs kept = std::max(kLogKeptUs, schema.retain_us.value_or(0));
-    if (ring.span_us <= kept) continue;
-    diagnostics.add(Code::kLongerThanLog, rule.decl->name.span).hint = "at first it sees " + duration_text(kept) +
-                                                                       " of `" + schema.name + "`; `retain " +
-                                                                       duration_text(ring.span_us) + "` keeps more";
-  }
-}
-
 }  // namespace
 
 void lint_cost(const CheckedRule& rule, const cep::Program& program, Diagnostics& diagnostics) {
   lint_key(rule, diagnostics);
   lint_decision(rule, program, diagnostics);
   lint_message(rule, diagnostics);
-  lint_windows(rule, program, diagnostics);
   if (program.is_when) {
     if (program.suppress_us == 0) {
       diagnostics.add(Code::kNoisy, *rule.decl->clause(ClauseKind::kWhen)).hint = "add `suppress 1 hour`";
@@ -96,6 +83,7 @@ void lint_cost(const CheckedRule& rule, const cep::Program& program, Diagnostics
 
 void lint_rule(const CheckedRule& rule, const cep::Program& program, Diagnostics& diagnostics) {
   lint_conditions(rule, diagnostics);
+  lint_windows(rule, diagnostics);
   if (!program.is_when) lint_pattern(rule, program, diagnostics);
   lint_cost(rule, program, diagnostics);
 }

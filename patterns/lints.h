@@ -10,9 +10,10 @@ namespace patterns {
 // `program` is the compiled rule.
 void lint_rule(const CheckedRule& rule, const cep::Program& program, Diagnostics& diagnostics);
 
-// Its parts: the shape of the pattern as written, the conditions, and what the rule costs or never answers.
+// Its parts: the shape of the pattern as written, the conditions, the windows, and what the rule costs or never answers.
 void lint_pattern(const CheckedRule& rule, const cep::Program& program, Diagnostics& diagnostics);
 void lint_conditions(const CheckedRule& rule, Diagnostics& diagnostics);
+void lint_windows(const CheckedRule& rule, Diagnostics& diagnostics);
 void lint_cost(const CheckedRule& rule, const cep::Program& program, Diagnostics& diagnostics);
 
 }  // namespace patterns

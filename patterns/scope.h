@@ -33,6 +33,8 @@ struct RuleNames {
   std::vector<ScopeInput> inputs;
   std::vector<ScopeVariable> variables;  // numbered as in the core pattern
   std::vector<ScopeKey> key;
+  std::vector<std::vector<std::string>> key_fields;  // by input, by key column: its field; empty: computed
+  cep::DurationUs prev_horizon_us = 30 * cep::kDay;  // how far `prev` looks back: `within` if there is one (R50)
   const Catalog* catalog = nullptr;
   bool variables_unsure = false;  // the pattern could not be read: do not speak of unknown variables
   bool key_unsure = false;        // the key could not be read: do not speak of unknown names that may be in it
@@ -53,6 +55,8 @@ struct Scope {
   std::vector<uint16_t> bare;             // inputs whose event may be under test
   bool windows = false;                   // `over` may stand here
   std::optional<uint16_t> window_input;   // the input of an `over` without `on`
+  std::vector<uint16_t> under_test;       // Place::kWindow: inputs whose event `this` may be; empty: no `this` here
+  bool at_deadline = false;               // Place::kMatch: the match may complete when no event is under test
   uint64_t may = ~uint64_t{0};            // variables bound on some road to this place
   uint64_t must = ~uint64_t{0};           // on every road
   bool at_head = false;                   // of a NOT at the head: nothing is bound (R24)

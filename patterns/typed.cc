@@ -6,6 +6,7 @@ namespace patterns {
 
 bool is_event_only(const Typed& expr) {
   switch (expr.op) {
+    case cep::ExprOp::kThisField:
     case cep::ExprOp::kBoundField:
     case cep::ExprOp::kBoundAggregate:
     case cep::ExprOp::kWindow:

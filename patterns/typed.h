@@ -17,17 +17,30 @@ namespace patterns {
 struct Typed;
 using TypedPtr = std::shared_ptr<const Typed>;
 
-// agg(args[0]) filter (..) over (on input last span [exclude current])
+// kPrev: prev(args[0], offset), `offset` rows before the event under test and less than `span_us` ago.
+enum class TypedExtent : uint8_t { kLast, kRows, kAll, kPrev };
+
+// A window by another key than the rule's: `field` of its events = `value` of the event under test (R49).
+struct TypedWindowKey {
+  std::string field;
+  cep::Type type;
+  TypedPtr value;
+};
+
+// agg(args[0]) filter (..) over (on input [partition by other_key] last span | last rows | all [exclude current])
 struct TypedWindow {
   uint16_t input = 0;
+  TypedExtent extent = TypedExtent::kLast;
   cep::DurationUs span_us = 0;
+  uint32_t rows = 0;
   bool exclude_current = false;
   TypedPtr filter;
+  std::vector<TypedWindowKey> other_key;
 };
 
 struct Typed {
-  // kField: name. kBoundField: variable, name, offset, flag kFromFirst. kBoundAggregate: aggregate, variable, args[0]
-  // if any, in which the variable's fields are plain fields. kWindow: aggregate, args[0] if any, window. kKeyPart:
+  // kField, kThisField: name. kBoundField: variable, name, offset, flag kFromFirst. kBoundAggregate: aggregate, variable, args[0]
+  // if any, in which the variable's fields are plain fields (first, last: offset). kWindow: aggregate, args[0] if any, window. kKeyPart:
   // offset. kInList: name, args. kMatches: args[0], name = the pattern. kFunction: function, args. kConstant: constant.
   cep::ExprOp op = cep::ExprOp::kConstant;
   uint8_t flags = 0;
@@ -58,6 +71,7 @@ void walk(const Typed& expr, const Visit& visit) {
   visit(expr);
   for (const TypedPtr& arg : expr.args) walk(*arg, visit);
   if (expr.window.filter) walk(*expr.window.filter, visit);
+  for (const TypedWindowKey& key : expr.window.other_key) walk(*key.value, visit);
 }
 
 }  // namespace patterns

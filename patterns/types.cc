@@ -79,6 +79,18 @@ bool comparable(const ExprType& a, const ExprType& b, bool ordered) {
   return a.type.kind == b.type.kind || (is_number(a.type) && is_number(b.type));
 }
 
+bool can_be_key(const ExprType& type) {
+  if (type.kind != ExprType::Kind::kKnown) return !type.is_null();
+  switch (type.type.kind) {
+    case TypeKind::kText:
+    case TypeKind::kInt:
+    case TypeKind::kDecimal:
+    case TypeKind::kIp:
+    case TypeKind::kBool: return true;
+    default: return false;
+  }
+}
+
 std::optional<ExprType> common_type(const ExprType& a, const ExprType& b) {
   if (a.is_error() || b.is_error()) return ExprType::error();
   if (a.is_null()) return b;

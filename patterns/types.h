@@ -36,6 +36,8 @@ bool is_number(const cep::Type& type);
 bool same_values(const cep::Type& a, const cep::Type& b);
 // Whether `a op b` of a comparison is allowed; bools and addresses have no order.
 bool comparable(const ExprType& a, const ExprType& b, bool ordered);
+// text, int, decimal, ip or bool: what can name a key (R58).
+bool can_be_key(const ExprType& type);
 // Type of a value that is either of the two (case, coalesce); empty: they do not go together.
 std::optional<ExprType> common_type(const ExprType& a, const ExprType& b);
 // Type of `a op b` for + - * / %; empty: not defined.

@@ -252,7 +252,7 @@ void Backend::matches(api::MatchesQuery query, api::Reply reply) {
   found->program = rule.program;
   found->version = rule.versions.back().version;
   found->mode = rule.mode;
-  const bool asked = lane_.ask_owner(key->hash, [this, key = *key, query, found, reply](const cep::Engine& engine) {
+  const bool asked = lane_.ask_owner(*rule.program, key->hash, [this, key = *key, query, found, reply](const cep::Engine& engine) {
     // A paused rule is not in the engine: it has no state.
     if (const cep::BoundRule* bound = engine.rules().find(query.rule); bound != nullptr) {
       found->program = bound->entry.program;

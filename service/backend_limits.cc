@@ -21,12 +21,13 @@ struct Limit {
 
 std::vector<Limit> engine_limits(const Lane& lane) {
   const cep::Limits& limits = lane.options().sequencer.limits;
-  uint64_t refused = 0, dropped = 0, window = 0, aged = 0;
+  uint64_t refused = 0, dropped = 0, window = 0, forgotten = 0, aged = 0;
   for (const std::unique_ptr<Shard>& shard : lane.shards()) {
     const ShardNumbers& numbers = shard->numbers();
     refused += numbers.runs_refused;
     dropped += numbers.matches_dropped;
     window += numbers.window_dropped;
+    forgotten += numbers.keys_forgotten;
     aged += numbers.runs_aged;
   }
   return {
@@ -36,6 +37,12 @@ std::vector<Limit> engine_limits(const Lane& lane) {
        "the rest is dropped in R31 order; alerts say truncated: matches", dropped},
       {"window_entries_max", limits.window_entries_max, "entries of a window and key", "the oldest go; alerts say truncated: window",
        window},
+      {"scan_entries_max", limits.scan_entries_max, "entries of a window that is read entry by entry, and key",
+       "the oldest go; counted with window_entries_max", std::nullopt},
+      {"window_bytes_max", limits.window_bytes_max, "bytes of texts or events of a window and key",
+       "the oldest go; counted with window_entries_max", std::nullopt},
+      {"key_idle_max", static_cast<uint64_t>(cep::Limits::key_idle_max_us), "microseconds of event time",
+       "a window without a span forgets a key that was silent for so long; fixed", forgotten},
       {"run_age_max", static_cast<uint64_t>(limits.run_age_max_us), "microseconds of event time",
        "a run of a rule without `within` ends", aged},
       {"reorder_rows_max", limits.reorder_rows_max, "rows of a timeline that wait for their turn", "event time is forced forward",

@@ -205,6 +205,7 @@ class FileRun {
         {"runs ended by age", counters.runs_aged},
         {"matches dropped at the limit of one event", counters.matches_dropped},
         {"window entries dropped at the limit of their key", counters.window_dropped},
+        {"windows without a span forgotten because their key was silent", counters.keys_forgotten},
         {"times event time was forced forward by reorder_rows_max", pipeline_.reorder_forced()},
     };
     for (const auto& [name, count] : notes) {

@@ -239,8 +239,8 @@ void Lane::run_work() {
   while (std::optional<std::function<void()>> task = work_.pop()) (*task)();
 }
 
-bool Lane::ask_owner(uint64_t key_hash, std::function<void(const cep::Engine&)> question) {
-  return shards_[key_hash % shards_.size()]->ask(std::move(question));
+bool Lane::ask_owner(const cep::Program& program, uint64_t key_hash, std::function<void(const cep::Engine&)> question) {
+  return shards_[cep::owner_of(program, key_hash, static_cast<uint32_t>(shards_.size()))]->ask(std::move(question));
 }
 
 bool Lane::ask_all(const std::function<void(uint32_t shard, const cep::Engine&)>& question) {

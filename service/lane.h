@@ -61,8 +61,8 @@ class Lane {
   // Runs `task` on the work thread: what may fault or take long (history pages, compiling). False: stopping.
   bool work(std::function<void()> task);
 
-  // A question to the shard that owns a key, or to each shard. False: too many wait.
-  bool ask_owner(uint64_t key_hash, std::function<void(const cep::Engine&)> question);
+  // A question to the shard that owns a key of a rule, or to each shard. False: too many wait.
+  bool ask_owner(const cep::Program& program, uint64_t key_hash, std::function<void(const cep::Engine&)> question);
   bool ask_all(const std::function<void(uint32_t shard, const cep::Engine&)>& question);
   // Waits until everything submitted before is processed, stored and (with `checkpoint`) sealed: for drain and tests.
   void settle(bool checkpoint);

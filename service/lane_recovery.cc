@@ -160,8 +160,9 @@ cep::Status Lane::restore_state(Recovery& recovery) {
 }
 
 cep::Status Lane::restore_keys(const std::vector<std::pair<state::KeyRecord, uint32_t>>& records) {
+  const cep::RuleSet& rules = shards_[0]->engine().rules();
   for (const auto& [record, segment] : records) {
-    Shard& shard = *shards_[record.hash % shards_.size()];
+    Shard& shard = *shards_[rules.owner(record.space, record.hash, static_cast<uint32_t>(shards_.size()))];
     if (shard.engine().restore_key(record.space, record.hash, segment, record.bytes)) continue;
     return cep::Error{"damaged", "the state of a key in checkpoint segment " + std::to_string(segment) +
                                      " is not sound; restore the data directory from a copy"};

@@ -117,6 +117,7 @@ void add_engine(Families& out, const Lane& lane) {
   out.add({{"limit", "runs_per_key_max"}}, sum_of(lane, [](const ShardNumbers& n) { return n.runs_refused.load(); }));
   out.add({{"limit", "matches_per_event_max"}}, sum_of(lane, [](const ShardNumbers& n) { return n.matches_dropped.load(); }));
   out.add({{"limit", "window_entries_max"}}, sum_of(lane, [](const ShardNumbers& n) { return n.window_dropped.load(); }));
+  out.add({{"limit", "key_idle_max"}}, sum_of(lane, [](const ShardNumbers& n) { return n.keys_forgotten.load(); }));
   out.add({{"limit", "run_age_max"}}, sum_of(lane, [](const ShardNumbers& n) { return n.runs_aged.load(); }));
   out.add({{"limit", "reorder_rows_max"}}, lane.sequencer().numbers().reorder_forced.load());
   out.add({{"limit", "dedupe_ids_max"}}, lane.sequencer().numbers().ids_evicted.load());

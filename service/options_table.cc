@@ -122,6 +122,8 @@ void add_engine_limits(std::vector<Setting>& all) {
   WEIR_ENGINE_LIMIT(runs_per_key_max, 1, 1'000'000);
   WEIR_ENGINE_LIMIT(matches_per_event_max, 1, 1'000'000);
   WEIR_ENGINE_LIMIT(window_entries_max, 1, 10'000'000);
+  WEIR_ENGINE_LIMIT(scan_entries_max, 1, 1'000'000);
+  WEIR_ENGINE_LIMIT(window_bytes_max, 64 << 10, 64 << 20);
   WEIR_ENGINE_LIMIT(block_bytes_max, 64 << 10, 256 << 20);
   WEIR_ENGINE_LIMIT(alert_events_max, 1, 1'000);
   WEIR_ENGINE_LIMIT(evidence_rows_max, 1, 1'000);

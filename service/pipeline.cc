@@ -96,6 +96,7 @@ cep::EngineCounters Pipeline::counters() const {
     sum.runs_aged += one.runs_aged;
     sum.matches_dropped += one.matches_dropped;
     sum.window_dropped += one.window_dropped;
+    sum.keys_forgotten += one.keys_forgotten;
     sum.skip_target_unbound += one.skip_target_unbound;
   }
   return sum;

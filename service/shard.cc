@@ -153,6 +153,7 @@ void Shard::publish() {
   numbers_.runs_aged = counters.runs_aged;
   numbers_.matches_dropped = counters.matches_dropped;
   numbers_.window_dropped = counters.window_dropped;
+  numbers_.keys_forgotten = counters.keys_forgotten;
   numbers_.arithmetic_null = engine_.eval_counters().arithmetic_null;
   numbers_.cast_null = engine_.eval_counters().cast_null;
   numbers_.keys = engine_.keys();

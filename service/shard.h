@@ -20,7 +20,7 @@ namespace service {
 // Numbers a shard publishes for readers, about once a message.
 struct ShardNumbers {
   std::atomic<uint64_t> events{0}, alerts{0}, suppressed{0}, matches{0}, null_key{0};
-  std::atomic<uint64_t> runs_refused{0}, runs_aged{0}, matches_dropped{0}, window_dropped{0};
+  std::atomic<uint64_t> runs_refused{0}, runs_aged{0}, matches_dropped{0}, window_dropped{0}, keys_forgotten{0};
   std::atomic<uint64_t> arithmetic_null{0}, cast_null{0};
   std::atomic<uint64_t> keys{0}, state_bytes{0}, reorder_rows{0};
 };

@@ -199,7 +199,7 @@ RuleEntry rule_with_window(const std::string& name, const SchemaPtr& schema, Dur
   ring.span_us = span;
   program->rings.push_back(ring);
   Window window;
-  window.span_us = span;
+  window.extent.span_us = span;
   program->windows.push_back(window);
   return entry_of(std::move(program));
 }

@@ -216,7 +216,7 @@ class FakeBound : public BoundEvents {
 
 class FakeWindows : public WindowReader {
  public:
-  Value value(uint16_t window) override { return Value::integer(100 + window); }
+  Value value(uint16_t window, const EvalContext& /*asked*/) override { return Value::integer(100 + window); }
   TimeUs partial_since(uint16_t, TimeUs) const override { return kTimeMin; }
 };
 

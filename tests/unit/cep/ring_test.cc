@@ -12,18 +12,21 @@
 namespace cep {
 namespace {
 
+constexpr RingLimits kRoomy{100'000, 1 << 20};
+
 struct Event {
   TimeUs time;
   bool is_null;
   int64_t number;
 };
 
-// The naive definition (R48): entries with time > t - span, oldest first.
-std::vector<Event> window_of(const std::deque<Event>& events, TimeUs now, DurationUs span, bool exclude_newest) {
+// The naive definition (R48, R51): entries with time > t - span, of these the newest rows, oldest first.
+std::vector<Event> window_of(const std::deque<Event>& events, TimeUs now, const WindowExtent& extent, bool exclude_newest) {
   std::vector<Event> inside;
   for (const Event& event : events) {
-    if (event.time > now - span) inside.push_back(event);
+    if (event.time > now - extent.span_us) inside.push_back(event);
   }
+  if (extent.rows != 0 && inside.size() > extent.rows) inside.erase(inside.begin(), inside.end() - extent.rows);
   if (exclude_newest && !inside.empty()) inside.pop_back();
   return inside;
 }
@@ -38,33 +41,46 @@ TEST_P(RingRandomTest, EqualsThePlainList) {
     shape.id = 7;
     shape.value = GetParam();
     shape.keeps_distinct = shape.value == RingValue::kText;
-    shape.spans = {5, 40, 300};
+    shape.extents = {{5, 0}, {40, 0}, {40, 3}, {300, 0}, {300, 7}};
+    std::sort(shape.extents.begin(), shape.extents.end());
     Ring ring;
     ring.value = shape.value;
     ring.argument = shape.value == RingValue::kNone ? kNoExpr : 0;
-    ring.type = {TypeKind::kInt, 0, 0};
+    const bool is_text = shape.value == RingValue::kText || shape.value == RingValue::kBytes;
+    ring.type = {is_text ? TypeKind::kText : TypeKind::kInt, 0, 0};
     BlockMemory memory;
     BlockEditor editor(memory);
     editor.create("key");
     std::deque<Event> events;
     TimeUs now = 1000;
-      EvalCounters counters;
+    uint64_t dropped = 0;
+    EvalCounters counters;
     for (int step = 0; step < 600; ++step) {
       now += static_cast<TimeUs>(random() % 12 == 0 ? random() % 400 : random() % 7);
       Event event{now, random() % 8 == 0 && shape.value != RingValue::kNone, static_cast<int64_t>(random() % 9) - 4};
       std::string text = "v" + std::to_string(event.number);
       Value argument = event.is_null ? Value::null()
-                                     : (shape.value == RingValue::kText ? Value::string(text) : Value::integer(event.number));
-      RingEditor(editor, shape).append(now, ring_value(ring, argument, counters), 100'000);
+                                     : (is_text ? Value::string(text) : Value::integer(event.number));
+      RingEditor(editor, shape).append(now, ring_value(ring, argument, counters), kRoomy, &dropped);
       events.push_back(event);
       TimeUs asked = now + static_cast<TimeUs>(random() % 3 == 0 ? random() % 50 : 0);
-      for (DurationUs span : {DurationUs{5}, DurationUs{40}, DurationUs{300}}) {
+      for (const WindowExtent& span : shape.extents) {
         bool exclude = random() % 2 == 0;
         std::vector<Event> inside = window_of(events, asked, span, exclude);
         RingView view(editor.view().find_cell(CellKind::kRing, 7), shape);
         WindowTotals totals = view.totals(span, asked, exclude);
         ASSERT_EQ(totals.count, inside.size());
         if (shape.value == RingValue::kNone) continue;
+        const uint32_t offset = static_cast<uint32_t>(random() % 4);
+        RingEntryValue one;
+        ASSERT_EQ(view.entry(span, asked, exclude, true, offset, &one), offset < inside.size());
+        if (offset < inside.size()) {
+          ASSERT_EQ(one.is_null, inside[offset].is_null);
+        }
+        ASSERT_EQ(view.entry(span, asked, exclude, false, offset, &one), offset < inside.size());
+        if (offset < inside.size()) {
+          ASSERT_EQ(one.is_null, inside[inside.size() - 1 - offset].is_null);
+        }
         std::set<int64_t> distinct;
         int64_t sum = 0, squares = 0, non_null = 0, least = INT64_MAX;
         for (const Event& one : inside) {
@@ -78,17 +94,28 @@ TEST_P(RingRandomTest, EqualsThePlainList) {
         ASSERT_EQ(totals.non_null, static_cast<uint64_t>(non_null));
         if (shape.value == RingValue::kText) {
           ASSERT_EQ(totals.distinct, distinct.size());
+        } else if (shape.value == RingValue::kBytes) {
+          RingEntryValue found;
+          ASSERT_EQ(view.extreme(span, asked, exclude, true, &found), non_null > 0);
+          if (non_null > 0) {
+            std::string greatest;
+            for (const Event& event_in : inside) {
+              if (!event_in.is_null) greatest = std::max(greatest, "v" + std::to_string(event_in.number));
+            }
+            ASSERT_EQ(found.bytes, greatest);
+          }
         } else {
           ASSERT_EQ(static_cast<int64_t>(totals.sum), sum);
           ASSERT_EQ(static_cast<int64_t>(totals.sum_squares), squares);
-          Int128 found;
+          RingEntryValue found;
           ASSERT_EQ(view.extreme(span, asked, exclude, false, &found), non_null > 0);
           if (non_null > 0) {
-            ASSERT_EQ(static_cast<int64_t>(found), least);
+            ASSERT_EQ(static_cast<int64_t>(found.number), least);
           }
         }
       }
     }
+    EXPECT_EQ(dropped, 0u);
     Cell* cell = editor.view().find_cell(CellKind::kRing, 7);
     EXPECT_FALSE(RingEditor::advance(cell, shape, now + 300)) << "everything has left the longest window";
     editor.remove_cell(cell);
@@ -97,19 +124,21 @@ TEST_P(RingRandomTest, EqualsThePlainList) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Values, RingRandomTest, ::testing::Values(RingValue::kNone, RingValue::kNumber, RingValue::kText));
+INSTANTIATE_TEST_SUITE_P(Values, RingRandomTest,
+                         ::testing::Values(RingValue::kNone, RingValue::kNumber, RingValue::kText, RingValue::kBytes));
 
 TEST(RingTest, TheSpanIsHalfOpenAtItsOldEnd) {
-  RingShape shape{1, RingValue::kNone, false, {10}};
+  RingShape shape{1, RingValue::kNone, false, {{10, 0}}, RingKeep::kEntries};
   Ring ring;
   BlockMemory memory;
   BlockEditor editor(memory);
   editor.create("k");
+  uint64_t dropped = 0;
   std::vector<uint64_t> counts;
   for (TimeUs time : {0, 10, 10, 20}) {       // the example of R48
     EvalCounters counters;
-    RingEditor(editor, shape).append(time, ring_value(ring, Value::null(), counters), 100);
-    counts.push_back(RingView(editor.view().find_cell(CellKind::kRing, 1), shape).totals(10, time, false).count);
+    RingEditor(editor, shape).append(time, ring_value(ring, Value::null(), counters), kRoomy, &dropped);
+    counts.push_back(RingView(editor.view().find_cell(CellKind::kRing, 1), shape).totals({10, 0}, time, false).count);
   }
   EXPECT_EQ(counts, (std::vector<uint64_t>{1, 1, 2, 1}));
   Cell* cell = editor.view().find_cell(CellKind::kRing, 1);
@@ -118,40 +147,68 @@ TEST(RingTest, TheSpanIsHalfOpenAtItsOldEnd) {
 }
 
 TEST(RingTest, TheEntryLimitDropsTheOldestAndSaysSo) {
-  RingShape shape{1, RingValue::kNumber, false, {10, 1000}};
+  RingShape shape{1, RingValue::kNumber, false, {{10, 0}, {1000, 0}}, RingKeep::kEntries};
   Ring ring;
   ring.value = RingValue::kNumber;
   ring.argument = 0;
   BlockMemory memory;
   BlockEditor editor(memory);
   editor.create("k");
+  uint64_t dropped = 0;
   EvalCounters counters;
   for (TimeUs time = 1; time <= 20; ++time) {
-    TimeUs lost = RingEditor(editor, shape).append(time, ring_value(ring, Value::integer(1), counters), 8);
+    TimeUs lost = RingEditor(editor, shape).append(time, ring_value(ring, Value::integer(1), counters), RingLimits{8, 1 << 20}, &dropped);
     EXPECT_EQ(lost, time <= 8 ? kTimeMin : time - 8);
   }
   RingView view(editor.view().find_cell(CellKind::kRing, 1), shape);
-  EXPECT_EQ(view.totals(1000, 20, false).count, 8u);
-  EXPECT_EQ(static_cast<int64_t>(view.totals(1000, 20, false).sum), 8);
+  EXPECT_EQ(dropped, 12u);
+  EXPECT_EQ(view.totals({1000, 0}, 20, false).count, 8u);
+  EXPECT_EQ(static_cast<int64_t>(view.totals({1000, 0}, 20, false).sum), 8);
+  editor.remove_cell(editor.view().find_cell(CellKind::kRing, 1));
+  editor.close();
+}
+
+TEST(RingTest, TheByteLimitDropsTheOldestAndSaysSo) {
+  RingShape shape{1, RingValue::kBytes, false, {{1000, 0}}, RingKeep::kEntries};
+  Ring ring;
+  ring.value = RingValue::kBytes;
+  ring.argument = 0;
+  BlockMemory memory;
+  BlockEditor editor(memory);
+  editor.create("k");
+  uint64_t dropped = 0;
+  EvalCounters counters;
+  for (TimeUs time = 1; time <= 50; ++time) {
+    const std::string text(100, static_cast<char>('a' + time % 26));
+    RingEditor(editor, shape).append(time, ring_value(ring, Value::string(text), counters), RingLimits{1000, 1024}, &dropped);
+  }
+  RingView view(editor.view().find_cell(CellKind::kRing, 1), shape);
+  EXPECT_GT(dropped, 0u);
+  EXPECT_EQ(view.totals({1000, 0}, 50, false).count, 50 - dropped);
+  EXPECT_LE(view.entries(), 2 * 1024u / 104 + 1) << "what is kept is bounded: at most twice the limit between two rebuilds";
+  RingEntryValue newest;
+  ASSERT_TRUE(view.entry({1000, 0}, 50, false, false, 0, &newest));
+  EXPECT_EQ(newest.bytes, std::string(100, static_cast<char>('a' + 50 % 26)));
   editor.remove_cell(editor.view().find_cell(CellKind::kRing, 1));
   editor.close();
 }
 
 TEST(RingTest, AnotherSetOfSpansKeepsTheEntries) {
-  RingShape before{1, RingValue::kNone, false, {100}};
-  RingShape after{1, RingValue::kNone, false, {10, 100}};
+  RingShape before{1, RingValue::kNone, false, {{100, 0}}, RingKeep::kEntries};
+  RingShape after{1, RingValue::kNone, false, {{10, 0}, {100, 0}}, RingKeep::kEntries};
   Ring ring;
   BlockMemory memory;
   BlockEditor editor(memory);
   editor.create("k");
+  uint64_t dropped = 0;
   EvalCounters counters;
-  for (TimeUs time : {1, 50, 95}) RingEditor(editor, before).append(time, ring_value(ring, Value::null(), counters), 100);
+  for (TimeUs time : {1, 50, 95}) RingEditor(editor, before).append(time, ring_value(ring, Value::null(), counters), kRoomy, &dropped);
   RingView unchanged(editor.view().find_cell(CellKind::kRing, 1), after);
-  EXPECT_EQ(unchanged.totals(10, 95, false).count, 1u) << "asked before any event met the new window";
-  RingEditor(editor, after).append(96, ring_value(ring, Value::null(), counters), 100);
+  EXPECT_EQ(unchanged.totals({10, 0}, 95, false).count, 1u) << "asked before any event met the new window";
+  RingEditor(editor, after).append(96, ring_value(ring, Value::null(), counters), kRoomy, &dropped);
   RingView changed(editor.view().find_cell(CellKind::kRing, 1), after);
-  EXPECT_EQ(changed.totals(10, 96, false).count, 2u);
-  EXPECT_EQ(changed.totals(100, 96, false).count, 4u);
+  EXPECT_EQ(changed.totals({10, 0}, 96, false).count, 2u);
+  EXPECT_EQ(changed.totals({100, 0}, 96, false).count, 4u);
   editor.remove_cell(editor.view().find_cell(CellKind::kRing, 1));
   editor.close();
 }

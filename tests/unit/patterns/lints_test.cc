@@ -68,7 +68,12 @@ TEST(Lints, SpeakUnderTheirWord) {
       {"W0304", "id", "create stream s (id text, at timestamp not null) event time at unique id;", ""},
       {"W0305", "country", "create rule r on tx partition by country when v > 1 suppress 1 hour alert;", ""},
       {"W0306", "r", "create rule r on tx when v > 1 suppress 1 hour alert;", ""},
+      {"W0301", "count(*) over (partition by country", when("count(*) over (partition by country last 1 day) > 1"), ""},
+      {"W0302", "prev(v)", when("v > prev(v)"), ""},
+      {"W0302", "prev(v)", pattern("a -> b within 1 hour define a as v = 1, b as prev(v) between 1 and 2"), ""},
+      {"W0303", "count(*) over (all)", when("count(*) over (all) > 1"), ""},
       {"W0307", "r", when("count(*) over (last 8 days) > 1"), ""},
+      {"W0406", "count(*) filter", when("count(*) filter (where v = this.v) over (last 1 day) > 1"), ""},
       {"W0308", "block",
        pattern("a -> not b" + ab).substr(0, pattern("a -> not b" + ab).size() - 1) + " decision block;", ""},
       {"W0309", "block", "create rule r on late partition by k when f > 1e0 suppress 1 hour alert decision block;", ""},
@@ -92,6 +97,14 @@ TEST(Lints, SpeakUnderTheirWord) {
     if (*it.quiet == 0) continue;
     EXPECT_FALSE(has(lints_of(pattern(it.quiet), &report), it.code)) << it.code << " " << it.quiet << "\n" << report;
   }
+}
+
+// A window whose key holds the rule's key is read in the rule's own shard; one without a span is not longer than the log by mistake.
+TEST(Lints, WindowsOfTheRulesKeyAreNotPinned) {
+  std::string report;
+  EXPECT_FALSE(has(lints_of(when("count(*) over (partition by card, country last 1 day) > 1"), &report), "W0301")) << report;
+  EXPECT_FALSE(has(lints_of(when("count(*) over (partition by card last 1 day) > 1"), &report), "W0406")) << report;
+  EXPECT_FALSE(has(lints_of(when("sum(amount) over (last 5 rows) > 1"), &report), "W0307")) << report;
 }
 
 TEST(Lints, AllowSilencesOne) {

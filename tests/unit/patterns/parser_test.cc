@@ -29,7 +29,7 @@ TEST(Parser, ReadsTheExamplesWithoutAWord) {
 TEST(Parser, GrammarExamplesHold) {
   const std::string page = read_source("patterns/GRAMMAR.md");
   const std::vector<std::string> good = blocks(page, "weir");
-  EXPECT_EQ(good.size(), 5u);
+  EXPECT_EQ(good.size(), 6u);
   for (const std::string& text : good) {
     const Parsed it(text);
     EXPECT_TRUE(it.diagnostics.empty()) << it.report();

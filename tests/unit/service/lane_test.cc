@@ -357,7 +357,7 @@ TEST_F(LaneTest, AWindowSaysSinceWhenItHasSeenEverythingUntilThatIsItsSpan) {
     cep::RuleSetPtr rules = lane.registry()->rule_set();
     const cep::BoundRule* rule = rules->find("counts");
     const cep::Value key = cep::Value::string("a");
-    EXPECT_TRUE(lane.ask_owner(lane.shards()[0]->engine().key_hash(*rule, {&key, 1}), [&](const cep::Engine& engine) {
+    EXPECT_TRUE(lane.ask_owner(*rule->entry.program, lane.shards()[0]->engine().key_hash(*rule, {&key, 1}), [&](const cep::Engine& engine) {
       cep::MatchState state = engine.match_state(*rule, {&key, 1}, 1);
       told.set_value(state.windows.empty() ? cep::kTimeMax : state.windows[0].partial_since);
     }));
@@ -391,6 +391,31 @@ TEST_F(LaneTest, AWindowSaysSinceWhenItHasSeenEverythingUntilThatIsItsSpan) {
   }
   EXPECT_EQ(told[false], 1) << "the hour is whole";
   EXPECT_EQ(told[true], 1) << "two hours are not";
+}
+
+// R49: a rule that reads the state of other keys lives on one shard, also in a directory that had another number of them.
+TEST_F(LaneTest, AWindowByAnotherKeyLivesOnOneShardAcrossRestarts) {
+  const std::string rule =
+      "create rule same_amount on payments partition by card when count(*) over (partition by amount last 1 hour) >= 3"
+      " measures count(distinct card) over (partition by amount last 1 hour) as cards alert message '{card} {cards}';\n";
+  open(4);
+  deploy(*lane_, std::string(kPayments) + kProbeRule + rule);
+  std::string first;
+  for (char card = 'a'; card <= 'h'; ++card) first += payment(std::string("p") + card, std::string(1, card), "200.00", card - 'a');
+  submit(*lane_, first);
+  ASSERT_EQ(alerts(*lane_).size(), 6u);
+  size_t shards_with_keys = 0;
+  for (const std::unique_ptr<service::Shard>& shard : lane_->shards()) shards_with_keys += shard->numbers().keys > 0 ? 1 : 0;
+  EXPECT_EQ(shards_with_keys, 1u) << "nothing but the pinned rule has state";
+  for (const uint32_t shards : {3u, 1u, 4u}) {
+    lane_->settle(true);
+    close();
+    open(shards);
+    submit(*lane_, payment("q" + std::to_string(shards), "z" + std::to_string(shards), "200.00", 60));
+  }
+  const auto all = alerts(*lane_);
+  ASSERT_EQ(all.size(), 9u);
+  EXPECT_TRUE(std::any_of(all.begin(), all.end(), [](const auto& one) { return one.alert.body.find("z4 11") != std::string::npos; }));
 }
 
 TEST_F(LaneTest, AListEditIsInForceFromItsPlaceInTheLogOn) {
