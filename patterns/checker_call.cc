@@ -274,6 +274,10 @@ TypedPtr ExprChecker::count_variable(const Expr& expr, const Scope& scope, Aggre
     diagnostics_.add(Code::kOverPlace, expr.span);
     return error(expr.span);
   }
+  if (expr.star && scope.at_head) {
+    diagnostics_.add(Code::kHeadNotNames, expr.span, {"count(*)"});
+    return error(expr.span);
+  }
   return std::make_shared<Typed>(std::move(made));
 }
 

@@ -149,6 +149,7 @@ TEST(Checker, NamesOfBoundEvents) {
   expect_pattern("a -> b define a as true, b as v > aa.v", {"E0102 aa"});
   expect_pattern("a -> not b -> c define a as true, b as v = a.v, c as v > b.v", {"E0216 b"});
   expect_pattern("not b for 1 hour -> a define a as true, b as v = a.v", {"E0213 a"});
+  expect_pattern("not b for 1 hour -> a define a as true, b as v = 1 and count(*) >= 0", {"E0213 count(*)"});
   expect_pattern("a -> b define a as true, b as true, c as true", {"E0221 c"});
   expect_pattern("a -> b define a as true, a as true, b as true", {"E0109 a"});
   expect_pattern("tx -> b define tx as true, b as true", {"E0109 tx"});
