@@ -2,6 +2,8 @@
 JOBS ?= $(shell nproc)
 KILLS ?= 400
 EVENTS ?= 1000000
+CASES ?= 1000000
+SEED ?= 1
 SEEDS ?= 7 8
 DEMO := tests/demo/demo.sh
 CHAOS := tests/e2e/chaos.sh
@@ -24,11 +26,12 @@ BUILD = cmake --build --preset $(1) -j $(JOBS)
 CTEST = ctest --preset $(1) --no-tests=error -j $(JOBS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test demo asan tsan lint bench chaos mutants equal webhooks clean
+BROKEN := window_edge arrow_no_skip until_ignored absence_at_event skip_too_much
+.PHONY: help setup build test demo asan tsan lint bench chaos mutants equal compare compare-mutants webhooks clean
 .SECONDARY:
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 setup: ## installs the Debian packages that are missing; silent when none is
 	@.ci/setup .ci/packages.txt
@@ -74,6 +77,16 @@ mutants: build ## deliberately broken variants: the harness must catch each
 
 equal: build ## EVENTS=1000000 SEEDS="7 8": from files, packed, over HTTP, 1 or 4 shards: the same alerts by id
 	bash $(EQUAL)
+
+build/release/weir_compare: setup build/release/build.ninja
+	$(call BUILD,release) --target weir_compare
+.PHONY: build/release/weir_compare
+
+compare: build/release/weir_compare ## CASES=1000000 SEED=1: random rules and events, the engine against the definition of a match
+	build/release/weir_compare --cases $(CASES) --seed $(SEED) --jobs $(JOBS)
+
+compare-mutants: build/release/weir_compare ## the comparison notices each of five wrong definitions within 20,000 cases
+	@for name in $(BROKEN); do echo "== $$name"; build/release/weir_compare --cases 20000 --seed $(SEED) --broken $$name || exit 1; done
 
 webhooks: build ## 1,000 alerts to a receiver that fails, with kills; verified by an independent library of PyPI
 	bash $(WEBHOOKS)

@@ -307,7 +307,9 @@ void TimelineEngine::run_inputs(const Role& role, const Touch& touch) {
   for (const RuleInput& input : role.inputs) {
     if ((input.start_awaits & touch.fold) == 0 && woken_[input.rule] == 0) continue;
     const BoundRule& rule = engine_.rules_->rules()[input.rule];
-    if (rule.entry.mode != RuleMode::kPaused && passes(touch.words, input.filter_bit)) run_rule(rule, input.input, touch);
+    if (rule.entry.mode == RuleMode::kPaused || !passes(touch.words, input.filter_bit)) continue;
+    run_rule(rule, input.input, touch);
+    woken_[input.rule] = 1;                      // a stream read twice: what the event did by one input may wait for it by the next
   }
 }
 

@@ -1,0 +1,224 @@
+#include "tests/compare/runner.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "api/alert_json.h"
+#include "patterns/parser.h"
+#include "service/pipeline.h"
+#include "service/script.h"
+
+namespace compare {
+namespace {
+
+constexpr uint64_t kWorkMax = 60'000;              // questions to conditions, of one case
+constexpr std::string_view kStreamNames[] = {"e", "u"};
+
+// --- Alerts as text
+
+// Numbers by their value, whatever their type: the engine knows the type of an expression, the reference does not.
+std::string comparable(const cep::Value& v) {
+  if (v.kind == cep::ValueKind::kFloat) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%.12g", v.real == 0 ? 0.0 : v.real);
+    return text;
+  }
+  std::string text = cep::to_display(v);
+  if (v.kind != cep::ValueKind::kDecimal || text.find('.') == std::string::npos) return text;
+  while (text.ends_with('0')) text.pop_back();
+  if (text.ends_with('.')) text.pop_back();
+  return text == "-0" ? "0" : text;
+}
+
+struct Line {
+  std::string text;
+
+  Line(cep::TimeUs time, uint64_t suppressed) : text(service::print_offset(time - kClock)), suppressed_(suppressed) {}
+  void key(const cep::Value& v) { text += " key " + comparable(v); }
+  void measure(const cep::Value& v) { text += " measure " + comparable(v); }
+  void event(std::string_view variable, uint64_t position) {
+    text += " " + std::string(variable) + "@" + std::to_string(position);
+  }
+  std::string finish() && { return suppressed_ == 0 ? text : text + " suppressed " + std::to_string(suppressed_); }
+
+ private:
+  uint64_t suppressed_;
+};
+
+std::string engine_line(const cep::Alert& alert) {
+  Line line(alert.time, alert.suppressed);
+  for (const cep::OwnedValue& v : alert.key) line.key(v.view());
+  for (const cep::OwnedValue& v : alert.measures) line.measure(v.view());
+  for (const cep::AlertEvent& event : alert.events) {
+    const auto* header = reinterpret_cast<const cep::RowHeader*>(event.packed.data());
+    line.event(alert.program->variables[event.variable].name, header->position);
+  }
+  return std::move(line).finish();
+}
+
+std::string reference_line(const support::ReferenceAlert& alert) {
+  Line line(alert.time, alert.suppressed);
+  for (const cep::Value& v : alert.key) line.key(v);
+  for (const cep::Value& v : alert.measures) line.measure(v);
+  for (const auto& [variable, row] : alert.events) line.event(variable, row->position);
+  return std::move(line).finish();
+}
+
+// As a script's expectations are written.
+std::string script_line(const support::ReferenceAlert& alert, const cep::Program& program) {
+  const auto value = [](const cep::Value& v) {
+    std::string json;
+    api::JsonWriter writer(json);
+    api::append_value(v, writer);
+    return json.starts_with('"') ? json.substr(1, json.size() - 2) : json;
+  };
+  std::string line = service::print_offset(alert.time - kClock) + " " + program.rule;
+  for (size_t i = 0; i < alert.key.size(); ++i) line += " " + program.key[i].name + "=" + value(alert.key[i]);
+  for (size_t i = 0; i < alert.measures.size(); ++i) line += " " + program.measures[i].name + "=" + value(alert.measures[i]);
+  line += " [";
+  for (const auto& [variable, row] : alert.events) {
+    line += (line.ends_with('[') ? "" : ", ") + variable + " " + service::print_offset(row->time - kClock);
+  }
+  return line + "]";
+}
+
+cep::BatchPtr batch_of(const Step& step, const cep::SchemaPtr& schema, uint64_t position) {
+  cep::BatchBuilder rows(schema, 0, 0);
+  rows.begin_row();
+  for (uint16_t column = 0; column < kColumns; ++column) {
+    const cep::Value& v = step.fields[column];
+    if (v.is_null()) continue;
+    if (v.kind == cep::ValueKind::kText) {
+      rows.set_text(column, v.text());
+    } else if (v.kind == cep::ValueKind::kFloat) {
+      rows.set_real(column, v.real);
+    } else {
+      rows.set_fixed(column, static_cast<int64_t>(v.number));
+    }
+  }
+  rows.commit_row(position);
+  return rows.finish();
+}
+
+}  // namespace
+
+const Runner::World& Runner::world(const Delays& delays) {
+  if (lists_.empty()) {
+    for (const auto& value : kListValues) lists_["letters"].push_back({cep::Value::string(value)});
+    for (const auto& [x, v] : kPairValues) lists_["pairs"].push_back({cep::Value::string(x), cep::Value::integer(v)});
+  }
+  const auto known = worlds_.find(delays);
+  if (known != worlds_.end()) return known->second;
+  World& made = worlds_[delays];
+  patterns::SourceMap sources;
+  patterns::Diagnostics diagnostics;
+  std::vector<cep::ProgramId> started;
+  const patterns::FileId file = sources.add("declarations", declarations(delays));
+  WEIR_CHECK(made.book.compile(sources, {&file, 1}, diagnostics, started), "the streams of the comparison compile");
+  const auto fill = [&](const char* name, const std::vector<std::vector<std::string>>& elements) {
+    const cep::Status status = made.book.edit_list(name, [&](cep::List& list) {
+      for (const auto& element : elements) {
+        const cep::Status added = list.add_text(element);
+        if (!added) return added;
+      }
+      return cep::ok_status();
+    });
+    WEIR_CHECK(static_cast<bool>(status), "the lists of the comparison take their elements");
+  };
+  std::vector<std::vector<std::string>> letters;
+  for (const auto& value : kListValues) letters.push_back({std::string(value)});
+  std::vector<std::vector<std::string>> pairs;
+  for (const auto& [x, v] : kPairValues) pairs.push_back({std::string(x), std::to_string(v)});
+  fill("letters", letters);
+  fill("pairs", pairs);
+  return made;
+}
+
+// Leaves the rule set and the tree, or says why there are none.
+bool Runner::compile(const Case& one, Outcome& outcome) {
+  if (compiled_ == one.rule && compiled_delays_ == one.delays) {
+    outcome = compiled_outcome_;
+    return outcome.kind == Outcome::Kind::kCompared;
+  }
+  compiled_ = one.rule;
+  compiled_delays_ = one.delays;
+  book_ = world(one.delays).book;
+  sources_ = {};
+  patterns::Diagnostics diagnostics;
+  std::vector<cep::ProgramId> started;
+  const patterns::FileId file = sources_.add("rule", one.rule);
+  if (book_.compile(sources_, {&file, 1}, diagnostics, started)) {
+    rules_ = book_.build();
+    patterns::Diagnostics again;
+    tree_ = patterns::parse(sources_, file, again);
+  } else {
+    bool only_not_yet = true;
+    for (const patterns::Diagnostic& one_of : diagnostics.sorted()) {
+      if (one_of.severity != patterns::Severity::kError) continue;
+      only_not_yet = only_not_yet && one_of.code == patterns::Code::kNotYet;
+      outcome.reasons.push_back(std::string(patterns::info(one_of.code).code) + " " + one_of.message);
+    }
+    outcome.kind = only_not_yet ? Outcome::Kind::kNotYet : Outcome::Kind::kRefused;
+  }
+  compiled_outcome_ = outcome;
+  return outcome.kind == Outcome::Kind::kCompared;
+}
+
+void Runner::ask_engine(const Case& one, Outcome& outcome) {
+  cep::Limits limits;
+  limits.runs_per_key_max = 100'000;
+  limits.matches_per_event_max = 100'000;
+  service::Pipeline pipeline({1, false, limits});
+  pipeline.apply_rules(rules_);
+  for (size_t i = 0; i < one.steps.size(); ++i) {
+    const Step& step = one.steps[i];
+    if (step.stream < 0) {
+      pipeline.watermark(step.time, nullptr);
+    } else {
+      pipeline.feed(batch_of(step, book_.streams().at(std::string(kStreamNames[step.stream])), i));
+    }
+  }
+  std::vector<cep::Alert> alerts;
+  pipeline.take_alerts(alerts, true);
+  for (const cep::Alert& alert : alerts) outcome.engine.push_back(engine_line(alert));
+  std::sort(outcome.engine.begin(), outcome.engine.end());
+  const cep::EngineCounters counters = pipeline.counters();
+  if (counters.runs_refused + counters.matches_dropped + counters.runs_aged > 0) outcome.kind = Outcome::Kind::kLimited;
+}
+
+void Runner::ask_reference(const Case& one, Outcome& outcome) {
+  std::vector<support::ReferenceRow> rows(one.steps.size());
+  std::vector<support::ReferenceStep> steps;
+  for (size_t i = 0; i < one.steps.size(); ++i) {
+    const Step& step = one.steps[i];
+    if (step.stream < 0) {
+      steps.push_back({nullptr, step.time});
+      continue;
+    }
+    rows[i] = {book_.streams().at(std::string(kStreamNames[step.stream])), step.time, i, step.fields};
+    steps.push_back({&rows[i], cep::kTimeMin});
+  }
+  const auto& rule = std::get<patterns::RuleDecl>(tree_.statements.at(0).body);
+  const support::Reference reference(rule, book_.streams(), lists_, broken_);
+  const auto alerts = reference.alerts(steps, kWorkMax);
+  if (!alerts) {
+    outcome.kind = Outcome::Kind::kLimited;
+    return;
+  }
+  const cep::Program& program = *book_.rules().begin()->second.program;
+  for (const support::ReferenceAlert& alert : *alerts) {
+    outcome.reference.push_back(reference_line(alert));
+    outcome.expected.push_back(script_line(alert, program));
+  }
+  std::sort(outcome.reference.begin(), outcome.reference.end());
+}
+
+Outcome Runner::run(const Case& one) {
+  Outcome outcome;
+  if (!compile(one, outcome)) return outcome;
+  ask_reference(one, outcome);
+  if (outcome.kind == Outcome::Kind::kCompared) ask_engine(one, outcome);
+  return outcome;
+}
+
+}  // namespace compare
