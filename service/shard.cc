@@ -1,6 +1,7 @@
 // See shard.h.
 #include "service/shard.h"
 
+#include <algorithm>
 #include <chrono>
 #include <future>
 
@@ -26,7 +27,7 @@ state::KeyRecord key_record(cep::KeyImage&& image) {
 }  // namespace
 
 Shard::Shard(uint32_t number, uint32_t count, const cep::Limits& limits, Store& store)
-    : number_(number), store_(store), engine_(number, count, limits), inbox_(kInboxRowsMax) {}
+    : number_(number), count_(count), store_(store), engine_(number, count, limits), inbox_(kInboxRowsMax) {}
 
 Shard::~Shard() { stop(); }
 
@@ -115,7 +116,10 @@ void Shard::apply(RulesMessage& message) {
   engine_.adopt(*message.warmed, message.programs);
   std::vector<state::Alert> own;
   for (const state::Alert& alert : *message.backfill) {
-    if (engine_.owns(alert.key_hash)) own.push_back(alert);
+    const auto& rules = engine_.rules().rules();
+    auto rule = std::find_if(rules.begin(), rules.end(), [&](const cep::BoundRule& bound) { return bound.entry.number == alert.rule; });
+    bool is_own = rule != rules.end() && cep::owner_of(*rule->entry.program, alert.key_hash, count_) == number_;
+    if (is_own) own.push_back(alert);
   }
   if (!own.empty()) store_.put_alerts(std::move(own));
 }

@@ -81,7 +81,7 @@ class Shard {
   void hand_over_slice();
   void publish();
 
-  const uint32_t number_;
+  const uint32_t number_, count_;         // this shard, of so many
   Store& store_;
   cep::Engine engine_;
   Queue<Message> inbox_;
