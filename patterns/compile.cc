@@ -47,9 +47,9 @@ class Deployer {
     if (!decl || !first_of_name("rule", decl->name)) return;
     const CheckedRule checked = check_rule(*decl, catalog_, sources_, diagnostics_);
     // Lints of a rule that is wrong would be guesses; so would be those of a rule that could not be read. Once
-    // diagnostics were dropped nobody knows whose they were.
+    // errors were dropped nobody knows whose they were.
     const bool whole = !checked.names.inputs.empty() && (checked.core || checked.names.is_when);
-    if (!whole || errors_in(statement.span) != 0 || diagnostics_.dropped() != 0) return;
+    if (!whole || errors_in(statement.span) != 0 || diagnostics_.dropped_errors()) return;
     CompiledRule made;
     made.name = decl->name.text;
     made.shadow = decl->shadow;
@@ -154,7 +154,7 @@ std::optional<Deployment> compile_files(const SourceMap& sources, std::span<cons
   each(&Deployer::rule);
   each(&Deployer::drop);
   for (const File& tree : trees) apply_allows(tree, diagnostics);
-  if (diagnostics.errors() != errors_before || diagnostics.dropped() != 0) return std::nullopt;
+  if (diagnostics.errors() != errors_before) return std::nullopt;
   catalog = deployer.take_catalog();
   return deployer.take_deployment();
 }

@@ -65,8 +65,8 @@ Diagnostic& Diagnostics::add(Code code, const Span& span, std::initializer_list<
   spare_ = {code, severity, fill(row.text, arguments), span, {}, {}};
   const auto same = [&](const Diagnostic& other) { return other.code == code && other.span == span; };
   if (std::any_of(items_.begin(), items_.end(), same)) return spare_;
-  if (severity == Severity::kError) ++errors_;
-  if (items_.size() >= kDiagnosticsMax) {
+  const bool is_kept = severity == Severity::kError ? ++errors_ <= kDiagnosticsMax : ++warnings_ <= kWarningsMax;
+  if (!is_kept) {
     ++dropped_;
     return spare_;
   }

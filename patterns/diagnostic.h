@@ -1,6 +1,7 @@
 // Diagnostics: what is wrong with a rule's text, for a person and for a program.
 // Invariant: every code has one row in diagnostic_codes.h; codes are never reused. A Diagnostics sink keeps what it is
-// given, drops exact repeats (code and span) and stops keeping after kDiagnosticsMax, which it then says.
+// given, drops exact repeats (code and span) and stops keeping errors after kDiagnosticsMax and warnings after kWarningsMax, which it
+// then says: what is refused is decided by errors alone.
 // Threads: one owner.
 #pragma once
 
@@ -47,7 +48,8 @@ struct Diagnostic {
   std::vector<Note> notes;  // "first written here"
 };
 
-inline constexpr size_t kDiagnosticsMax = 200;
+inline constexpr size_t kDiagnosticsMax = 200;     // errors kept
+inline constexpr size_t kWarningsMax = 2'000;      // kept: those that a comment will silence are among them
 
 class Diagnostics {
  public:
@@ -63,13 +65,15 @@ class Diagnostics {
 
   size_t errors() const;  // those not kept included
   size_t warnings() const;
-  size_t dropped() const { return dropped_; }  // beyond kDiagnosticsMax
+  size_t dropped() const { return dropped_; }  // errors and warnings not kept
+  bool dropped_errors() const { return errors_ > kDiagnosticsMax; }
   bool empty() const { return items_.empty(); }
 
  private:
   std::vector<Diagnostic> items_;
   Diagnostic spare_{};  // what add() returns when the diagnostic is not kept
   size_t errors_ = 0;
+  size_t warnings_ = 0;  // those silenced later included
   size_t dropped_ = 0;
 };
 

@@ -15,7 +15,7 @@ namespace {
 
 struct TestOptions {
   std::vector<std::string> paths;
-  std::vector<ScriptMode> modes;
+  std::vector<ScriptModeInfo> modes;
   std::vector<std::string> mode_names;
   bool rewrite = false;
 };
@@ -28,7 +28,7 @@ struct Rewrite {
 
 class ScriptTest {
  public:
-  ScriptTest(const Script& script, const TestOptions& options) : script_(script), options_(options) {}
+  ScriptTest(const Script& script, const TestOptions& options, ScriptCrowd& crowd) : script_(script), options_(options), crowd_(crowd) {}
 
   // True: every block of every case gave what it says, in every mode.
   bool run() {
@@ -40,7 +40,7 @@ class ScriptTest {
 
  private:
   void run_one(const ScriptCase& one) {
-    const auto setup = prepare_case(script_, one);
+    const auto setup = prepare_case(script_, one, crowd_);
     if (!setup) return fail(setup.error());
     if (!(*setup)->errors.empty()) {
       std::vector<BlockResult> results(one.blocks.size());
@@ -51,11 +51,12 @@ class ScriptTest {
     const auto plain = run_case(script_, one, **setup, ScriptMode::kPlain);
     if (!plain) return fail(plain.error());
     compare_expected(one, *plain, "");
-    for (const ScriptMode mode : options_.modes) {
+    for (const ScriptModeInfo& info : options_.modes) {
+      const ScriptMode mode = info.mode;
       if (mode == ScriptMode::kPlain || !has_mode(one, **setup, mode) || (mode == ScriptMode::kShuffle && has_late(*plain))) continue;
       const auto other = run_case(script_, one, **setup, mode);
       if (!other) return fail(other.error());
-      compare_modes(one, *plain, *other, mode);
+      compare_modes(one, *plain, *other, info);
     }
   }
 
@@ -90,15 +91,15 @@ class ScriptTest {
   }
 
   void compare_modes(const ScriptCase& one, const std::vector<BlockResult>& plain, const std::vector<BlockResult>& other,
-                     ScriptMode mode) {
+                     const ScriptModeInfo& info) {
     for (size_t b = 0; b < one.blocks.size(); ++b) {
       // Other rules may share a timeline or not: only alerts are compared there.
-      const bool same_lines = mode == ScriptMode::kAmid || plain[b].lines == other[b].lines;
+      const bool same_lines = info.mode == ScriptMode::kAmid || plain[b].lines == other[b].lines;
       if (same_lines && plain[b].alerts == other[b].alerts) continue;
       const std::string place = fmt::format("{}:{} mode ", script_.path, one.blocks[b].line);
       const bool in_lines = plain[b].lines != other[b].lines;
       failures_ += unified_diff(in_lines ? plain[b].lines : plain[b].alerts, in_lines ? other[b].lines : other[b].alerts,
-                                place + "plain", place + std::string(script_mode_name(mode)));
+                                place + "plain", place + std::string(info.name));
       return;
     }
   }
@@ -107,6 +108,7 @@ class ScriptTest {
 
   const Script& script_;
   const TestOptions& options_;
+  ScriptCrowd& crowd_;
   std::string failures_;
   std::vector<Rewrite> rewrites_;
 };
@@ -130,14 +132,14 @@ std::string rewritten(const Script& script, const std::vector<Rewrite>& rewrites
 }
 
 // True: the script passes.
-bool test_file(const std::string& path, const TestOptions& options, const Console& console) {
+bool test_file(const std::string& path, const TestOptions& options, ScriptCrowd& crowd, const Console& console) {
   const cep::Result<std::string> text = read_whole_file(path);
   cep::Result<Script> script = text ? parse_script(path, *text) : cep::Result<Script>(text.error());
   if (!script) {
     console.complain(fmt::format("FAIL {}\n{}\n", path, script.error().message));
     return false;
   }
-  ScriptTest test(*script, options);
+  ScriptTest test(*script, options, crowd);
   const bool passed = test.run();
   if (!passed) console.complain(fmt::format("FAIL {}\n{}", path, test.failures()));
   if (options.rewrite && !test.rewrites().empty()) {
@@ -159,7 +161,8 @@ int cmd_test(const TestOptions& options, const Console& console) {
   }
   size_t passed = 0;
   size_t failed = 0;
-  for (const std::string& path : *files) ++(test_file(path, options, console) ? passed : failed);
+  ScriptCrowd crowd;
+  for (const std::string& path : *files) ++(test_file(path, options, crowd, console) ? passed : failed);
   if (files->empty()) {
     console.complain("no .test file there\n");
     return kExitBadInput;
@@ -175,15 +178,19 @@ void add_test(CLI::App& app, Action& action) {
   CLI::App* const verb = app.add_subcommand("test", "Run rule tests: rules, events and the alerts they must give");
   verb->add_option("paths", options->paths, "Test scripts, or directories with .test files")->required();
   std::vector<std::string> names;
-  for (const ScriptMode mode : kScriptModes) names.emplace_back(script_mode_name(mode));
+  std::string modes = "Modes, which must all give the same:\n";
+  for (const ScriptModeInfo& info : kScriptModes) {
+    names.emplace_back(info.name);
+    modes += fmt::format("  {:<8} {}\n", info.name, info.what);
+  }
   verb->add_option("--modes", options->mode_names, "Run these modes only")->delimiter(',')->check(CLI::IsMember(names));
   verb->add_flag("--rewrite", options->rewrite, "Write what came into the scripts as what is expected");
-  verb->footer("Example:\n  weir test rules\n  weir test --modes plain,restart rules/cards/card_testing.test");
+  verb->footer(modes + "Example:\n  weir test rules\n  weir test --modes plain,restart rules/cards/card_testing.test");
   verb->callback([options, &action] {
-    for (const ScriptMode mode : kScriptModes) {
+    for (const ScriptModeInfo& info : kScriptModes) {
       const auto& names = options->mode_names;
-      const bool chosen = names.empty() || std::find(names.begin(), names.end(), script_mode_name(mode)) != names.end();
-      if (chosen) options->modes.push_back(mode);
+      const bool chosen = names.empty() || std::find(names.begin(), names.end(), info.name) != names.end();
+      if (chosen) options->modes.push_back(info);
     }
     action = [options](const Console& console) { return cmd_test(*options, console); };
   });

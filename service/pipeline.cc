@@ -149,7 +149,7 @@ void Pipeline::restore_rows(const std::map<std::string, std::set<uint64_t>>& wai
   }
 }
 
-cep::Status Pipeline::restart() {
+cep::Status Pipeline::restart(const ImageTrip& trip) {
   ++segment_;
   const std::vector<cep::TimelineClock> clocks = clock_.save();
   const auto streams = clock_.save_streams();
@@ -165,7 +165,7 @@ cep::Status Pipeline::restart() {
     std::vector<cep::KeyImage> changed;
     engines_[shard]->begin_images(segment_, {});
     engines_[shard]->take_images(SIZE_MAX, changed);
-    auto& images = images_[shard];
+    KeyImages& images = images_[shard];
     for (cep::KeyImage& image : changed) {
       image.old_segment = segment_;
       const auto name = std::pair(image.space, image.hash);
@@ -175,6 +175,8 @@ cep::Status Pipeline::restart() {
         images[name] = std::move(image);
       }
     }
+    const cep::Status status = trip ? trip(shard, images) : cep::ok_status();
+    if (!status) return status;
     auto engine = std::make_unique<cep::Engine>(shard, options_.shards, options_.limits);
     engine->apply_rules(rules_);
     for (const auto& [name, image] : images) {

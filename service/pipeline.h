@@ -6,6 +6,7 @@
 // Threads: one owner.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -31,6 +32,11 @@ struct PipelineOptions {
   cep::Limits limits;
 };
 
+// The images of a shard's keys by (space, hash).
+using KeyImages = std::map<std::pair<uint64_t, uint64_t>, cep::KeyImage>;
+// What happens to them between two lives: it leaves what comes back.
+using ImageTrip = std::function<cep::Status(uint32_t shard, KeyImages& images)>;
+
 struct LateRow {
   cep::SchemaPtr schema;
   uint64_t position = 0;
@@ -49,8 +55,8 @@ class Pipeline {
   // {"$watermark": T}, of one stream's timelines or (nullptr) of all.
   void watermark(cep::TimeUs time, const std::string* stream);
   // Takes all state out as a checkpoint would, throws the engines away and puts it into new ones (needs the history).
-  // Error: an image was not sound.
-  cep::Status restart();
+  // Errors: bad_image, an image was not sound; those of the trip.
+  cep::Status restart(const ImageTrip& trip = {});
 
   // Appends the alerts that no later record can precede, in order; with `all`, those that are held as well.
   void take_alerts(std::vector<cep::Alert>& out, bool all);
@@ -84,8 +90,8 @@ class Pipeline {
   cep::RuleSetPtr rules_;
   cep::Clock clock_;
   std::vector<std::unique_ptr<cep::Engine>> engines_;
-  std::vector<std::map<std::pair<uint64_t, uint64_t>, cep::KeyImage>> images_;   // by shard, (space, hash): as last restarted
-  uint32_t segment_ = 0;                                                         // number of the last restart
+  std::vector<KeyImages> images_;   // by shard: as last restarted
+  uint32_t segment_ = 0;            // number of the last restart
   AlertOrder order_;
   std::vector<LateRow> late_;
   std::vector<Record> history_;

@@ -16,6 +16,11 @@ bool RuleBook::compile(const patterns::SourceMap& sources, std::span<const patte
   return true;
 }
 
+void RuleBook::put_compiled(std::span<const patterns::CompiledRule> rules) {
+  std::vector<cep::ProgramId> started;
+  for (const patterns::CompiledRule& rule : rules) put_rule(rule, started);
+}
+
 // Streams are the catalogue's; the number of a dropped rule's last version stays.
 void RuleBook::drop(const patterns::Drop& drop) {
   if (drop.kind == patterns::DropKind::kRule) rules_.erase(drop.name);

@@ -26,7 +26,11 @@ class RuleBook {
   // Gives a copy of the list to `change` and keeps it if that went well. Errors: unknown_list, those of `change`.
   cep::Status edit_list(const std::string& list, const std::function<cep::Status(cep::List&)>& change);
 
+  // Rules compiled elsewhere against the same catalogue. They are in force, and nothing they read is in use by that.
+  void put_compiled(std::span<const patterns::CompiledRule> rules);
+
   cep::RuleSetPtr build() const;
+  const patterns::Catalog& catalog() const { return catalog_; }
   const std::map<std::string, cep::RuleEntry>& rules() const { return rules_; }
   const std::map<std::string, cep::SchemaPtr>& streams() const { return catalog_.streams; }
   const std::map<std::string, cep::ListPtr>& lists() const { return lists_; }

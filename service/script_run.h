@@ -10,20 +10,26 @@
 #include "cep/result.h"
 #include "service/rule_files.h"
 #include "service/script.h"
+#include "service/script_crowd.h"
 
 namespace service {
 
-enum class ScriptMode {
-  kPlain,       // one shard, batches of one row
-  kRestart,     // all state out and in again after every event
-  kShards,      // 4 shards
-  kShuffle,     // events arrive in another order inside their streams' delay; equal times keep theirs
-  kBatches,     // batches of up to 1,024 rows
-  kAmid,        // together with all other rules beside the script
+enum class ScriptMode { kPlain, kRestart, kShards, kShuffle, kBatches, kAmid };
+
+// One row for each mode; a new one is a row here and what `Run` does otherwise for it.
+struct ScriptModeInfo {
+  ScriptMode mode;
+  std::string_view name;
+  std::string_view what;
 };
-inline constexpr ScriptMode kScriptModes[] = {ScriptMode::kPlain,   ScriptMode::kRestart, ScriptMode::kShards,
-                                              ScriptMode::kShuffle, ScriptMode::kBatches, ScriptMode::kAmid};
-std::string_view script_mode_name(ScriptMode mode);
+inline constexpr ScriptModeInfo kScriptModes[] = {
+    {ScriptMode::kPlain, "plain", "one shard, batches of one row"},
+    {ScriptMode::kRestart, "restart", "all state out and in again after every event, every tenth time through a checkpoint on disk"},
+    {ScriptMode::kShards, "shards", "4 shards"},
+    {ScriptMode::kShuffle, "shuffle", "arrival shuffled inside the delay of each stream; equal times keep their order"},
+    {ScriptMode::kBatches, "batches", "batches of up to 1,024 rows"},
+    {ScriptMode::kAmid, "amid", "amid 200 rules over the same streams and keys, and all rules beside the script"},
+};
 
 // What one block gave.
 struct BlockResult {
@@ -36,13 +42,12 @@ struct ScriptSetup {
   RuleBook book;
   std::vector<std::string> errors;     // "error E0103 3:12": nothing runs then
   std::string warnings;                // for a person
-  RuleBook amid;                       // the same with the other rules of the directory
-  bool has_amid = false;
+  RuleBook amid;                       // the same among other rules
 };
 
 // Compiles the case's rules. Errors: files that are not there, names nobody declares.
-cep::Result<std::unique_ptr<ScriptSetup>> prepare_case(const Script& script, const ScriptCase& one);
-// False: the mode has nothing to show for this case (no delay to shuffle in or a buffer too small for it, no other rules).
+cep::Result<std::unique_ptr<ScriptSetup>> prepare_case(const Script& script, const ScriptCase& one, ScriptCrowd& crowd);
+// False: the mode has nothing to show for this case (no delay to shuffle in or a buffer too small for it).
 bool has_mode(const ScriptCase& one, const ScriptSetup& setup, ScriptMode mode);
 // By block. Errors: unknown_list, wrong_type, bad_image, ... with the line.
 cep::Result<std::vector<BlockResult>> run_case(const Script& script, const ScriptCase& one, const ScriptSetup& setup,

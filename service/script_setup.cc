@@ -17,8 +17,8 @@ std::string absolute(const std::string& path) {
 
 class Setup {
  public:
-  Setup(const Script& script, const ScriptCase& one, ScriptSetup& setup)
-      : script_(script), case_(one), setup_(setup), directory_(fs::path(script.path).parent_path()) {}
+  Setup(const Script& script, const ScriptCase& one, ScriptSetup& setup, ScriptCrowd& crowd)
+      : script_(script), case_(one), setup_(setup), crowd_(crowd), directory_(fs::path(script.path).parent_path()) {}
 
   cep::Status run() {
     for (const ScriptUse& use : case_.uses) {
@@ -45,6 +45,9 @@ class Setup {
       const cep::Status status = fill(use, setup_.book);
       if (!status) return status;
     }
+    cep::Result<RuleBook> amid = crowd_.amid(setup_.book);
+    if (!amid) return amid.error();
+    setup_.amid = std::move(*amid);
     add_neighbours();
     return cep::ok_status();
   }
@@ -97,7 +100,6 @@ class Setup {
 
   // The other rules beside streams.weir, as many as do not clash with the script's own.
   void add_neighbours() {
-    setup_.amid = setup_.book;
     const std::string streams = find_above(directory_.string(), "streams.weir");
     if (streams.empty() || !added_.contains(streams)) return;
     const auto paths = find_files({fs::path(streams).parent_path().string()}, ".weir");
@@ -111,7 +113,6 @@ class Setup {
       RuleBook more = setup_.amid;
       std::vector<cep::ProgramId> started;
       if (!more.compile(sources, {&file, 1}, diagnostics, started) || changes_own_rule(more)) continue;
-      setup_.has_amid = setup_.has_amid || !started.empty();
       setup_.amid = std::move(more);
     }
   }
@@ -127,6 +128,7 @@ class Setup {
   const Script& script_;
   const ScriptCase& case_;
   ScriptSetup& setup_;
+  ScriptCrowd& crowd_;
   fs::path directory_;
   patterns::SourceMap sources_;
   patterns::Diagnostics diagnostics_;
@@ -136,9 +138,9 @@ class Setup {
 
 }  // namespace
 
-cep::Result<std::unique_ptr<ScriptSetup>> prepare_case(const Script& script, const ScriptCase& one) {
+cep::Result<std::unique_ptr<ScriptSetup>> prepare_case(const Script& script, const ScriptCase& one, ScriptCrowd& crowd) {
   auto setup = std::make_unique<ScriptSetup>();
-  const cep::Status status = Setup(script, one, *setup).run();
+  const cep::Status status = Setup(script, one, *setup, crowd).run();
   if (!status) return status.error();
   return setup;
 }

@@ -27,6 +27,19 @@ TEST(Compile, EventOnlyConjunctsArePredicates) {
   EXPECT_EQ(program->predicates[1].text, "ok");
 }
 
+TEST(Compile, LintsNeverRefuseADeployment) {
+  std::string text = "create stream e (x text, at timestamp not null) event time at delay 0 seconds;\n";
+  const size_t rules = kWarningsMax + 10;
+  for (size_t i = 0; i < rules; ++i) {
+    text += "create rule r" + std::to_string(i) + " on e when x = 'a' suppress 1 hour alert message 'm';\n";
+  }
+  const Compiled made = compile_text(text);
+  ASSERT_TRUE(made.deployment) << made.report;
+  EXPECT_EQ(made.deployment->rules.size(), rules);
+  EXPECT_EQ(made.warnings.size(), kWarningsMax);
+  EXPECT_NE(made.report.find("... and 10 more\n"), std::string::npos);
+}
+
 TEST(Compile, PredicatesAreCanonical) {
   const auto text = [](const std::string& condition) {
     const cep::ProgramPtr program =
