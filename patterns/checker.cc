@@ -210,7 +210,7 @@ class RuleChecker {
       if (variable == cep::kNoVariable) {
         if (out_.names.variables_unsure) continue;
         diagnostics_.add(Code::kNotInPattern, define.variable.span, {define.variable.text}).hint =
-            did_you_mean(define.variable.text, out_.names.variable_names());
+            one_of_variables(define.variable.text, "leave it out, or put it into the pattern");
       } else if (definitions_[variable]) {
         diagnostics_.add(Code::kDuplicateName, define.variable.span, {define.variable.text, "a definition"});
       } else {
@@ -294,13 +294,18 @@ class RuleChecker {
     if (rule_.after) skip_target(*rule_.after);
   }
 
+  std::string one_of_variables(const std::string& name, const char* otherwise) const {
+    std::string near = did_you_mean(name, out_.names.variable_names());
+    return near.empty() ? otherwise : near;
+  }
+
   void skip_target(const AfterMatch& after) {
     if (after.kind != SkipKind::kFirst && after.kind != SkipKind::kLast) return;
     const uint16_t variable = out_.names.find_variable(after.target.text);
     if (variable == cep::kNoVariable) {
       if (out_.names.variables_unsure) return;
       diagnostics_.add(Code::kSkipTarget, after.target.span, {after.target.text}).hint =
-          did_you_mean(after.target.text, out_.names.variable_names());
+          one_of_variables(after.target.text, "name one of its variables");
     } else if (!out_.names.variables[variable].bound) {
       diagnostics_.add(Code::kNotBound, after.target.span, {after.target.text});
     } else {

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "cep/parse.h"
+#include "patterns/lexer.h"
 
 namespace patterns {
 namespace {
@@ -62,6 +63,50 @@ std::string_view letter_text(char letter) {
   }
 }
 
+// A call as its author might write it: `round(number, [digits])`.
+std::string usage(const cep::FunctionInfo& info) {
+  std::string text(info.name);
+  char mark = '(';
+  bool optional = false;
+  for (const char letter : info.arguments) {
+    if (letter == '?') {
+      optional = true;
+    } else if (letter == '*') {
+      text += ", ...";
+    } else {
+      const std::string_view said = letter == 'c' ? "value" : letter_text(letter);
+      const std::string word(said.substr(said.find(' ') == std::string_view::npos ? 0 : said.find(' ') + 1));
+      text += std::string(1, mark) + (mark == ',' ? " " : "") + (optional ? "[" + word + "]" : word);
+      mark = ',';
+    }
+  }
+  return text + ")";
+}
+
+// What a function of another language is called here, or the name nearest to it.
+std::string function_meant(const std::string& name) {
+  static constexpr std::pair<std::string_view, std::string_view> kElsewhere[] = {
+      {"nvl", "coalesce"},          {"ifnull", "coalesce"},       {"isnull", "coalesce"},     {"len", "length"},
+      {"char_length", "length"},    {"substr", "substring"},      {"left", "substring"},      {"mid", "substring"},
+      {"charindex", "contains"},    {"instr", "contains"},        {"strpos", "contains"},     {"position", "contains"},
+      {"includes", "contains"},     {"startswith", "starts_with"}, {"endswith", "ends_with"}, {"ucase", "upper"},
+      {"lcase", "lower"},           {"mean", "avg"},              {"average", "avg"},         {"stdev", "stddev"},
+      {"ceiling", "ceil"},          {"trunc", "floor"},           {"sha256", "hash"},         {"md5", "hash"},
+      {"dayofweek", "day_of_week"}, {"weekday", "day_of_week"},   {"haversine", "distance_km"}, {"lag", "prev"},
+  };
+  static constexpr std::string_view kClocks[] = {"now", "getdate", "current_timestamp", "sysdate", "today", "datediff"};
+  const auto is_name = [&](std::string_view other) { return same_word(name, other); };
+  for (const auto& [elsewhere, here] : kElsewhere) {
+    if (is_name(elsewhere)) return "write `" + std::string(here) + "`";
+  }
+  if (std::any_of(std::begin(kClocks), std::end(kClocks), is_name)) return "a rule knows event time only: `at - first(a.at) < 5 minutes`";
+  std::string near = did_you_mean(name, callable_names());
+  if (!near.empty()) return near;
+  std::string all = "there are";
+  for (const std::string& callable : callable_names()) all += (all.ends_with("are") ? " " : ", ") + callable;
+  return all;
+}
+
 // Letters of FunctionInfo::arguments without their marks.
 struct Signature {
   std::string letters;
@@ -107,8 +152,7 @@ TypedPtr ExprChecker::function(const Expr& expr, const Scope& scope) {
   for (const ExprPtr& arg : expr.args) args.push_back(check(*arg, scope));
   const cep::FunctionInfo* info = cep::find_function(expr.name.text);
   if (!info) {
-    diagnostics_.add(Code::kUnknownFunction, expr.name.span, {expr.name.text}).hint =
-        did_you_mean(expr.name.text, callable_names());
+    diagnostics_.add(Code::kUnknownFunction, expr.name.span, {expr.name.text}).hint = function_meant(expr.name.text);
     return error(expr.span);
   }
   const std::string_view mark = expr.over       ? "over"
@@ -145,7 +189,8 @@ bool ExprChecker::function_arguments(const Expr& expr, const cep::FunctionInfo& 
   const Signature signature = signature_of(info.arguments);
   if (args.size() < signature.min || args.size() > signature.max) {
     diagnostics_.add(Code::kArgumentCount, expr.name.span,
-                     {info.name, count_text(signature.min, signature.max), std::to_string(args.size())});
+                     {info.name, count_text(signature.min, signature.max), std::to_string(args.size())})
+        .hint = "write `" + usage(info) + "`";
     return false;
   }
   bool fine = true;
@@ -158,7 +203,8 @@ bool ExprChecker::function_arguments(const Expr& expr, const cep::FunctionInfo& 
     }
     const std::optional<ExprType> next = common_type(common, args[i]->type);
     if (!next) {
-      diagnostics_.add(Code::kTypeClash, args[i]->span, {describe(args[i]->type), describe(common), info.name});
+      diagnostics_.add(Code::kTypeClash, args[i]->span, {describe(args[i]->type), describe(common), info.name}).hint =
+          "all of them have one type";
       return false;
     }
     common = *next;
@@ -174,7 +220,8 @@ bool ExprChecker::function_argument(const Expr& expr, const cep::FunctionInfo& i
                     : letter == 'a'                  ? arg.type.fits(TypeKind::kIp)
                                                      : arg.type.fits(TypeKind::kText);
   if (!fits) {
-    diagnostics_.add(Code::kArgumentType, arg.span, {info.name, letter_text(letter), describe(arg.type)});
+    diagnostics_.add(Code::kArgumentType, arg.span, {info.name, letter_text(letter), describe(arg.type)}).hint =
+        letter == 't' ? "write `cast(... as text)`" : "write `" + usage(info) + "`";
     return false;
   }
   if (arg.is_error()) return true;
@@ -214,7 +261,8 @@ ExprType ExprChecker::aggregate_type(const Expr& expr, AggregateKind kind, const
   }
   if (kind == AggregateKind::kFirst || kind == AggregateKind::kLast) fits = true;
   if (!fits) {
-    diagnostics_.add(Code::kArgumentType, argument->span, {expr.name.text, "a number", describe(argument->type)});
+    diagnostics_.add(Code::kArgumentType, argument->span, {expr.name.text, "a number", describe(argument->type)}).hint =
+        "count different ones with `count(distinct ...)`";
     return ExprType::error();
   }
   if (kind == AggregateKind::kStddev || (kind == AggregateKind::kAvg && of != TypeKind::kDuration)) {

@@ -36,6 +36,25 @@ ExprOp operation(Op op) {
   return ExprOp::kNegate;
 }
 
+// What was probably meant by two values whose types do not go together.
+std::string clash_hint(const Typed& a, const Typed& b) {
+  const auto either = [&](TypeKind kind) { return a.type.type.kind == kind || b.type.type.kind == kind; };
+  const Typed& text = a.type.type.kind == TypeKind::kText ? a : b;
+  const Typed& other = &text == &a ? b : a;
+  const TypeKind kind = other.type.type.kind;
+  if (either(TypeKind::kText) && text.is_constant() && kind != TypeKind::kText) {
+    if (kind == TypeKind::kTimestamp) return "write `timestamp '2026-01-31T12:00:00Z'`";
+    if (kind == TypeKind::kIp) return "write `cast('...' as ip)`, or `in_cidr(...)` for a network";
+    if (kind == TypeKind::kDuration) return "write a length of time: `5 minutes`";
+    return "write the value without quotes";
+  }
+  if (either(TypeKind::kText) && other.is_constant()) return "write the value in quotes: '...'";
+  if (either(TypeKind::kText)) return "nothing becomes a text by itself: write `cast(... as ...)`";
+  if (either(TypeKind::kDuration)) return "write a length of time: `300 seconds`";
+  if (either(TypeKind::kTimestamp)) return "from a time take a time or a length of time: `at - first(a.at) < 5 minutes`";
+  return either(TypeKind::kBool) ? "a bool is a condition by itself: `flag`, `not flag`" : "";
+}
+
 bool is_comparison(Op op) { return op >= Op::kEq && op <= Op::kGe; }
 
 }  // namespace
@@ -76,9 +95,7 @@ TypedPtr ExprChecker::not_yet(const Span& span, std::string_view what) {
 
 TypedPtr ExprChecker::clash(const Span& span, std::string_view symbol, const Typed& a, const Typed& b) {
   Diagnostic& it = diagnostics_.add(Code::kTypeClash, span, {describe(a.type), describe(b.type), symbol});
-  const bool text_and_other = (a.type.type.kind == TypeKind::kText) != (b.type.type.kind == TypeKind::kText);
-  if (!a.type.is_null() && !b.type.is_null() && text_and_other)
-    it.hint = "nothing becomes a text by itself: write `cast(... as ...)`";
+  if (!a.type.is_null() && !b.type.is_null()) it.hint = clash_hint(a, b);
   return error(join(a.span, b.span));
 }
 
@@ -297,7 +314,7 @@ TypedPtr ExprChecker::case_when(const Expr& expr, const Scope& scope) {
     TypedPtr checked = check(result, scope);
     const std::optional<ExprType> common = common_type(type, checked->type);
     if (!common) {
-      diagnostics_.add(Code::kTypeClash, checked->span, {describe(checked->type), describe(type), "case"});
+      diagnostics_.add(Code::kTypeClash, checked->span, {describe(checked->type), describe(type), "case"}).hint = "all branches have one type";
       failed = true;
     } else {
       type = *common;

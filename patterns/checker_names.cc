@@ -10,6 +10,14 @@ bool is_bound_at(const Scope& scope, uint64_t bound, uint16_t variable) {
   return (bound >> variable & 1) != 0 && !scope.at_head;
 }
 
+// The first of a stream's fields, for somebody who has no idea of them.
+std::string fields_of(const cep::StreamSchema& schema) {
+  constexpr size_t kShown = 8;
+  std::string text = "it has";
+  for (size_t i = 0; i < schema.columns.size() && i < kShown; ++i) text += (i == 0 ? " `" : ", `") + schema.columns[i].name + "`";
+  return text + (schema.columns.size() > kShown ? ", ..." : "");
+}
+
 }  // namespace
 
 TypedPtr ExprChecker::name(const Expr& expr, const Scope& scope) {
@@ -83,6 +91,7 @@ TypedPtr ExprChecker::field(const Name& name, const std::vector<uint16_t>& input
     if (unknown_stream || !first) return error(name.span);
     Diagnostic& it = diagnostics_.add(Code::kUnknownField, name.span, {name.text, first->name});
     it.hint = did_you_mean(name.text, candidates);
+    if (it.hint.empty()) it.hint = fields_of(*first);
     const uint16_t variable = scope.names->find_variable(name.text);
     if (variable != cep::kNoVariable) it.hint = "`" + name.text + "` is a variable: write `" + name.text + ".field`";
     return error(name.span);

@@ -106,7 +106,7 @@ Diagnostic* Parser::fail(Code code, const Span& span, std::initializer_list<std:
 }
 
 void Parser::hint(Diagnostic* diagnostic, std::string text) const {
-  if (diagnostic != nullptr) diagnostic->hint = std::move(text);
+  if (diagnostic != nullptr && !text.empty()) diagnostic->hint = std::move(text);
 }
 
 Diagnostic* Parser::unexpected(std::string_view wanted, std::string text) {
@@ -119,13 +119,18 @@ Diagnostic* Parser::unexpected(std::string_view wanted, std::string text) {
   const Token& before = tokens_.tokens[at_ == 0 ? 0 : at_ - 1];
   const bool glued = before.kind == TokenKind::kString && before.span.end == where.begin && at(TokenKind::kWord);
   if (glued && text.empty()) text = "a quote inside a string is written twice: `''`";
+  if (text.empty() && at(TokenKind::kEnd)) text = "the text ends too early";
+  if (text.empty() && wanted == "`)`") text = "a `(` before it is still open";
+  if (text.empty() && at_close() && wanted.find("a clause") != std::string_view::npos) text = "no `(` before it is open";
   Diagnostic* out = fail(Code::kUnexpected, where, {wanted, shown(peek())});
   hint(out, std::move(text));
   return out;
 }
 
 void Parser::report(Code code, const Span& span, std::initializer_list<std::string_view> arguments, std::string text) {
-  if (!failed_) diagnostics_.add(code, span, arguments).hint = std::move(text);
+  if (failed_) return;
+  Diagnostic& it = diagnostics_.add(code, span, arguments);
+  if (!text.empty()) it.hint = std::move(text);
 }
 
 bool Parser::expect(TokenKind kind, std::string_view wanted) {

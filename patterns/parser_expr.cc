@@ -1,4 +1,6 @@
 // Parser: expressions, from `or` down to signs. parser_primary.cc has what stands between the operators.
+#include <algorithm>
+
 #include "patterns/parser_core.h"
 
 namespace patterns {
@@ -97,10 +99,14 @@ bool Parser::at_predicate_tail() const {
 // A second comparison is told of once; what it compares with is still read, for the names in it.
 ExprPtr Parser::predicate() {
   const Token first = peek();
+  const size_t begin = at_;
   ExprPtr left = concat();
   if (failed_ || !at_predicate_tail()) return left;
   left = predicate_tail(std::move(left), first);
-  bool told = false;
+  // Bytes that are no part of the language may stand for an `and`: `a > 1 && b > 2`.
+  const auto bad = [](const Token& token) { return token.kind == TokenKind::kBad; };
+  bool told = std::any_of(tokens_.tokens.begin() + static_cast<std::ptrdiff_t>(begin),
+                          tokens_.tokens.begin() + static_cast<std::ptrdiff_t>(at_), bad);
   while (going() && at_predicate_tail()) {
     const Token sign = peek();
     if (!told) report(Code::kChainedComparison, sign.span, {}, "write `a < b and b < c`");

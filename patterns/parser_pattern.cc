@@ -63,6 +63,7 @@ void Parser::sequence_tail(Sequence& out) {
     it.gap = std::move(head.gap);
     if (it.kind == ItemKind::kNot && it.gap) {
       report(Code::kNotGap, it.gap->span, {}, "write `not " + it.names.front().text + " for 5 minutes`");
+      if (!it.absence_for) it.absence_for = std::move(it.gap->less_than);
       it.gap.reset();
     }
     out.items.push_back(std::move(it));
@@ -163,6 +164,7 @@ void Parser::not_item(Item& out) {
     } while (!failed_ && accept(TokenKind::kBar));
     if (!failed_ && !at(TokenKind::kRightParen)) {
       unexpected("`|` or `)`", "NOT holds one event: a name, or names with `|` between");
+      out.names.clear();             // nobody knows which were meant
     }
     sync_close(TokenKind::kRightParen);
   } else if (auto it = name("a variable's name")) {

@@ -47,6 +47,10 @@ ExprPtr Parser::primary_word() {
     return out;
   }
   if (accept_word("null")) return make(ExprKind::kNull, first.span);
+  if (first.quoted && (first.repaired || text(first).empty())) {      // reported by the lexer
+    take();
+    return error_at(first);
+  }
   if (at_word("case")) return case_when();
   if (first.reserved) {
     const bool joint =

@@ -60,7 +60,8 @@ void Parser::decimal_arguments(TypeRef& out) {
   if (!precision || !scale) return;
   if (*precision < 1 || *precision > kPrecisionMax || *scale > *precision) {
     out.known = false;
-    report(Code::kTypeRange, since(open), {"decimal", "1 to 18 digits, of them at most all behind the point"}, {});
+    report(Code::kTypeRange, since(open), {"decimal", "1 to 18 digits, of them at most all behind the point"},
+           "write `decimal(18,2)`");
     return;
   }
   out.type.precision = static_cast<uint8_t>(*precision);
