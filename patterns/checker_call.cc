@@ -5,7 +5,7 @@
 #include <array>
 
 #include "cep/parse.h"
-#include "patterns/lexer.h"
+#include "patterns/callables.h"
 
 namespace patterns {
 namespace {
@@ -33,78 +33,12 @@ std::optional<AggregateKind> find_aggregate(const Expr& call) {
   return std::nullopt;
 }
 
-std::vector<std::string> callable_names() {
-  std::vector<std::string> names;
-  for (const AggregateName& aggregate : kAggregates) names.emplace_back(aggregate.name);
-  for (const cep::FunctionInfo& info : cep::functions()) names.emplace_back(info.name);
-  names.emplace_back("prev");
-  return names;
-}
-
 // "1 argument", "2 to 3 arguments", "1 or more arguments".
 std::string count_text(size_t min, size_t max) {
   const auto plural = [](size_t n) { return n == 1 ? " argument" : " arguments"; };
   if (min == max) return std::to_string(min) + plural(min);
   if (max == SIZE_MAX) return std::to_string(min) + " or more arguments";
   return std::to_string(min) + " to " + std::to_string(max) + " arguments";
-}
-
-std::string_view letter_text(char letter) {
-  switch (letter) {
-    case 'n': return "a number";
-    case 'i': return "an int";
-    case 't': return "a text";
-    case 'T': return "a timestamp";
-    case 'a': return "an ip";
-    case 'k': return "a whole number";
-    case 'z': return "a time zone";
-    case 'u': return "a unit";
-    default: return "values of one type";
-  }
-}
-
-// A call as its author might write it: `round(number, [digits])`.
-std::string usage(const cep::FunctionInfo& info) {
-  std::string text(info.name);
-  char mark = '(';
-  bool optional = false;
-  for (const char letter : info.arguments) {
-    if (letter == '?') {
-      optional = true;
-    } else if (letter == '*') {
-      text += ", ...";
-    } else {
-      const std::string_view said = letter == 'c' ? "value" : letter_text(letter);
-      const std::string word(said.substr(said.find(' ') == std::string_view::npos ? 0 : said.find(' ') + 1));
-      text += std::string(1, mark) + (mark == ',' ? " " : "") + (optional ? "[" + word + "]" : word);
-      mark = ',';
-    }
-  }
-  return text + ")";
-}
-
-// What a function of another language is called here, or the name nearest to it.
-std::string function_meant(const std::string& name) {
-  static constexpr std::pair<std::string_view, std::string_view> kElsewhere[] = {
-      {"nvl", "coalesce"},          {"ifnull", "coalesce"},       {"isnull", "coalesce"},     {"len", "length"},
-      {"char_length", "length"},    {"substr", "substring"},      {"left", "substring"},      {"mid", "substring"},
-      {"charindex", "contains"},    {"instr", "contains"},        {"strpos", "contains"},     {"position", "contains"},
-      {"includes", "contains"},     {"startswith", "starts_with"}, {"endswith", "ends_with"}, {"ucase", "upper"},
-      {"lcase", "lower"},           {"mean", "avg"},              {"average", "avg"},         {"stdev", "stddev"},
-      {"ceiling", "ceil"},          {"trunc", "floor"},           {"sha256", "hash"},         {"md5", "hash"},
-      {"dayofweek", "day_of_week"}, {"weekday", "day_of_week"},   {"haversine", "distance_km"}, {"lag", "prev"},
-  };
-  static constexpr std::string_view kClocks[] = {"now", "getdate", "current_timestamp", "sysdate", "today", "datediff"};
-  const auto is_name = [&](std::string_view other) { return same_word(name, other); };
-  for (const auto& [elsewhere, here] : kElsewhere) {
-    if (is_name(elsewhere)) return "write `" + std::string(here) + "`";
-  }
-  if (std::any_of(std::begin(kClocks), std::end(kClocks), is_name)) return "a rule knows event time only: `at - first(a.at) < 5 minutes`";
-  std::string near = did_you_mean(name, callable_names());
-  if (!near.empty()) return near;
-  std::string all = "there are";
-  for (const std::string& callable : callable_names()) all += (all.ends_with("are") ? " " : ", ") + callable;
-  return all;
 }
 
 // Letters of FunctionInfo::arguments without their marks.
@@ -134,6 +68,14 @@ Signature signature_of(std::string_view arguments) {
 }
 
 }  // namespace
+
+std::vector<std::string> callable_names() {
+  std::vector<std::string> names;
+  for (const AggregateName& aggregate : kAggregates) names.emplace_back(aggregate.name);
+  for (const cep::FunctionInfo& info : cep::functions()) names.emplace_back(info.name);
+  names.emplace_back("prev");
+  return names;
+}
 
 TypedPtr ExprChecker::call(const Expr& expr, const Scope& scope) {
   if (expr.name.text == "prev") return prev(expr, scope);

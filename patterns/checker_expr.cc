@@ -314,7 +314,8 @@ TypedPtr ExprChecker::case_when(const Expr& expr, const Scope& scope) {
     TypedPtr checked = check(result, scope);
     const std::optional<ExprType> common = common_type(type, checked->type);
     if (!common) {
-      diagnostics_.add(Code::kTypeClash, checked->span, {describe(checked->type), describe(type), "case"}).hint = "all branches have one type";
+      diagnostics_.add(Code::kTypeClash, checked->span, {describe(checked->type), describe(type), "case"}).hint =
+          "all branches have one type";
       failed = true;
     } else {
       type = *common;

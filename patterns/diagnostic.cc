@@ -64,7 +64,7 @@ const CodeInfo& info(Code code) { return all_codes()[static_cast<size_t>(code)];
 Diagnostic& Diagnostics::add(Code code, const Span& span, std::initializer_list<std::string_view> arguments) {
   const CodeInfo& row = info(code);
   const Severity severity = row.code.front() == 'W' ? Severity::kWarning : Severity::kError;
-  const auto hint = std::find_if(std::begin(kDefaultHints), std::end(kDefaultHints), [&](const DefaultHint& it) { return it.code == code; });
+  const auto hint = std::find_if(std::begin(kDefaultHints), std::end(kDefaultHints), [&](const auto& it) { return it.code == code; });
   spare_ = {code, severity, fill(row.text, arguments), span, {}, {}};
   if (hint != std::end(kDefaultHints)) spare_.hint = hint->hint;
   const auto same = [&](const Diagnostic& other) { return other.code == code && other.span == span; };

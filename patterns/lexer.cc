@@ -298,6 +298,8 @@ bool same_word(std::string_view word, std::string_view keyword) {
          });
 }
 
+std::span<const std::string_view> reserved_words() { return kReserved; }
+
 bool is_reserved(std::string_view word) {
   return std::any_of(std::begin(kReserved), std::end(kReserved), [&](auto it) { return same_word(word, it); });
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -70,6 +71,7 @@ std::string token_text(const SourceMap& sources, const Token& token);
 
 bool same_word(std::string_view word, std::string_view keyword);  // any case; `keyword` in lower case
 bool is_reserved(std::string_view word);
+std::span<const std::string_view> reserved_words();  // sorted
 // What a wrong unit such as `m`, `hrs` or `msec` stands for; empty if it is none. Months and longer have no length.
 std::string_view unit_meant(std::string_view word);
 

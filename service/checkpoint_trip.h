@@ -1,4 +1,4 @@
-// Key images through a real state directory and back: what the mode `restart` of `weir test` does with every tenth restart, so that the
+// Key images through a real state directory and back: what the mode `restart` of `weir test` does with every fourth restart, so that the
 // checkpoint's bytes are part of what scripts prove. Each trip writes a checkpoint of what changed, closes the environment, opens it
 // again and restores.
 // The directory lies in memory where the machine offers that, and is removed at the end.

@@ -61,6 +61,7 @@ int run_cli(int argc, const char* const* argv, const Console& console) {
   add_check(app, action);
   add_fmt(app, action);
   add_explain(app, action);
+  add_lsp(app, action);
   add_gen(app, action);
   add_log(app, action);
   add_bench(app, action);

@@ -183,7 +183,10 @@ void add_test(CLI::App& app, Action& action) {
     names.emplace_back(info.name);
     modes += fmt::format("  {:<8} {}\n", info.name, info.what);
   }
-  verb->add_option("--modes", options->mode_names, "Run these modes only")->delimiter(',')->allow_extra_args(false)->check(CLI::IsMember(names));
+  verb->add_option("--modes", options->mode_names, "Run these modes only")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->check(CLI::IsMember(names));
   verb->add_flag("--rewrite", options->rewrite, "Write what came into the scripts as what is expected");
   verb->footer(modes + "Example:\n  weir test rules\n  weir test --modes plain,restart rules/cards/card_testing.test");
   verb->callback([options, &action] {

@@ -10,5 +10,6 @@ void add_fmt(CLI::App& app, Action& action);
 void add_run(CLI::App& app, Action& action);
 void add_test(CLI::App& app, Action& action);
 void add_explain(CLI::App& app, Action& action);
+void add_lsp(CLI::App& app, Action& action);
 
 }  // namespace service

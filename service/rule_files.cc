@@ -116,23 +116,29 @@ cep::Result<std::vector<RuleText>> read_rule_files(const std::vector<std::string
   const cep::Result<std::vector<std::string>> files = find_files(paths, ".weir");
   if (!files) return files.error();
   std::vector<RuleText> given;
-  std::set<std::string> names;
-  std::set<std::string> given_paths;
-  std::set<std::string> leaned_on;
   for (const std::string& path : *files) {
     cep::Result<std::string> text = read_whole_file(path);
     if (!text) return text.error();
     given.push_back({path == "-" ? "<stdin>" : path, std::move(text).value()});
-    names.merge(declared_names(given.back()));
-    if (path == "-") continue;
-    given_paths.insert(fs::absolute(path).lexically_normal().string());
-    const std::string directory = fs::path(path).parent_path().string();
+  }
+  return with_declarations(std::move(given));
+}
+
+cep::Result<std::vector<RuleText>> with_declarations(std::vector<RuleText> given, const ReadFile& read) {
+  std::set<std::string> names;
+  std::set<std::string> given_paths;
+  std::set<std::string> leaned_on;
+  for (const RuleText& text : given) {
+    names.merge(declared_names(text));
+    if (text.name == "<stdin>") continue;
+    given_paths.insert(fs::absolute(text.name).lexically_normal().string());
+    const std::string directory = fs::path(text.name).parent_path().string();
     for (const char* const name : {"streams.weir", "lists.weir"}) leaned_on.insert(find_above(directory, name));
   }
   std::vector<RuleText> texts;
   for (const std::string& path : leaned_on) {
     if (path.empty() || given_paths.contains(path)) continue;
-    cep::Result<std::string> text = read_whole_file(path);
+    cep::Result<std::string> text = read(path);
     if (!text) return text.error();
     RuleText context{fs::path(path).lexically_relative(fs::current_path()).string(), std::move(text).value()};
     const std::set<std::string> declared = declared_names(context);

@@ -4,6 +4,7 @@
 // Threads: one owner.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,9 @@ std::string find_above(const std::string& directory, const std::string& file_nam
 
 // Reads rule files and what they lean on.
 cep::Result<std::vector<RuleText>> read_rule_files(const std::vector<std::string>& paths);
+// The same for texts that are there already; `name` of each is its path, "<stdin>" leans on nothing. `read` gives the other files.
+using ReadFile = std::function<cep::Result<std::string>(const std::string& path)>;
+cep::Result<std::vector<RuleText>> with_declarations(std::vector<RuleText> given, const ReadFile& read = read_whole_file);
 
 struct Compilation {
   patterns::SourceMap sources;

@@ -158,9 +158,9 @@ class Run {
     return cep::ok_status();
   }
 
-  // The second of a case and every tenth after it goes through a directory: many cases are short.
+  // The second of a case and every fourth after it goes through a directory: most cases are short.
   cep::Status restart() {
-    const bool on_disk = mode_ == ScriptMode::kRestart && ++restarts_ % 10 == 2;
+    const bool on_disk = mode_ == ScriptMode::kRestart && ++restarts_ % 4 == 2;
     if (!on_disk) return pipeline_->restart();
     return pipeline_->restart([this](uint32_t, KeyImages& images) { return trip_->run(images); });
   }

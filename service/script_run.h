@@ -24,7 +24,7 @@ struct ScriptModeInfo {
 };
 inline constexpr ScriptModeInfo kScriptModes[] = {
     {ScriptMode::kPlain, "plain", "one shard, batches of one row"},
-    {ScriptMode::kRestart, "restart", "all state out and in again after every event, every tenth time through a checkpoint on disk"},
+    {ScriptMode::kRestart, "restart", "all state out and in again after every event, every fourth time through a checkpoint on disk"},
     {ScriptMode::kShards, "shards", "4 shards"},
     {ScriptMode::kShuffle, "shuffle", "arrival shuffled inside the delay of each stream; equal times keep their order"},
     {ScriptMode::kBatches, "batches", "batches of up to 1,024 rows"},

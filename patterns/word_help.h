@@ -1,0 +1,93 @@
+// One line on each word of the language, for editors. Every reserved word has one; so do the other words of the grammar, which are names
+// wherever a name can stand, and the aggregates.
+#pragma once
+
+#include <string_view>
+
+namespace patterns {
+
+struct WordHelp {
+  std::string_view word;
+  std::string_view help;
+};
+
+inline constexpr WordHelp kWordHelp[] = {
+    {"after", "`after match skip past last row | skip to next row | skip to first v | skip to last v | no skip`: where matching goes on"},
+    {"alert", "`alert severity s score n decision d message '...' tags '...' to sink`: what a match says, and to whom"},
+    {"and", "true if both sides are true"},
+    {"as", "gives a name: an input, a key column, a measure, a variable's condition"},
+    {"between", "`x between low and high`: both ends included"},
+    {"by", "`partition by key`: what belongs together"},
+    {"case", "`case when condition then value ... else value end`"},
+    {"create", "`create rule | stream | list`"},
+    {"define", "`define v as condition`: which events variable v takes; a bare name is the event under test, `v.f` an event already taken"},
+    {"drop", "`drop rule | stream | list name`"},
+    {"else", "the value of a `case` in which no condition is true"},
+    {"emit", "`emit each` gives every match; `emit episode after quiet 5 minutes` the longest, once nothing more comes"},
+    {"end", "ends a `case`"},
+    {"false", "a truth value"},
+    {"filter", "`count(*) filter (where condition) over (...)`: only the window's events for which it is true"},
+    {"having", "a condition on the whole match, its last event included"},
+    {"in", "`x in (1, 2, 3)` or `x in @list`"},
+    {"into", "`into stream`: each alert becomes an event of that stream"},
+    {"is", "`x is null`, `x is not null`"},
+    {"like", "`x like 'a%'`: % is any text, _ any character, the whole value must fit"},
+    {"matches", "`x matches 're'`: the regular expression (RE2) is found in the text"},
+    {"measures", "`measures expression as name`: values of the finished match, for the message and the alert"},
+    {"not", "denies a condition; in a pattern: no such event between its neighbours, or `not v for 1 hour` at the end"},
+    {"null", "no value; a comparison with it is unknown, ask `is null`"},
+    {"on", "`on stream, stream as name where condition`: what the rule reads"},
+    {"or", "true if one side is true"},
+    {"over", "`sum(x) over (last 1 hour)`: over the events of this key in that time, this one included"},
+    {"partition", "`partition by card`: each key has matches of its own"},
+    {"pattern", "`pattern a -> b+ -> not c for 1 hour within 1 day`: the events a match consists of, in order"},
+    {"subset", "`subset s = (a, b)`: one name for the events of several variables"},
+    {"suppress", "`suppress 1 hour`: after an alert of a key, more in this time are counted and not sent"},
+    {"then", "the value of a `case` if its condition is true"},
+    {"true", "a truth value"},
+    {"when", "`when condition`: a rule on single events"},
+    {"where", "`on stream where condition`: only those events exist for the rule"},
+    {"within", "`within 1 hour`: the last event of the match is less than this after the first"},
+    {"any", "`a+ any`: a round may skip events that fit"},
+    {"strict", "`a+ strict`: the rounds are neighbours, with no other event of the key between"},
+    {"greedy", "`a+ greedy`: the loop is not left while its events come"},
+    {"until", "`a+ until (condition)`: no more rounds once an event makes it true"},
+    {"permute", "`permute(a, b, c)`: all of them, in any order"},
+    {"for", "`not v for 1 hour`: how long it must not come"},
+    {"rule", "`create rule name on stream ... alert ...`"},
+    {"stream", "`create stream name (column type, ...) event time column delay 5 seconds`"},
+    {"list", "`create list name of text`: values for `in @name`, edited while rules run"},
+    {"shadow", "`create shadow rule`: matches and records, delivers nothing"},
+    {"delay", "how much later than the newest an event may still come"},
+    {"unique", "`unique id within 7 days`: an event that was there already is not taken again"},
+    {"retain", "how long the log keeps the stream's events"},
+    {"idle", "silence after which the stream no longer holds back time"},
+    {"severity", "`info`, `low`, `medium`, `high` or `critical`"},
+    {"score", "0 to 100"},
+    {"decision", "`allow`, `review`, `challenge` or `block`: the answer to whoever asks before an event goes on"},
+    {"message", "text for a person; `{name}` is a measure, a key or a field"},
+    {"tags", "words to find alerts by"},
+    {"last", "`last(v.f)`: of the last event of v; `over (last 1 hour)`: the window; `skip past last row`"},
+    {"first", "`first(v.f)`: of the first event of v"},
+    {"count", "`count(*)`, `count(v)`, `count(distinct x)`: how many"},
+    {"sum", "the sum of the values; exact"},
+    {"avg", "the average of the values"},
+    {"min", "the least value"},
+    {"max", "the greatest value"},
+    {"stddev", "the sample standard deviation"},
+    {"prev", "`prev(f)`: f of this key's event before this one, in the match or not"},
+    {"distinct", "`count(distinct x)`: each value once"},
+    {"exclude", "`exclude current`: the window without the event under test"},
+    {"cast", "`cast(x as type)`: null if it cannot be"},
+    {"interval", "`interval '10' minute`: a length of time, as in SQL"},
+    {"text", "UTF-8 text"},
+    {"int", "a whole number of 64 bits"},
+    {"float", "a number with a fraction, not exact"},
+    {"decimal", "`decimal(12,2)`: an exact number; sums of money never drift"},
+    {"bool", "true or false"},
+    {"timestamp", "a point in time, microseconds UTC"},
+    {"duration", "a length of time"},
+    {"ip", "an IPv4 or IPv6 address"},
+};
+
+}  // namespace patterns
