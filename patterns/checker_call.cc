@@ -82,7 +82,7 @@ TypedPtr ExprChecker::call(const Expr& expr, const Scope& scope) {
   const std::optional<AggregateKind> aggregate = find_aggregate(expr);
   if (!aggregate) return function(expr, scope);
   if (expr.distinct && *aggregate != AggregateKind::kCountDistinct) {
-    diagnostics_.add(Code::kDistinctCount, expr.name.span, {expr.name.text});
+    diagnostics_.add(Code::kDistinctCount, expr.name.span, {expr.name.text}).hint = "leave `distinct` out, or count what is distinct";
     return error(expr.span);
   }
   if (expr.over) return window(expr, scope, *aggregate);

@@ -38,7 +38,8 @@ bool ExprChecker::window_is_there(const Expr& expr, const Scope& scope, Aggregat
     return false;
   }
   if (over.kind == OverKind::kRows && (over.rows < 1 || over.rows > kWindowRowsMax)) {
-    diagnostics_.add(Code::kWindowRows, over.span, {std::to_string(over.rows), std::to_string(kWindowRowsMax)});
+    diagnostics_.add(Code::kWindowRows, over.span, {std::to_string(over.rows), std::to_string(kWindowRowsMax)}).hint =
+        "write a number between them, or a span of time";
     return false;
   }
   return true;
