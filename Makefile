@@ -5,6 +5,7 @@ EVENTS ?= 1000000
 CASES ?= 1000000
 SEED ?= 1
 SEEDS ?= 7 8
+RUNS ?= 1000000
 DEMO := tests/demo/demo.sh
 CHAOS := tests/e2e/chaos.sh
 EQUAL := tests/e2e/equal.sh
@@ -18,6 +19,7 @@ export JOBS
 export KILLS
 export EVENTS
 export SEEDS
+export RUNS
 export ASAN_OPTIONS ?= detect_stack_use_after_return=1:strict_string_checks=1
 export UBSAN_OPTIONS ?= print_stacktrace=1
 export TSAN_OPTIONS ?= halt_on_error=1:second_deadlock_stack=1
@@ -27,7 +29,7 @@ CTEST = ctest --preset $(1) --no-tests=error -j $(JOBS)
 
 .DEFAULT_GOAL := help
 BROKEN := window_edge arrow_no_skip until_ignored absence_at_event skip_too_much
-.PHONY: help setup build test demo asan tsan lint bench chaos mutants equal compare compare-mutants webhooks clean
+.PHONY: help setup build test demo asan tsan lint bench chaos mutants equal compare compare-mutants webhooks fuzz fuzz-planted clean
 .SECONDARY:
 
 help: ## this list
@@ -43,7 +45,10 @@ setup-sanitizers: setup
 build/%/build.ninja: CMakePresets.json | setup
 	cmake --preset $*
 
-build/asan/build.ninja build/tsan/build.ninja: | setup-sanitizers
+build/asan/build.ninja build/tsan/build.ninja build/fuzz/build.ninja build/fuzz-planted/build.ninja: | setup-sanitizers
+
+build/fuzz-planted/build.ninja: CMakePresets.json
+	cmake --preset fuzz -B build/fuzz-planted -DWEIR_PLANTED=ON
 
 build: setup build/release/build.ninja ## builds build/release/weir
 	$(call BUILD,release) --target weir
@@ -90,6 +95,14 @@ compare-mutants: build/release/weir_compare ## the comparison notices each of fi
 
 webhooks: build ## 1,000 alerts to a receiver that fails, with kills; verified by an independent library of PyPI
 	bash $(WEBHOOKS)
+
+fuzz: build/fuzz/build.ninja ## RUNS=1000000 executions of each fuzz target under the sanitizers; findings lie in build/fuzz/findings
+	$(call BUILD,fuzz)
+	bash tests/fuzz/run.sh build/fuzz
+
+fuzz-planted: build/fuzz-planted/build.ninja ## a deliberate mistake in each fuzz target: each is found within RUNS/10 executions
+	cmake --build build/fuzz-planted -j $(JOBS) --target fuzz_targets
+	bash tests/fuzz/run.sh build/fuzz-planted planted
 
 clean: ## removes build/
 	rm -rf build

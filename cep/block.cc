@@ -5,6 +5,8 @@
 #include <cstdlib>
 
 #include "cep/key.h"
+#include "cep/lifetime.h"
+#include "cep/ring.h"
 
 namespace cep {
 namespace {
@@ -318,11 +320,34 @@ uint8_t* block_of_image(std::span<uint8_t> image, BlockMemory& memory) {
 
 namespace {
 
-bool verify_cells(BlockView block, uint32_t begin, uint32_t end) {
+constexpr TimeUs kTimeFar = kTimeMax / 4;      // no event time is beyond; differences do not overflow
+
+// What a cell of that kind holds at least. A cell of a rule or ring that is no more is only ever removed.
+bool verify_cell(Cell& cell, const RuleSet& rules, std::span<const BoundRing> rings) {
+  const size_t payload = cell.size - sizeof(Cell);
+  if (cell.kind == CellKind::kRing) {
+    const auto ring = std::find_if(rings.begin(), rings.end(), [&](const BoundRing& it) { return it.shape.id == cell.id; });
+    if (ring == rings.end()) return true;
+    if (ring->shape.keep != RingKeep::kEntries) return is_sound_lifetime(cell, ring->shape);
+    return is_sound_ring(cell, ring->shape, rules.schema(ring->stream).get());
+  }
+  if (cell.kind == CellKind::kSuppress) return payload >= sizeof(SuppressCell);
+  if (cell.kind == CellKind::kTruncated) return payload >= sizeof(TimeCell);
+  if (cell.kind != CellKind::kHeadNot || payload < sizeof(TimeCell)) return false;
+  const TimeUs time = reinterpret_cast<const TimeCell*>(cell.payload())->time;
+  if (time < -kTimeFar || time > kTimeFar) return false;
+  const BoundRule* rule = rules.find(static_cast<ProgramId>(cell.id >> 16));
+  return rule == nullptr || (cell.id & 0xffff) < rule->entry.program->head_nots.size();
+}
+
+bool verify_cells(BlockView block, const RuleSet& rules, std::span<const BoundRing> rings) {
+  const uint32_t begin = block.cells_begin();
+  const uint32_t end = block.runs_begin();
   for (uint32_t at = begin; at < end;) {
     if (end - at < sizeof(Cell)) return false;
-    const Cell* cell = reinterpret_cast<const Cell*>(block.bytes() + at);
+    Cell* cell = reinterpret_cast<Cell*>(block.bytes() + at);
     if (cell->size < sizeof(Cell) || cell->size % 8 != 0 || cell->size > end - at) return false;
+    if (!verify_cell(*cell, rules, rings)) return false;
     at += cell->size;
   }
   return true;
@@ -337,11 +362,13 @@ bool verify_chain(BlockView block, const Run& run, const Program* program, const
     if (ref * 8 < sizeof(Node)) return false;
     const Node& node = block.node(ref);
     if (node.depth != depth || depth == 0 || node.previous >= ref || (node.previous == 0) != (depth == 1)) return false;
-    if (program != nullptr && node.state >= program->states.size()) return false;
+    if (program != nullptr && (node.state == 0 || node.state >= program->states.size())) return false;
     if (node.row == 0 || node.row >= ref || node.row * 8 < sizeof(RowHeader)) return false;
     const RowHeader& row = block.row_header(node.row);
     if (index_of(row.stream) >= rules.schema_count() || rules.schema(row.stream) == nullptr) return false;
     if (!verify_row(*rules.schema(row.stream), block.row(node.row), size_t{node.row} * 8)) return false;
+    if (row.time < -kTimeFar || row.time > kTimeFar) return false;
+    if (node.previous == 0 && (row.time != run.start_time || row.number != run.start_row)) return false;
     ref = node.previous;
   }
   return depth == 0;
@@ -349,22 +376,25 @@ bool verify_chain(BlockView block, const Run& run, const Program* program, const
 
 }  // namespace
 
-bool verify_block(std::span<uint8_t> bytes, std::span<const KeyPart> key, const RuleSet& rules) {
+bool verify_block(std::span<uint8_t> bytes, std::span<const KeyPart> key, const RuleSet& rules, std::span<const BoundRing> rings) {
   if (bytes.size() < sizeof(BlockHeader) || bytes.size() > UINT32_MAX) return false;
   BlockView block(bytes.data());
   const BlockHeader& header = block.header();
   uint64_t run_bytes = uint64_t{header.run_count} * sizeof(Run);
   uint64_t key_padded = (uint64_t{header.key_bytes} + 7) / 8 * 8;
-  if (header.format != 1 || header.capacity != bytes.size() || header.heap_bytes % 8 != 0 || header.cell_bytes % 8 != 0 ||
+  const bool is_image = header.format == 1 && header.dirty == 0 && header.segment == 0;
+  if (!is_image || header.capacity != bytes.size() || header.heap_bytes % 8 != 0 || header.cell_bytes % 8 != 0 ||
       sizeof(BlockHeader) + key_padded + header.cell_bytes + run_bytes + header.heap_bytes != bytes.size()) {
     return false;
   }
   if (!is_sound_key(key, block.key())) return false;
-  if (!verify_cells(block, block.cells_begin(), block.runs_begin())) return false;
+  if (!verify_cells(block, rules, rings)) return false;
+  const auto by_program = [](const Run& a, const Run& b) { return a.program < b.program; };
+  if (!std::is_sorted(block.runs().begin(), block.runs().end(), by_program)) return false;      // a rule's runs are searched for
   for (const Run& run : block.runs()) {
     const BoundRule* rule = rules.find(run.program);
     const Program* program = rule != nullptr ? rule->entry.program.get() : nullptr;
-    if (program != nullptr && run.state >= program->states.size()) return false;
+    if (program != nullptr && (run.state == 0 || run.state >= program->states.size())) return false;
     if (!verify_chain(block, run, program, rules)) return false;
   }
   return true;

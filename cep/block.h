@@ -187,7 +187,8 @@ class BlockEditor {
 std::string block_image(BlockView block);
 // The block of a sound image, in memory of its own.
 uint8_t* block_of_image(std::span<uint8_t> image, BlockMemory& memory);
-// Checks untrusted bytes before they are used as a block: counts, bounds, references, rows by schema, key by parts.
-bool verify_block(std::span<uint8_t> bytes, std::span<const KeyPart> key, const RuleSet& rules);
+// Checks untrusted bytes before they are used as a block: counts, bounds, references, rows by schema, key by parts, rings by the shapes
+// of its timeline's.
+bool verify_block(std::span<uint8_t> bytes, std::span<const KeyPart> key, const RuleSet& rules, std::span<const BoundRing> rings);
 
 }  // namespace cep

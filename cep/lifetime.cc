@@ -77,7 +77,9 @@ void add(LifetimeState& state, const RingEntryValue& value) {
   ++state.count;
   if (value.is_null) return;
   ++state.non_null;
-  state.sum += value.number;
+  Int128 sum;
+  (void)__builtin_add_overflow(Int128{state.sum}, value.number, &sum);
+  state.sum = sum;
   Int128 square;
   Int128 total;
   if (__builtin_mul_overflow(value.number, value.number, &square) ||
@@ -93,6 +95,20 @@ bool is_forgotten(const LifetimeState& state, TimeUs time) {
 }
 
 }  // namespace
+
+bool is_sound_lifetime(const Cell& cell, const RingShape& shape) {
+  LifetimeState state;
+  const size_t payload = cell.size - sizeof(Cell);
+  if (payload < sizeof state) return false;
+  std::memcpy(&state, cell.payload(), sizeof state);
+  uint64_t used = sizeof state;
+  for (const uint32_t size : {uint32_t{state.kept_size}, uint32_t{state.newest_size}}) {
+    if (size == kNoValue) continue;
+    if (is_number(shape.value) && size != sizeof(Int128)) return false;
+    used += (uint64_t{size} + 7) / 8 * 8;
+  }
+  return used == payload;
+}
 
 void LifetimeEditor::append(TimeUs time, const RingEntryValue& value, uint64_t* forgotten) {
   Cell* cell = block_.view().find_cell(CellKind::kRing, shape_.id);
@@ -144,7 +160,7 @@ WindowTotals LifetimeView::totals(TimeUs time, bool exclude_newest) const {
   const RingEntryValue newest = value_of(shape_.value, life.newest, life.state.newest_size);
   if (newest.is_null) return totals;
   --totals.non_null;
-  totals.sum -= newest.number;
+  (void)__builtin_sub_overflow(totals.sum, newest.number, &totals.sum);
   Int128 square;
   if (!totals.squares_lost && !__builtin_mul_overflow(newest.number, newest.number, &square)) totals.sum_squares -= square;
   return totals;

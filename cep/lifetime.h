@@ -19,6 +19,9 @@ class LifetimeEditor {
   const RingShape& shape_;
 };
 
+// Checks a cell of untrusted bytes before it is used with that shape.
+bool is_sound_lifetime(const Cell& cell, const RingShape& shape);
+
 class LifetimeView {
  public:
   LifetimeView(const Cell* cell, const RingShape& shape) : cell_(cell), shape_(shape) {}

@@ -2,6 +2,7 @@
 #include "cep/ring.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "cep/ring_layout.h"
 
@@ -186,7 +187,61 @@ TimeUs lose_oldest(const Parts& parts, const RingShape& shape, uint64_t* dropped
   return time;
 }
 
+// A ring's entries of distinct values have one place each in its table, which holds nothing else: else a search might not end.
+bool is_sound_table(const Parts& parts) {
+  const uint32_t capacity = parts.header->capacity;
+  uint32_t taken = 0;
+  for (uint32_t at = 0; at < 2 * capacity; ++at) {
+    if (parts.table[at] > capacity) return false;
+    taken += parts.table[at] != 0 ? 1 : 0;
+  }
+  if (taken > parts.header->count()) return false;
+  uint32_t newest = 0;
+  for (uint32_t i = parts.header->first; i != parts.header->next; ++i) {
+    const RingEntryValue value = read_entry(parts, RingValue::kText, parts.slot(i));
+    if (value.is_null || (value.hash_high & kSuperseded) != 0) continue;
+    ++newest;
+    if (parts.table[find_value(parts, value)] != parts.slot(i) + 1) return false;
+  }
+  return newest == taken;
+}
+
+// Every entry points into the bytes, and to a row of the stream where rows are kept.
+bool are_sound_bytes(const Parts& parts, const StreamSchema* rows) {
+  if (parts.data->used > parts.data->capacity || parts.data->used % 8 != 0) return false;
+  for (uint32_t i = parts.header->first; i != parts.header->next; ++i) {
+    uint32_t place[2];
+    std::memcpy(place, parts.entry(parts.slot(i)) + 8, sizeof place);
+    if (place[1] == kNoBytes) continue;
+    if (place[0] % 8 != 0 || place[0] > parts.data->used || place[1] > parts.data->used || padded(place[1]) > parts.data->used - place[0]) return false;
+    if (rows != nullptr && !verify_row(*rows, reinterpret_cast<const uint8_t*>(parts.data_bytes()) + place[0], place[1])) return false;
+  }
+  return true;
+}
+
 }  // namespace
+
+bool is_sound_ring(Cell& cell, const RingShape& shape, const StreamSchema* rows) {
+  constexpr uint32_t kCapacityMax = 1u << 24;
+  RingHeader header;
+  const size_t payload = cell.size - sizeof(Cell);
+  if (payload < sizeof header) return false;
+  std::memcpy(&header, cell.payload(), sizeof header);
+  if (!std::has_single_bit(header.capacity) || header.capacity > kCapacityMax || header.count() > header.capacity) return false;
+  size_t used = sizeof header + header.windows * sizeof(WindowState) + size_t{header.capacity} * entry_bytes(shape.value);
+  const size_t tail = shape.keeps_distinct ? size_t{header.capacity} * 2 * sizeof(uint32_t) : has_bytes(shape.value) ? sizeof(DataHeader) : 0;
+  if (payload < used + tail) return false;
+  const Parts parts(cell.payload(), shape);
+  used += tail;
+  if (has_bytes(shape.value)) used += parts.data->capacity;
+  if (payload != (used + 7) / 8 * 8) return false;
+  for (uint32_t i = 0; i < header.windows; ++i) {
+    const WindowState& window = parts.windows[i];
+    if (window.tail - header.first > header.count() || window.span_us < 0 || window.span_us > kTimeMax / 2) return false;
+  }
+  if (has_bytes(shape.value)) return are_sound_bytes(parts, shape.value == RingValue::kRow ? rows : nullptr);
+  return !shape.keeps_distinct || is_sound_table(parts);
+}
 
 TimeUs RingEditor::append(TimeUs time, const RingEntryValue& value, const RingLimits& limits, uint64_t* dropped) {
   Cell* cell = block_.view().find_cell(CellKind::kRing, shape_.id);

@@ -67,6 +67,10 @@ class RingEditor {
   const RingShape& shape_;
 };
 
+// Checks a cell of untrusted bytes before it is used as a ring of that shape: sizes, windows, the table of distinct values, the
+// bytes of texts and of rows of that stream. O(1), O(entries) with a table or bytes.
+bool is_sound_ring(Cell& cell, const RingShape& shape, const StreamSchema* rows);
+
 // Reading a ring as of `time`, without changing it: entries that have left a window are not counted.
 class RingView {
  public:

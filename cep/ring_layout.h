@@ -125,7 +125,9 @@ inline bool square(Int128 number, Int128* out) { return !__builtin_mul_overflow(
 inline void add_to(WindowState& window, const RingEntryValue& value, int sign) {
   if (value.is_null) return;
   window.non_null += static_cast<uint32_t>(sign);
-  window.sum += sign * value.number;
+  Int128 sum;
+  (void)__builtin_add_overflow(window.sum, sign * value.number, &sum);      // wraps, and back when the value leaves
+  window.sum = sum;
   Int128 squared;
   Int128 total;
   if (!square(value.number, &squared) || __builtin_add_overflow(window.sum_squares, sign * squared, &total)) {

@@ -260,7 +260,7 @@ bool TimelineEngine::restore_key(uint64_t space_id, uint64_t hash, uint32_t segm
     is_new_ = false;
     if (bytes.size() < sizeof(BlockHeader)) return false;
     std::vector<uint8_t> copy(bytes.begin(), bytes.end());
-    if (!verify_block(copy, timeline().spaces[i].parts, *engine_.rules_)) return false;
+    if (!verify_block(copy, timeline().spaces[i].parts, *engine_.rules_, timeline().rings)) return false;
     uint8_t* block = block_of_image(copy, memory_);
     BlockView view(block);
     view.header().segment = segment;

@@ -75,6 +75,7 @@ cep::Result<KeyRecord> decode_key_record(std::string_view bytes) {
   int64_t deadline = reader.get<int64_t>();
   if (record.gone) {
     record.old_segment = static_cast<uint32_t>(deadline);
+    if (record.old_segment != deadline) return damaged("a key record");
   } else {
     record.deadline_us = deadline;
   }
@@ -125,7 +126,8 @@ std::string encode_footer(const SegmentFooter& footer) {
 cep::Result<SegmentFooter> decode_footer(std::string_view payload) {
   Reader reader(payload);
   SegmentFooter footer;
-  footer.deleting = reader.get<uint8_t>() != 0;
+  const uint8_t deleting = reader.get<uint8_t>();
+  footer.deleting = deleting != 0;
   uint16_t count = reader.get<uint16_t>();
   for (uint16_t i = 0; i < count && reader.ok(); ++i) {
     SegmentFooter::Shard shard;
@@ -134,7 +136,7 @@ cep::Result<SegmentFooter> decode_footer(std::string_view payload) {
     shard.index_digest = reader.id();
     footer.shards.push_back(shard);
   }
-  if (!reader.at_end()) return damaged("a segment footer");
+  if (!reader.at_end() || deleting > 1) return damaged("a segment footer");
   return footer;
 }
 

@@ -115,6 +115,7 @@ cep::Result<FrameView> decode_frame(std::string_view bytes) {
   if (frame.header.kind > FrameKind::kDerived) return damaged("unknown kind");
   if ((frame.header.flags & ~kKnownFlags) != 0) return damaged("unknown flags");
   frame.row_end_bytes = reader.raw(size_t{4} * frame.header.events);
+  if (frame.has_unique() && frame.header.events == 0) return damaged("hashes of no rows");
   if (frame.has_unique()) frame.unique_bytes = reader.raw(size_t{16} * frame.header.events);
   if (!reader.ok()) return damaged("more rows than bytes");
   frame.rows = reader.rest();

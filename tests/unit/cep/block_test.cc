@@ -116,12 +116,13 @@ TEST(BlockTest, ImagesAreSoundAndDamagedOnesAreRefused) {
     run.node = editor.add_node(node);
   }
   run.live = 1;
+  run.start_row = 1;
   editor.runs().push_back(run);
   editor.add_cell(CellKind::kSuppress, 9, sizeof(SuppressCell));
   uint8_t* block = editor.close();
   const std::string image = block_image(BlockView(block));
   std::vector<uint8_t> copy(image.begin(), image.end());
-  EXPECT_TRUE(verify_block(copy, parts, *rules));
+  EXPECT_TRUE(verify_block(copy, parts, *rules, {}));
   EXPECT_EQ(history(BlockView(copy.data()), BlockView(copy.data()).runs()[0].node), (std::vector<uint32_t>{4, 3, 2, 1, 0}));
   unsigned seed = std::random_device()();
   SCOPED_TRACE("seed " + std::to_string(seed));
@@ -134,7 +135,7 @@ TEST(BlockTest, ImagesAreSoundAndDamagedOnesAreRefused) {
     }
     if (random() % 4 == 0) copy.resize(random() % copy.size());
     if (copy.size() < sizeof(BlockHeader)) continue;
-    refused += verify_block(copy, parts, *rules) ? 0 : 1;
+    refused += verify_block(copy, parts, *rules, {}) ? 0 : 1;
   }
   EXPECT_GT(refused, 5'000);
   editor.open(block);

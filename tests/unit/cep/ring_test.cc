@@ -62,6 +62,7 @@ TEST_P(RingRandomTest, EqualsThePlainList) {
       Value argument = event.is_null ? Value::null()
                                      : (is_text ? Value::string(text) : Value::integer(event.number));
       RingEditor(editor, shape).append(now, ring_value(ring, argument, counters), kRoomy, &dropped);
+      ASSERT_TRUE(is_sound_ring(*editor.view().find_cell(CellKind::kRing, 7), shape, nullptr));
       events.push_back(event);
       TimeUs asked = now + static_cast<TimeUs>(random() % 3 == 0 ? random() % 50 : 0);
       for (const WindowExtent& span : shape.extents) {
@@ -210,6 +211,42 @@ TEST(RingTest, AnotherSetOfSpansKeepsTheEntries) {
   EXPECT_EQ(changed.totals({10, 0}, 96, false).count, 2u);
   EXPECT_EQ(changed.totals({100, 0}, 96, false).count, 4u);
   editor.remove_cell(editor.view().find_cell(CellKind::kRing, 1));
+  editor.close();
+}
+
+// Found by key_block_fuzz: a damaged table of distinct values made a search go round for ever.
+TEST(RingTest, DamagedRingsAreRefused) {
+  RingShape shape{1, RingValue::kText, true, {{100, 0}}, RingKeep::kEntries};
+  Ring ring;
+  ring.value = shape.value;
+  ring.argument = 0;
+  BlockMemory memory;
+  BlockEditor editor(memory);
+  editor.create("k");
+  EvalCounters counters;
+  uint64_t dropped = 0;
+  for (TimeUs time : {1, 2, 3}) {
+    RingEditor(editor, shape).append(time, ring_value(ring, Value::string(std::to_string(time)), counters), kRoomy, &dropped);
+  }
+  Cell& cell = *editor.view().find_cell(CellKind::kRing, 1);
+  ASSERT_TRUE(is_sound_ring(cell, shape, nullptr));
+  const uint32_t payload = cell.size - static_cast<uint32_t>(sizeof(Cell));
+  const uint32_t table = 8 * sizeof(uint32_t);             // four entries, twice as many places
+  const std::pair<uint32_t, uint32_t> damage[] = {
+      {0, 3}, {0, 8}, {4, 100}, {8, 100}, {12, 7},         // capacity, first, next, windows
+      {16 + 8, 50},                                        // a window's tail
+      {payload - 4, 5}, {payload - table, 77},             // places beyond the entries
+  };
+  for (const auto& [offset, value] : damage) {
+    uint32_t before;
+    std::memcpy(&before, cell.payload() + offset, sizeof before);
+    ASSERT_NE(before, value);
+    std::memcpy(cell.payload() + offset, &value, sizeof value);
+    EXPECT_FALSE(is_sound_ring(cell, shape, nullptr)) << offset << " " << value;
+    std::memcpy(cell.payload() + offset, &before, sizeof before);
+  }
+  ASSERT_TRUE(is_sound_ring(cell, shape, nullptr));
+  editor.remove_cell(&cell);
   editor.close();
 }
 

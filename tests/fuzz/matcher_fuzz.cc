@@ -1,0 +1,138 @@
+// Matching: a rule and events made from the bytes. Nothing crashes, and the alerts are the same, id for id, row by row, in one batch, on
+// 4 shards, and with all state taken out and in again after every event.
+#include "api/alert_json.h"
+#include "patterns/compile.h"
+#include "service/pipeline.h"
+#include "tests/fuzz/fuzz.h"
+
+namespace {
+
+constexpr size_t kEventsMax = 20;
+
+patterns::Catalog stream() {
+  patterns::Catalog catalog;
+  patterns::SourceMap sources;
+  patterns::Diagnostics diagnostics;
+  const patterns::FileId file =
+      sources.add("stream", "create stream e (k text not null, x text, v int, at timestamp not null) event time at delay 3 seconds;");
+  fuzz::check(patterns::compile_file(sources, file, catalog, diagnostics).has_value(), "the stream does not compile");
+  return catalog;
+}
+
+std::string variable(size_t number) { return std::string(1, static_cast<char>('a' + number)); }
+
+std::string item(fuzz::Bytes& input, bool first) {
+  static constexpr const char* kQuantifiers[] = {"",          "",         "?",        "+",         "*",       "{2}",     "{1,3}",
+                                                 "+ strict", "+ any", "+ greedy", "* greedy", "{,2}", "{2,}", "? greedy"};
+  const std::string one = variable(input.below(4));
+  const std::string two = variable(input.below(4));
+  switch (input.below(8)) {
+    case 0: return "(" + one + " -> " + two + ")" + kQuantifiers[input.below(std::size(kQuantifiers))];
+    case 1: return "(" + one + " | " + two + ")";
+    case 2: return "not " + one + (first ? " for 4 seconds" : "");
+    case 3: return "not " + one + " for 3 seconds";
+    case 4: return "(" + one + ", " + two + "+)" + kQuantifiers[input.below(std::size(kQuantifiers))];
+    default: return one + kQuantifiers[input.below(std::size(kQuantifiers))];
+  }
+}
+
+std::string rule(fuzz::Bytes& input) {
+  static constexpr const char* kLinks[] = {" -> ", " -> ", ", ", " ->> ", " -> [4 seconds] ", " -> [1 second, 6 seconds] "};
+  static constexpr const char* kSkips[] = {"no skip", "skip past last row", "skip to next row", "skip to first a", "skip to last b"};
+  static constexpr const char* kMore[] = {"", "", " and v > a.v", " and count(a) > 1", " and v >= max(b.v)"};
+  std::string text = "create rule r on e partition by k pattern ";
+  const size_t items = 1 + input.below(4);
+  for (size_t i = 0; i < items; ++i) text += (i == 0 ? "" : kLinks[input.below(std::size(kLinks))]) + item(input, i == 0);
+  if (input.below(4) != 0) text += " within " + std::to_string(1 + input.below(12)) + " seconds";
+  text += " define";
+  for (size_t i = 0; i < 4; ++i) {
+    if (text.find(variable(i), 42) == std::string::npos) continue;
+    const std::string more = i < 2 ? "" : kMore[input.below(std::size(kMore))];
+    text += std::string(text.ends_with("define") ? " " : ", ") + variable(i) + " as x like '%" + variable(input.below(4)) + "%'" + more;
+  }
+  return text + " after match " + kSkips[input.below(std::size(kSkips))] + " alert message '{k}';";
+}
+
+struct Event {
+  std::string key, x;
+  int64_t v = 0;
+  cep::TimeUs time = 0;
+};
+
+// Two bytes an event: letters, key, value, step of time; a step back stays inside the delay.
+std::vector<Event> events_of(fuzz::Bytes& input) {
+  std::vector<Event> events;
+  int64_t seconds = 100;
+  while (!input.empty() && events.size() < kEventsMax) {
+    const uint8_t letters = input.byte();
+    const uint8_t step = input.byte();
+    Event& event = events.emplace_back();
+    for (size_t i = 0; i < 4; ++i) event.x += (letters >> i & 1) != 0 ? variable(i) : "";
+    seconds += step % 8 - 1;
+    event.key = (letters >> 4 & 1) != 0 ? "k" : "l";
+    event.v = step >> 4;
+    event.time = seconds * cep::kSecond;
+  }
+  return events;
+}
+
+// Events [first, last), each at its number as position.
+cep::BatchPtr batch_of(const cep::SchemaPtr& schema, const std::vector<Event>& events, size_t first, size_t last) {
+  cep::BatchBuilder rows(schema, 0, 0);
+  for (size_t i = first; i < last; ++i) {
+    rows.begin_row();
+    rows.set_text(0, events[i].key);
+    rows.set_text(1, events[i].x);
+    rows.set_fixed(2, events[i].v);
+    rows.set_fixed(3, events[i].time);
+    rows.commit_row(i);
+  }
+  return rows.finish();
+}
+
+enum class Way { kRows, kBatch, kShards, kRestart };
+
+std::string alerts_of(const cep::RuleSetPtr& rules, const std::vector<Event>& events, Way way) {
+  const cep::SchemaPtr& schema = rules->streams().at("e");
+  service::Pipeline pipeline({way == Way::kShards ? 4u : 1u, way == Way::kRestart, {}});
+  pipeline.apply_rules(rules);
+  const size_t step = way == Way::kBatch ? events.size() : 1;
+  for (size_t first = 0; first < events.size(); first += step) {
+    pipeline.feed(batch_of(schema, events, first, first + step));
+    if (way == Way::kRestart) fuzz::check(pipeline.restart().ok(), "an image is not sound");
+  }
+  pipeline.watermark(service::kEndOfTime, nullptr);
+  std::vector<cep::Alert> alerts;
+  pipeline.take_alerts(alerts, true);
+  std::string text;
+  for (const cep::Alert& alert : alerts) text += api::alert_json(alert) + "\n";
+  const bool planted = fuzz::kPlanted && way == Way::kBatch && alerts.size() > 12;
+  return planted ? text.substr(1) : text;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  if (size < 4 || size > 128) return 0;
+  static const patterns::Catalog kCatalog = stream();
+  fuzz::Bytes input(data, size);
+  const std::string text = rule(input);
+  patterns::SourceMap sources;
+  patterns::Diagnostics diagnostics;
+  patterns::Catalog catalog = kCatalog;
+  const auto made = patterns::compile_file(sources, sources.add("f", text), catalog, diagnostics);
+  if (!made) return 0;
+  cep::RuleEntry entry;
+  entry.id = cep::ProgramId{1};
+  entry.program = made->rules.at(0).program;
+  const cep::RuleSetPtr rules = cep::RuleSet::build({entry}, {}, catalog.streams);
+  const std::vector<Event> events = events_of(input);
+  if (events.empty()) return 0;
+  const std::string plain = alerts_of(rules, events, Way::kRows);
+  for (const Way way : {Way::kBatch, Way::kShards, Way::kRestart}) {
+    const std::string other = alerts_of(rules, events, way);
+    const std::string number = std::to_string(static_cast<int>(way));
+    fuzz::check(other == plain, "other alerts", text + "\nrow by row:\n" + plain + "way " + number + ":\n" + other);
+  }
+  return 0;
+}
