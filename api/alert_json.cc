@@ -90,28 +90,6 @@ void append_rule(const cep::Program& program, uint32_t version, cep::RuleMode mo
 
 }  // namespace
 
-std::string_view severity_name(cep::Severity severity) {
-  switch (severity) {
-    case cep::Severity::kInfo: return "info";
-    case cep::Severity::kLow: return "low";
-    case cep::Severity::kMedium: return "medium";
-    case cep::Severity::kHigh: return "high";
-    case cep::Severity::kCritical: return "critical";
-  }
-  return "medium";
-}
-
-std::string_view decision_name(cep::Decision decision) {
-  switch (decision) {
-    case cep::Decision::kNone: return "";
-    case cep::Decision::kAllow: return "allow";
-    case cep::Decision::kReview: return "review";
-    case cep::Decision::kChallenge: return "challenge";
-    case cep::Decision::kBlock: return "block";
-  }
-  return "";
-}
-
 std::string_view mode_name(cep::RuleMode mode) {
   switch (mode) {
     case cep::RuleMode::kLive: return "live";
@@ -126,6 +104,7 @@ std::string_view mode_name(cep::AlertMode mode) {
     case cep::AlertMode::kLive: return "live";
     case cep::AlertMode::kShadow: return "shadow";
     case cep::AlertMode::kBackfill: return "backfill";
+    case cep::AlertMode::kDerived: return "derived";
   }
   return "live";
 }
@@ -176,9 +155,9 @@ void append_alert(const cep::Alert& alert, std::string& out) {
   json.key("version").unsigned_integer(alert.version).key("time");
   append_time(alert.time, json).key("key");
   append_key(program, alert.key, json);
-  json.field("severity", severity_name(program.alert.severity));
+  json.field("severity", cep::severity_name(program.alert.severity));
   if (alert.score >= 0) json.key("score").integer(alert.score);
-  if (program.alert.decision != cep::Decision::kNone) json.field("decision", decision_name(program.alert.decision));
+  if (program.alert.decision != cep::Decision::kNone) json.field("decision", cep::decision_name(program.alert.decision));
   append_strings("tags", program.alert.tags, json);
   json.field("message", alert.message).key("measures").begin_object();
   for (size_t i = 0; i < alert.measures.size() && i < program.measures.size(); ++i) {

@@ -30,10 +30,8 @@ std::string match_state_json(const cep::Program& program, uint32_t version, cep:
 std::string match_summary_json(const cep::Program& program, uint32_t version, cep::RuleMode mode,
                                const cep::MatchSummary& summary);
 
-std::string_view severity_name(cep::Severity severity);  // "medium"
-std::string_view decision_name(cep::Decision decision);  // "block", "" for none
 std::string_view mode_name(cep::RuleMode mode);          // "live"
-std::string_view mode_name(cep::AlertMode mode);         // "live", "shadow", "backfill"
+std::string_view mode_name(cep::AlertMode mode);         // "live", "shadow", "backfill", "derived"
 std::vector<std::string_view> truncated_names(const cep::Truncated& truncated);   // "events", "matches", "runs", "window"
 
 }  // namespace api

@@ -103,7 +103,15 @@ void post_events(HttpRequest& request, Backend& backend, Responder respond) { su
 
 void post_stream_events(HttpRequest& request, Backend& backend, Responder respond) {
   std::string stream = request.captures[0];
-  if (backend.schema(stream) == nullptr) {
+  const cep::SchemaPtr schema = backend.schema(stream);
+  if (schema != nullptr && schema->from_rules) {
+    Problem problem;
+    problem.name = "conflict";
+    problem.code = event_code_name(EventCode::kFromRules);
+    problem.detail = "The stream " + stream + " is `from rules`: only rules with `into " + stream + "` fill it.";
+    return respond.answer(problem_answer(problem));
+  }
+  if (schema == nullptr) {
     Problem problem;
     problem.name = "not-found";
     problem.code = event_code_name(EventCode::kUnknownStream);

@@ -82,6 +82,7 @@ std::string_view event_code_name(EventCode code) {
     case EventCode::kTooLarge: return "too_large";
     case EventCode::kBadJson: return "bad_json";
     case EventCode::kUnknownStream: return "unknown_stream";
+    case EventCode::kFromRules: return "from_rules";
   }
   return "bad_json";
 }

@@ -34,6 +34,7 @@ enum class EventCode : uint8_t {
   kTooLarge,
   kBadJson,
   kUnknownStream,
+  kFromRules,
 };
 std::string_view event_code_name(EventCode code);  // "wrong_type"
 

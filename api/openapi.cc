@@ -35,7 +35,7 @@ constexpr std::string_view kSchemas = R"json({
     "required": ["index", "code", "field", "message"], "properties": {
     "index": {"type": "integer"},
     "code": {"enum": ["wrong_type", "not_null", "out_of_range", "bad_time", "too_far_ahead", "late", "duplicate_key",
-                      "bad_utf8", "too_deep", "too_large", "bad_json", "unknown_stream"]},
+                      "bad_utf8", "too_deep", "too_large", "bad_json", "unknown_stream", "from_rules"]},
     "field": {"type": "string"}, "message": {"type": "string"}}}}}},
 "RuleAnswer": {"type": "object", "required": ["name", "version"], "properties": {
   "name": {"type": "string"}, "version": {"type": "integer"}, "mode": {"enum": ["live", "shadow", "paused"]},

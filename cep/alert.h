@@ -18,8 +18,12 @@ bool parse_alert_id(std::string_view hex, AlertId* id);
 
 enum class AlertKind : uint8_t { kMatch = 1, kAbsence = 2, kWhen = 3, kEpisode = 4 };   // a byte of the id: never renumber
 enum class RuleMode : uint8_t { kLive, kShadow, kPaused };
-// Backfill: found by a new version in what came before it was in force; recorded, never delivered (R74). A byte of the store.
-enum class AlertMode : uint8_t { kLive, kShadow, kBackfill };
+// Backfill: found by a new version in what came before it was in force; recorded, never delivered (R74). Derived: of a live rule that has
+// `into` and no `alert`; listed, never delivered. A byte of the store.
+enum class AlertMode : uint8_t { kLive, kShadow, kBackfill, kDerived };
+
+std::string_view severity_name(Severity severity);     // "medium"
+std::string_view decision_name(Decision decision);     // "block", "" for none
 
 // What was cut from an alert, and why its key may have missed matches (R38, L18).
 struct Truncated {

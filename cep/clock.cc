@@ -3,10 +3,18 @@
 
 #include <algorithm>
 
+#include "cep/time_math.h"
+
 namespace cep {
 namespace {
 
 TimeUs minus(TimeUs time, DurationUs duration) { return time < kTimeMin + duration ? kTimeMin : time - duration; }
+
+// Whether anything came from outside.
+bool is_heard(const TimelineClock& clock) {
+  return clock.watermark != kTimeMin || std::any_of(clock.source_max.begin(), clock.source_max.end(),
+                                                    [](const auto& source) { return source.second != kTimeMin; });
+}
 
 }  // namespace
 
@@ -15,11 +23,18 @@ void Clock::apply_rules(const RuleSet& rules) {
   clocks_.clear();
   timing_.clear();
   by_stream_.assign(rules.schema_count(), {});
+  fed_ = rules.fed_timelines();
   stream_ids_.clear();
   for (const auto& [name, schema] : rules.streams()) stream_ids_[name] = schema->id;
   for (uint32_t t = 0; t < rules.timelines().size(); ++t) {
     const Timeline& timeline = rules.timelines()[t];
-    Timing timing{timeline.delay_us, timeline.idle_us, timeline.explicit_watermark, false, {}};
+    Timing timing;
+    timing.delay_us = timing.lag_us = timeline.delay_us;
+    timing.idle_us = timeline.idle_us;
+    timing.is_explicit = timeline.explicit_watermark;
+    timing.level = timeline.level;
+    timing.has_outside = timeline.has_outside;
+    timing.feeders = timeline.feeders;
     for (const TimelineStream& stream : timeline.streams) {
       timing.streams.push_back(stream.stream);
       by_stream_[index_of(stream.stream)].push_back(t);
@@ -46,6 +61,9 @@ void Clock::apply_rules(const RuleSet& rules) {
   }
   offered_.clear();
   for (auto& [name, clock] : parked_) clock.waiting = {};     // the buffer went with the timeline
+  for (uint32_t t : fed_) {
+    for (uint32_t feeder : timing_[t].feeders) timing_[t].lag_us = std::max(timing_[t].lag_us, timing_[feeder].lag_us);
+  }
 }
 
 // W = the least clock of its sources, never back. True if it moved.
@@ -90,14 +108,16 @@ void Clock::note_first_row(TimelineClock& clock, Timing& timing, TimeUs time) {
 // Rows that the frontier has reached wait no longer; of more than may wait, the earliest are not waited with.
 void Clock::release(uint32_t timeline) {
   TimelineClock& clock = clocks_[timeline];
+  Timing& timing = timing_[timeline];
   while (const TimeUs* first = clock.waiting.front()) {
-    if (*first > clock.watermark) {
+    if (*first > watermark_of(timeline)) {
       if (clock.waiting.size() <= waiting_max_) return;
-      clock.watermark = *first;
+      clock.watermark = std::max(clock.watermark, *first);
+      if (timing.level > 0) clock.released = *first;
       ++forced_;
     }
     TimeUs time = clock.waiting.take();
-    if (timing_[timeline].has_unseen) note_first_row(clock, timing_[timeline], time);
+    if (timing.has_unseen) note_first_row(clock, timing, time);
   }
 }
 
@@ -105,10 +125,12 @@ std::vector<Admission> Clock::limit_waiting(uint32_t rows_max) {
   waiting_max_ = rows_max;
   std::vector<Admission> admissions;
   for (uint32_t t = 0; t < clocks_.size(); ++t) {
-    TimeUs before = clocks_[t].watermark;
+    TimeUs before = watermark_of(t);
     release(t);
-    if (clocks_[t].watermark != before) admissions.push_back(standing(t));
+    if (watermark_of(t) != before) admissions.push_back(standing(t));
   }
+  advance_fed();
+  add_fed(admissions);
   return admissions;
 }
 
@@ -118,51 +140,116 @@ std::vector<Admission> Clock::standing() const {
   return admissions;
 }
 
+void Clock::admit_row(const Batch& batch, uint32_t row, TimeUs& source_max, Admission& admission) {
+  TimelineClock& clock = clocks_[admission.timeline];
+  const Timing& timing = timing_[admission.timeline];
+  TimeUs time = batch.time[row];
+  TimeUs own = timing.is_explicit ? kTimeMin : minus(source_max, timing.delay_us);
+  TimeUs watermark = std::max({own, clock.watermark, clock.released});
+  if (time < watermark) {
+    if (admission.late.empty()) {
+      admission.late.assign(batch.rows(), 0);
+      admission.late_watermark.assign(batch.rows(), kTimeMin);
+    }
+    admission.late[row] = 1;
+    admission.late_watermark[row] = watermark;
+    return;
+  }
+  if (time > source_max) {
+    source_max = time;
+    advance(clock, timing);
+  }
+  if (time > watermark_of(admission.timeline) || timing.has_unseen) clock.waiting.push(time);
+  release(admission.timeline);
+}
+
 std::vector<Admission> Clock::admit(const Batch& batch) {
   StreamId stream = batch.schema->id;
   std::vector<Admission> admissions;
+  std::vector<TimeUs*> source_max;
   if (index_of(stream) < by_stream_.size()) {
     for (uint32_t t : by_stream_[index_of(stream)]) {
-      TimelineClock& clock = clocks_[t];
-      const Timing& timing = timing_[t];
-      Admission admission;
-      admission.timeline = t;
-      TimeUs& source_max = clock.source_max.emplace(batch.source, kTimeMin).first->second;
-      for (uint32_t row = 0; row < batch.rows(); ++row) {
-        TimeUs own = timing.is_explicit ? kTimeMin : minus(source_max, timing.delay_us);
-        TimeUs watermark = std::max(own, clock.watermark);
-        if (batch.time[row] < watermark) {
-          if (admission.late.empty()) {
-            admission.late.assign(batch.rows(), 0);
-            admission.late_watermark.assign(batch.rows(), kTimeMin);
-          }
-          admission.late[row] = 1;
-          admission.late_watermark[row] = watermark;
-          continue;
-        }
-        if (batch.time[row] > source_max) {
-          source_max = batch.time[row];
-          advance(clock, timing);
-        }
-        if (batch.time[row] > clock.watermark || timing.has_unseen) clock.waiting.push(batch.time[row]);
-        release(t);
-      }
-      if (source_max == kTimeMin) clock.source_max.erase(batch.source);
-      clock.last_received_us = std::max(clock.last_received_us, batch.received_us);
-      clock.silence_watermark = clock.watermark;
-      admission.frontier = clock.watermark;
-      admission.coverage = clock.coverage;
-      admissions.push_back(std::move(admission));
+      admissions.push_back({t, kTimeMin, true, {}, {}, nullptr});
+      source_max.push_back(&clocks_[t].source_max.emplace(batch.source, kTimeMin).first->second);
     }
+  }
+  bool by_row = std::any_of(fed_.begin(), fed_.end(), [&](uint32_t t) { return is_moved_row_by_row(t); });
+  for (uint32_t row = 0; by_row && row < batch.rows(); ++row) {
+    for (size_t i = 0; i < admissions.size(); ++i) admit_row(batch, row, *source_max[i], admissions[i]);
+    advance_fed();
+  }
+  for (size_t i = 0; i < admissions.size(); ++i) {
+    for (uint32_t row = 0; !by_row && row < batch.rows(); ++row) admit_row(batch, row, *source_max[i], admissions[i]);
+    TimelineClock& clock = clocks_[admissions[i].timeline];
+    if (*source_max[i] == kTimeMin) clock.source_max.erase(batch.source);
+    clock.last_received_us = std::max(clock.last_received_us, batch.received_us);
+    clock.silence_watermark = clock.watermark;
+  }
+  if (!by_row) advance_fed();
+  for (Admission& admission : admissions) {
+    admission.frontier = watermark_of(admission.timeline);
+    admission.coverage = clocks_[admission.timeline].coverage;
   }
   TimeUs& stream_max = stream_max_[stream].emplace(batch.source, kTimeMin).first->second;
   for (TimeUs time : batch.time) stream_max = std::max(stream_max, time);
+  add_fed(admissions);
   return admissions;
+}
+
+// Whether anything came that it reads, told by rows or by watermarks.
+bool Clock::has_spoken(uint32_t timeline) const {
+  const std::vector<uint32_t>& feeders = timing_[timeline].feeders;
+  return clocks_[timeline].released != kTimeMin || is_heard(clocks_[timeline]) ||
+         std::any_of(feeders.begin(), feeders.end(), [&](uint32_t feeder) { return has_spoken(feeder); });
+}
+
+// Its watermark at the end of a batch is not all that matters: rows from outside may be late or wait too many, and a first word counts
+// from its row on.
+bool Clock::is_moved_row_by_row(uint32_t timeline) const {
+  const Timing& timing = timing_[timeline];
+  return timing.has_outside || !std::all_of(timing.feeders.begin(), timing.feeders.end(), [&](uint32_t f) { return has_spoken(f); });
+}
+
+// What has never spoken may never: it must not hold the others back for ever, nor may they run away from what it says first. So until it
+// speaks its watermark is as far behind the furthest of the others as its delay allows its rows to be (R63, as if read together).
+void Clock::advance_fed() {
+  for (uint32_t t : fed_) {
+    const Timing& timing = timing_[t];
+    TimelineClock& clock = clocks_[t];
+    auto each_hand = [&](auto visit) {
+      if (timing.has_outside) visit(clock.watermark, timing.delay_us, is_heard(clock));
+      for (uint32_t f : timing.feeders) visit(watermark_of(f), timing_[f].lag_us, has_spoken(f));
+    };
+    TimeUs furthest = kTimeMin;
+    each_hand([&](TimeUs watermark, DurationUs lag_us, bool) {
+      if (watermark != kTimeMin) furthest = std::max(furthest, add_saturating(watermark, lag_us));
+    });
+    if (furthest == kTimeMin) continue;
+    TimeUs least = kTimeMax;
+    each_hand([&](TimeUs watermark, DurationUs lag_us, bool has_spoken) {
+      least = std::min(least, has_spoken ? watermark : minus(furthest, lag_us));
+    });
+    clock.released = std::max(clock.released, least);
+    release(t);
+  }
+}
+
+// A fed timeline is told of every record that its feeders are told of: their alerts may have become rows of it.
+void Clock::add_fed(std::vector<Admission>& admissions) const {
+  for (uint32_t t : fed_) {
+    auto is_told = [&](uint32_t timeline) {
+      return std::any_of(admissions.begin(), admissions.end(), [&](const Admission& a) { return a.timeline == timeline; });
+    };
+    const std::vector<uint32_t>& feeders = timing_[t].feeders;
+    if (!is_told(t) && std::any_of(feeders.begin(), feeders.end(), is_told)) admissions.push_back(standing(t));
+  }
+  for (Admission& admission : admissions) admission.frontier = watermark_of(admission.timeline);
 }
 
 std::vector<Admission> Clock::watermark(TimeUs time, const std::string* stream) {
   std::vector<Admission> admissions;
   for (uint32_t t = 0; t < clocks_.size(); ++t) {
+    if (!timing_[t].has_outside) continue;
     if (stream != nullptr) {
       auto id = stream_ids_.find(*stream);
       if (id == stream_ids_.end()) continue;
@@ -174,6 +261,8 @@ std::vector<Admission> Clock::watermark(TimeUs time, const std::string* stream) 
     clocks_[t].silence_watermark = clocks_[t].watermark;
     admissions.push_back(standing(t));
   }
+  advance_fed();
+  add_fed(admissions);
   return admissions;
 }
 
@@ -196,6 +285,8 @@ std::vector<Admission> Clock::tick(TimeUs received_us) {
     release(t);
     admissions.push_back(standing(t));
   }
+  advance_fed();
+  add_fed(admissions);
   return admissions;
 }
 

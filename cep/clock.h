@@ -1,5 +1,7 @@
 // The clock of every timeline: the one place where lateness, the frontier and silence are decided (R61-R67), and where time is forced
 // forward because too many rows wait for it (L17).
+// A timeline that reads a stream `from rules` has two hands: the clock of what comes from outside, and the least watermark of the
+// timelines that feed it (R76). Its own watermark is the lesser of both: no alert to come is earlier, and none will become a row before.
 // Owned by the sequencer (one thread), fed in log order; shards only obey what it returns. A pure function of the records it is fed.
 #pragma once
 
@@ -22,10 +24,11 @@ struct RingCoverage {
 using RingCoverages = std::map<uint64_t, RingCoverage>;     // by RingShape::id
 
 // What one batch means for one timeline. Rows that are not late enter the reorder buffer; then everything with
-// time <= frontier is released.
+// time <= frontier is released; of the rows that alerts became, which come last at one instant, everything with time < frontier.
 struct Admission {
   uint32_t timeline = 0;
   TimeUs frontier = kTimeMin;               // after the whole batch
+  bool has_rows = false;                    // the batch's stream is one of the timeline's
   std::vector<uint8_t> late;                // by row; empty: none is late
   std::vector<TimeUs> late_watermark;       // by row when late: the watermark it missed
   std::shared_ptr<const RingCoverages> coverage;
@@ -40,6 +43,7 @@ struct TimelineClock {
   TimeUs silence_watermark = kTimeMin;      // watermark when the silence began
   std::shared_ptr<const RingCoverages> coverage = std::make_shared<RingCoverages>();    // replaced, never changed: shards share it
   TimeQueue<TimeUs> waiting;                // times of the rows admitted and not yet released; a checkpoint marks the rows instead
+  TimeUs released = kTimeMin;               // timelines of level 1 and above: the lesser of both hands; `watermark` is the outside's
 };
 
 class Clock {
@@ -67,7 +71,9 @@ class Clock {
   // Clocks of a warm start: used for timelines that the next apply_rules makes; of those that are there, what their rings have seen.
   void offer(const std::vector<TimelineClock>& clocks);
 
-  TimeUs watermark_of(uint32_t timeline) const { return clocks_[timeline].watermark; }
+  TimeUs watermark_of(uint32_t timeline) const {
+    return timing_[timeline].level > 0 ? clocks_[timeline].released : clocks_[timeline].watermark;
+  }
   std::vector<const TimelineClock*> clocks() const;      // of all timelines, parked ones too, until the next change
   std::vector<TimelineClock> save() const;
   std::map<StreamId, std::map<SourceId, TimeUs>> save_streams() const { return stream_max_; }
@@ -81,18 +87,30 @@ class Clock {
     DurationUs idle_us = 0;
     bool is_explicit = false;
     bool has_unseen = false;                // a ring waits for its first row
+    uint32_t level = 0;
+    bool has_outside = true;
+    std::vector<uint32_t> feeders;
+    DurationUs lag_us = 0;                  // greatest delay of all that it reads, over any number of hops
     std::vector<StreamId> streams;
   };
   bool advance(TimelineClock& clock, const Timing& timing);
+  void admit_row(const Batch& batch, uint32_t row, TimeUs& source_max, Admission& admission);
   void release(uint32_t timeline);
   void cover_rings(const Timeline& timeline, TimelineClock& clock, Timing& timing);
   void note_first_row(TimelineClock& clock, Timing& timing, TimeUs time);
-  Admission standing(uint32_t timeline) const { return {timeline, clocks_[timeline].watermark, {}, {}, clocks_[timeline].coverage}; }
+  Admission standing(uint32_t timeline) const {
+    return {timeline, watermark_of(timeline), false, {}, {}, clocks_[timeline].coverage};
+  }
+  bool has_spoken(uint32_t timeline) const;
+  bool is_moved_row_by_row(uint32_t timeline) const;
+  void advance_fed();
+  void add_fed(std::vector<Admission>& admissions) const;
   TimeUs ticked(uint32_t timeline, TimeUs received_us) const;
 
   std::vector<TimelineClock> clocks_;       // by timeline of the rule set
   std::vector<Timing> timing_;
   std::vector<std::vector<uint32_t>> by_stream_;
+  std::vector<uint32_t> fed_;               // timelines of level 1 and above, by level
   std::map<std::string, StreamId> stream_ids_;
   std::map<std::string, TimelineClock> parked_;        // restored or dropped clocks, by timeline name
   std::map<StreamId, std::map<SourceId, TimeUs>> stream_max_;

@@ -48,19 +48,73 @@ void sort_alerts(std::vector<Alert>& alerts, size_t first) {
 void Engine::on_batch(const BatchPtr& batch, std::span<const Admission> admissions, std::vector<Alert>& alerts) {
   size_t first = alerts.size();
   for (const Admission& admission : admissions) {
-    timelines_[admission.timeline]->on_batch(batch, admission, alerts);
+    if (admission.has_rows) {
+      timelines_[admission.timeline]->on_batch(batch, admission, alerts);
+    } else if (rules_->timelines()[admission.timeline].level == 0) {
+      timelines_[admission.timeline]->on_time(admission, alerts);
+    }
   }
-  sort_alerts(alerts, first);
+  pass_on(alerts, first);
 }
 
 void Engine::on_time(std::span<const Admission> admissions, std::vector<Alert>& alerts) {
   size_t first = alerts.size();
-  for (const Admission& admission : admissions) timelines_[admission.timeline]->on_time(admission, alerts);
+  for (const Admission& admission : admissions) {
+    if (rules_->timelines()[admission.timeline].level == 0) timelines_[admission.timeline]->on_time(admission, alerts);
+  }
+  pass_on(alerts, first);
+}
+
+bool Engine::is_passed_on(std::span<const Admission> admissions) const {
+  return std::any_of(admissions.begin(), admissions.end(),
+                     [&](const Admission& admission) { return rules_->timelines()[admission.timeline].level > 0; });
+}
+
+// Puts the alerts of one call into order, and those of rules with `into` among what they became.
+void Engine::pass_on(std::vector<Alert>& alerts, size_t first) {
   sort_alerts(alerts, first);
+  if (rules_->levels() == 0) return;
+  for (size_t i = first; i < alerts.size(); ++i) {
+    if (alerts[i].program->into.empty()) continue;
+    const BoundRule* rule = rules_->find(alerts[i].program->rule);
+    if (rule == nullptr || rule->into == nullptr) continue;
+    derived_.push_back(derived_row(alerts[i], rule->into, rule->into_columns, eval_counters_));
+    ++counters_.derived;
+  }
+}
+
+void Engine::on_level(uint32_t level, std::span<const Admission> admissions, const DerivedRows& derived, std::vector<Alert>& alerts) {
+  DerivedRows ordered = derived;           // whoever came first: at the limit of what may wait it decides who is dropped
+  std::sort(ordered.begin(), ordered.end(), [](const BatchPtr& a, const BatchPtr& b) {
+    return std::pair(a->time[0], a->position[0]) < std::pair(b->time[0], b->position[0]);
+  });
+  for (const BatchPtr& row : ordered) {
+    for (uint32_t reader : rules_->timelines_of(row->schema->id)) timelines_[reader]->wait(row);
+  }
+  size_t first = alerts.size();
+  for (const Admission& admission : admissions) {
+    if (rules_->timelines()[admission.timeline].level == level) timelines_[admission.timeline]->on_time(admission, alerts);
+  }
+  pass_on(alerts, first);
+}
+
+void Engine::feed(const BatchPtr& batch, std::span<const Admission> admissions, std::vector<Alert>& alerts) {
+  if (batch != nullptr) {
+    on_batch(batch, admissions, alerts);
+  } else {
+    on_time(admissions, alerts);
+  }
+  if (!is_passed_on(admissions)) return;
+  for (uint32_t level = 1; level <= levels(); ++level) on_level(level, admissions, take_derived(), alerts);
 }
 
 void Engine::adopt(const Engine& warmed, std::span<const ProgramId> programs) {
   for (const auto& from : warmed.timelines_) {
+    bool has_programs = std::any_of(programs.begin(), programs.end(), [&](ProgramId program) {
+      const BoundRule* rule = warmed.rules_->find(program);
+      return rule != nullptr && warmed.rules_->timelines()[rule->timeline].name == from->name();
+    });
+    if (!has_programs) continue;       // only its rules' alerts were wanted
     for (const auto& timeline : timelines_) {
       if (timeline->name() == from->name()) timeline->adopt(*from, programs);
     }
@@ -91,6 +145,10 @@ bool Engine::restore_key(uint64_t space, uint64_t hash, uint32_t segment, std::s
     if (known) return true;
   }
   return true;     // of a key space that no rule uses any more: nothing to restore
+}
+
+bool Engine::is_derived_space(uint64_t space) const {
+  return std::any_of(timelines_.begin(), timelines_.end(), [&](const auto& timeline) { return timeline->derived_space() == space; });
 }
 
 void Engine::restore_buffered(const std::string& timeline, const BatchPtr& batch, std::span<const uint32_t> rows) {
@@ -130,6 +188,12 @@ uint64_t Engine::state_bytes() const {
 uint64_t Engine::reorder_rows() const {
   uint64_t sum = 0;
   for (const auto& timeline : timelines_) sum += timeline->reorder_rows();
+  return sum;
+}
+
+uint64_t Engine::derived_waiting() const {
+  uint64_t sum = 0;
+  for (const auto& timeline : timelines_) sum += timeline->derived_waiting();
   return sum;
 }
 

@@ -1,4 +1,6 @@
 // The engine of one shard: reorder buffers, key tables, matching and timers for every timeline. One thread, no clock, no file.
+// Rules that read what other rules made (`into`) stand on levels: on_batch and on_time run level 0; then, level by level, every shard
+// gives what its alerts became, and gets what those of all shards did. feed() does all of it for an engine that is alone.
 // Fed with batches and the clock's admissions in log order; returns alerts. What it returns depends only on what it was fed,
 // not on how rows were cut into batches (R61, R62).
 #pragma once
@@ -7,6 +9,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cep/alert.h"
@@ -32,6 +35,9 @@ struct BufferedRows {
   std::vector<uint64_t> positions;    // in no order
 };
 
+// Events that alerts became: batches of one row each, in any order.
+using DerivedRows = std::vector<BatchPtr>;
+
 class TimelineEngine;
 
 class Engine {
@@ -48,6 +54,15 @@ class Engine {
   void on_batch(const BatchPtr& batch, std::span<const Admission> admissions, std::vector<Alert>& alerts);
   // Watermark or tick: admissions without a batch.
   void on_time(std::span<const Admission> admissions, std::vector<Alert>& alerts);
+  // Whether these admissions reach beyond level 0: the same answer in every shard.
+  bool is_passed_on(std::span<const Admission> admissions) const;
+  uint32_t levels() const { return rules_->levels(); }
+  // Rows that alerts became since the last call.
+  DerivedRows take_derived() { return std::exchange(derived_, {}); }
+  // One level: first the rows that the alerts of all shards became on the level before, then what the frontiers release.
+  void on_level(uint32_t level, std::span<const Admission> admissions, const DerivedRows& derived, std::vector<Alert>& alerts);
+  // All levels of one record, for a single shard. `batch` null: watermark or tick.
+  void feed(const BatchPtr& batch, std::span<const Admission> admissions, std::vector<Alert>& alerts);
 
   // Match state of one key, as of the watermark; nullptr rule name checks are the caller's. `key` by KeyPart.
   MatchState match_state(const BoundRule& rule, std::span<const Value> key, uint32_t runs_max) const;
@@ -67,6 +82,8 @@ class Engine {
   std::vector<BufferedRows> buffered() const;
   // Restore: a stored image (verified; false if it is not a sound block), then buffered rows, before the first batch.
   bool restore_key(uint64_t space, uint64_t hash, uint32_t segment, std::string_view bytes);
+  // Of such a space every shard restores every image, whoever wrote it: it holds derived rows that wait.
+  bool is_derived_space(uint64_t space) const;
   void restore_buffered(const std::string& timeline, const BatchPtr& batch, std::span<const uint32_t> rows);
   // The watermark that the timeline's clock was saved with: readers see it at once, timers need no row to know it.
   void restore_frontier(const std::string& timeline, TimeUs watermark);
@@ -78,16 +95,20 @@ class Engine {
   void count_runs(std::map<ProgramId, uint64_t>& runs) const;
   uint64_t state_bytes() const;
   uint64_t reorder_rows() const;
+  uint64_t derived_waiting() const;     // the same in every shard
   const EngineCounters& counters() const { return counters_; }
   const EvalCounters& eval_counters() const { return eval_counters_; }
 
  private:
   friend class TimelineEngine;
+  void pass_on(std::vector<Alert>& alerts, size_t first);
+
   uint32_t shard_;
   uint32_t shard_count_;
   Limits limits_;
   RuleSetPtr rules_;
   std::vector<std::unique_ptr<TimelineEngine>> timelines_;   // by timeline of rules_
+  DerivedRows derived_;
   std::vector<KeyImage> ended_;                              // gone with their timelines, not yet taken
   EngineCounters counters_;
   EvalCounters eval_counters_;

@@ -18,6 +18,7 @@ struct Limits {
   uint32_t evidence_rows_max = 20;               // entries listed per window of a when rule
   uint32_t evidence_windows_max = 4;             // windows listed in an alert of a when rule
   uint32_t reorder_rows_max = 2'000'000;         // per timeline, counted where order is made (cep/clock); the frontier is forced forward
+  uint32_t derived_rows_max = 100'000;           // events of streams `from rules` that wait in a timeline; the newest is dropped, counted
   DurationUs run_age_max_us = 30 * kDay;         // of event time, for rules without `within`; the run ends, counted
   // Of event time, for windows without a span (`over (all)`, `last n rows`): a key that was silent for so long is forgotten, counted.
   // Fixed, because what a rule reads back and every replica must agree about it.
@@ -36,6 +37,9 @@ struct EngineCounters {
   uint64_t matches_dropped = 0;     // matches_per_event_max
   uint64_t window_dropped = 0;      // window_entries_max, scan_entries_max, window_bytes_max
   uint64_t keys_forgotten = 0;      // key_idle_max_us
+  uint64_t derived = 0;             // alerts that became events of a stream
+  uint64_t derived_late = 0;        // such events earlier than what their timeline has released (a rule change set a feeder back)
+  uint64_t derived_dropped = 0;     // derived_rows_max
   uint64_t skip_target_unbound = 0; // R30
 };
 

@@ -13,6 +13,7 @@ namespace cep {
 namespace {
 
 constexpr std::string_view kSourceName = "input";   // R71: name of source 0, the same for the HTTP log and for files
+constexpr std::string_view kRulesName = "rules";    // of what alerts became; its positions are cut from their ids
 
 // True if the match is folded into an open suppression window; else opens a new one and returns how many were folded since the last.
 bool is_suppressed(BlockEditor& block, const MatchScope& scope, TimeUs time, uint64_t* folded) {
@@ -89,7 +90,8 @@ Alert new_alert(const OutputScope& scope, AlertKind kind, TimeUs time, uint64_t 
   alert.kind = kind;
   alert.program = rule.entry.program;
   alert.version = rule.entry.version;
-  alert.mode = rule.entry.mode == RuleMode::kShadow ? AlertMode::kShadow : AlertMode::kLive;
+  const bool only_into = !rule.entry.program->alert.is_written;
+  alert.mode = rule.entry.mode == RuleMode::kShadow ? AlertMode::kShadow : only_into ? AlertMode::kDerived : AlertMode::kLive;
   alert.time = time;
   alert.key_hash = scope.key_hash;
   alert.suppressed = folded;
@@ -126,7 +128,7 @@ void append_identity(std::string& out, const AlertEvent& event) {
     return;
   }
   const RowHeader& header = *reinterpret_cast<const RowHeader*>(row.packed);
-  append_tagged(out, Value::string(kSourceName));
+  append_tagged(out, Value::string(schema.from_rules ? kRulesName : kSourceName));
   append_tagged(out, Value::integer(static_cast<int64_t>(header.position)));
 }
 
@@ -150,6 +152,28 @@ AlertId alert_id(const Alert& alert) {
   for (size_t i = 0; i < 6; ++i) id[i] = static_cast<uint8_t>(static_cast<uint64_t>(milliseconds) >> (40 - 8 * i));
   std::copy(digest.begin(), digest.begin() + 10, id.begin() + 6);
   return id;
+}
+
+std::string_view severity_name(Severity severity) {
+  switch (severity) {
+    case Severity::kInfo: return "info";
+    case Severity::kLow: return "low";
+    case Severity::kMedium: return "medium";
+    case Severity::kHigh: return "high";
+    case Severity::kCritical: return "critical";
+  }
+  return "medium";
+}
+
+std::string_view decision_name(Decision decision) {
+  switch (decision) {
+    case Decision::kNone: return "";
+    case Decision::kAllow: return "allow";
+    case Decision::kReview: return "review";
+    case Decision::kChallenge: return "challenge";
+    case Decision::kBlock: return "block";
+  }
+  return "";
 }
 
 std::string to_hex(const AlertId& id) {

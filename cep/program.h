@@ -121,6 +121,7 @@ struct MessageTemplate {
 };
 
 struct AlertSpec {
+  bool is_written = true;                 // false: the rule has `into` alone; its alerts are listed and delivered to nobody
   Severity severity = Severity::kMedium;
   ExprId score = kNoExpr;
   Decision decision = Decision::kNone;
@@ -151,6 +152,7 @@ struct Program {
   DurationUs suppress_us = 0;             // 0: none
   std::vector<Measure> measures;
   AlertSpec alert;
+  std::string into;                       // the stream its alerts become events of; empty: none
   DurationUs horizon_us = kTimeMax;       // what a warm start must read back (R74); kTimeMax: the whole retained log
   std::string text;                       // canonical print of the rule
   std::string dump;                       // the automaton as text (weir explain)

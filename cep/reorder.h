@@ -32,6 +32,8 @@ class Reorder {
   void push(const std::shared_ptr<WaitingBatch>& batch, uint32_t row) {
     waiting_.push({batch->batch->time[row], arrivals_++, batch, row});
   }
+  // The time of the row that `pop` would give next; kTimeMax: there is none.
+  TimeUs next_time() const { return waiting_.empty() ? kTimeMax : waiting_.front()->time; }
   // Takes the next row if its time is at most `frontier`.
   bool pop(TimeUs frontier, Item* item) {
     const Item* first = waiting_.front();

@@ -105,6 +105,8 @@ class RuleSetBuilder {
         set_.timelines_by_stream_[index_of(stream.stream)].push_back(t);
       }
     }
+    bind_feeders();
+    order_levels();
     static std::atomic<uint64_t> generations{0};
     set_.generation_ = ++generations;
   }
@@ -118,13 +120,17 @@ class RuleSetBuilder {
     Timeline timeline;
     timeline.name = name;
     timeline.pinned = program.is_pinned();
+    size_t from_rules = 0;
     for (const std::string& stream : names) {
       const SchemaPtr& schema = set_.streams_.at(stream);
       timeline.delay_us = std::max(timeline.delay_us, schema->delay_us);
       timeline.idle_us = std::max(timeline.idle_us, schema->idle_us);
       timeline.explicit_watermark = timeline.explicit_watermark || schema->explicit_watermark;
+      from_rules += schema->from_rules ? 1 : 0;
       timeline.streams.push_back({schema->id, schema, PredicateSet(schema), {}, {}});
     }
+    timeline.level = from_rules > 0 ? 1 : 0;
+    timeline.has_outside = from_rules < names.size();
     set_.timelines_.push_back(std::move(timeline));
     return static_cast<uint32_t>(set_.timelines_.size() - 1);
   }
@@ -276,6 +282,40 @@ class RuleSetBuilder {
     }
   }
 
+  void bind_feeders() {
+    for (BoundRule& rule : set_.rules_) {
+      auto stream = set_.streams_.find(rule.entry.program->into);
+      if (rule.entry.mode != RuleMode::kLive || stream == set_.streams_.end()) continue;
+      for (uint32_t reader : set_.timelines_by_stream_[index_of(stream->second->id)]) {
+        rule.into = stream->second;
+        std::vector<uint32_t>& feeders = set_.timelines_[reader].feeders;
+        if (std::find(feeders.begin(), feeders.end(), rule.timeline) == feeders.end()) feeders.push_back(rule.timeline);
+      }
+      if (rule.into != nullptr) rule.into_columns = bind_into(*rule.entry.program, *rule.into);
+    }
+  }
+
+  void order_levels() {
+    for (bool changed = true; changed;) {
+      changed = false;
+      for (Timeline& timeline : set_.timelines_) {
+        for (uint32_t feeder : timeline.feeders) {
+          uint32_t level = set_.timelines_[feeder].level + 1;
+          if (level <= timeline.level) continue;
+          WEIR_CHECK(level <= set_.timelines_.size(), "rules feed each other in a cycle");
+          timeline.level = level;
+          changed = true;
+        }
+      }
+    }
+    for (uint32_t t = 0; t < set_.timelines_.size(); ++t) {
+      set_.levels_ = std::max(set_.levels_, set_.timelines_[t].level);
+      if (set_.timelines_[t].level > 0) set_.fed_.push_back(t);
+    }
+    std::stable_sort(set_.fed_.begin(), set_.fed_.end(),
+                     [&](uint32_t a, uint32_t b) { return set_.timelines_[a].level < set_.timelines_[b].level; });
+  }
+
   void sum_awaits(const Timeline& timeline, Role& role) {
     for (RuleInput& input : role.inputs) {
       const BoundRule& rule = set_.rules_[input.rule];
@@ -307,6 +347,26 @@ std::shared_ptr<const RuleSet> RuleSet::build(std::vector<RuleEntry> rules, std:
   for (RuleEntry& rule : rules) builder.add_rule(std::move(rule));
   builder.finish();
   return set;
+}
+
+std::vector<RuleEntry> with_feeders(const std::vector<RuleEntry>& all, const std::vector<ProgramId>& wanted) {
+  std::vector<bool> taken(all.size());
+  std::set<std::string> read;
+  for (bool grows = true; grows;) {
+    grows = false;
+    for (size_t i = 0; i < all.size(); ++i) {
+      const RuleEntry& entry = all[i];
+      bool is_feeder = entry.mode == RuleMode::kLive && read.contains(entry.program->into);
+      if (taken[i] || (!is_feeder && std::find(wanted.begin(), wanted.end(), entry.id) == wanted.end())) continue;
+      taken[i] = grows = true;
+      for (const Input& input : entry.program->inputs) read.insert(input.schema->name);
+    }
+  }
+  std::vector<RuleEntry> entries;
+  for (size_t i = 0; i < all.size(); ++i) {
+    if (taken[i]) entries.push_back(all[i]);
+  }
+  return entries;
 }
 
 const std::vector<uint32_t>& RuleSet::timelines_of(StreamId stream) const { return timelines_by_stream_[index_of(stream)]; }

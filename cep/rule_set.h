@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "cep/alert.h"
+#include "cep/derived.h"
 #include "cep/predicate_set.h"
 #include "cep/program.h"
 
@@ -34,6 +35,8 @@ struct BoundRule {
   std::vector<ListPtr> lists;               // by the program's list number; replaced by list edits
   std::vector<uint64_t> state_awaits;       // by state: fold of the bits its edges await; kAwaitsAny: strict, first_only, residual alone
   std::vector<uint8_t> state_waits;         // by state: it has an absence, hence a deadline
+  SchemaPtr into;                           // the stream its alerts become events of; null: none, or the rule is not live
+  std::vector<IntoColumn> into_columns;
   std::vector<uint64_t> start_awaits;       // by input: fold of the bits a start (or head NOT, or when test) awaits
 };
 
@@ -92,6 +95,11 @@ struct Timeline {
   DurationUs delay_us = 0;                  // greatest of its streams
   DurationUs idle_us = 0;
   bool explicit_watermark = false;
+  // Timelines that read streams `from rules` come after those whose rules fill these: level 0 reads none, level n + 1 what timelines of
+  // level n and below fill. There are no cycles (E0501).
+  uint32_t level = 0;
+  bool has_outside = true;                  // some stream of it is not `from rules`
+  std::vector<uint32_t> feeders;            // timelines with a live rule that fills a stream of this one
   std::vector<TimelineStream> streams;      // sorted by name
   std::vector<KeySpace> spaces;
   std::vector<BoundRing> rings;
@@ -113,6 +121,10 @@ class RuleSet {
   const std::map<std::string, SchemaPtr>& streams() const { return streams_; }
   const SchemaPtr& schema(StreamId id) const { return schemas_[index_of(id)]; }   // nullptr: no such stream
   size_t schema_count() const { return schemas_.size(); }
+  // The greatest level of a timeline; 0: no rule reads a stream `from rules`.
+  uint32_t levels() const { return levels_; }
+  // Timelines of level 1 and above, by level.
+  const std::vector<uint32_t>& fed_timelines() const { return fed_; }
   // Timelines that contain the stream, ascending.
   const std::vector<uint32_t>& timelines_of(StreamId stream) const;
   const BoundRule* find(ProgramId id) const {
@@ -133,6 +145,8 @@ class RuleSet {
   std::map<std::string, SchemaPtr> streams_;
   std::vector<SchemaPtr> schemas_;                     // by StreamId
   std::vector<std::vector<uint32_t>> timelines_by_stream_;
+  std::vector<uint32_t> fed_;
+  uint32_t levels_ = 0;
   std::vector<uint32_t> by_id_;                        // by ProgramId: number of the rule + 1; 0: not in this set
   uint64_t generation_ = 0;
 };
@@ -141,6 +155,8 @@ using RuleSetPtr = std::shared_ptr<const RuleSet>;
 
 // Which of so many shards has a key of the rule.
 uint32_t owner_of(const Program& program, uint64_t key_hash, uint32_t shards);
+// The wanted programs and every live rule that fills, over any number of hops, a stream they read: what a warm start runs (R74).
+std::vector<RuleEntry> with_feeders(const std::vector<RuleEntry>& all, const std::vector<ProgramId>& wanted);
 
 // Folds bit p of a predicate set into a 64-bit summary; bit 63 means "any event".
 inline constexpr uint64_t kAwaitsAny = 1ull << 63;

@@ -21,6 +21,8 @@ bool passes(const uint64_t* words, int32_t bit) { return bit == kAlways || (bit 
 
 TimelineEngine::TimelineEngine(Engine& engine, uint32_t timeline) : engine_(engine), index_(timeline), editor_(memory_) {
   name_ = engine.rules_->timelines()[timeline].name;
+  const std::string derived = name_ + "|from rules";
+  derived_space_ = hash_bytes(derived.data(), derived.size());
   rebind(timeline);
 }
 
@@ -82,13 +84,14 @@ bool TimelineEngine::is_owned_by_shard(const Batch& batch, uint32_t row) {
 
 void TimelineEngine::on_time(const Admission& admission, std::vector<Alert>& alerts) {
   coverage_ = admission.coverage;
-  release(admission.frontier, alerts);
+  release(admission, alerts);
 }
 
 void TimelineEngine::on_batch(const BatchPtr& batch, const Admission& admission, std::vector<Alert>& alerts) {
+  if (timeline().level > 0) return buffer(batch, admission);      // released with what the lower levels make of this batch
   coverage_ = admission.coverage;
   if (!pass_through(*batch, admission, alerts)) buffer(batch, admission);
-  release(admission.frontier, alerts);
+  release(admission, alerts);
 }
 
 // Rows that come in order into an empty buffer and are due at once need no buffer: the usual case without a delay.
@@ -115,12 +118,21 @@ void TimelineEngine::buffer(const BatchPtr& batch, const Admission& admission) {
   }
 }
 
-void TimelineEngine::release(TimeUs frontier, std::vector<Alert>& alerts) {
+// Derived rows come after every row from outside of the same instant.
+void TimelineEngine::release(const Admission& admission, std::vector<Alert>& alerts) {
   Reorder::Item item;
-  while (reorder_.pop(frontier, &item)) {
-    process_rows(*item.batch->batch, item.row, item.row + 1, words_of(*item.batch), alerts);
+  for (;;) {
+    TimeUs derived = derived_.empty() ? kTimeMax : std::get<TimeUs>(derived_.begin()->first);
+    if (derived >= admission.frontier) derived = kTimeMax;
+    if (reorder_.next_time() <= derived && reorder_.pop(admission.frontier, &item)) {
+      process_rows(*item.batch->batch, item.row, item.row + 1, words_of(*item.batch), alerts);
+    } else if (derived != kTimeMax) {
+      release_derived(alerts);
+    } else {
+      break;
+    }
   }
-  frontier_ = std::max(frontier_, frontier);
+  frontier_ = std::max(frontier_, admission.frontier);
   while (!timers_.empty() && timers_.top().time <= frontier_) {
     Timer timer = timers_.top();
     timers_.pop();
@@ -335,7 +347,8 @@ OutputScope TimelineEngine::output_scope(const MatchScope& match, const Touch& t
   OutputScope scope;
   scope.match = &match;
   scope.key_hash = touch.hash;
-  scope.cause_position = touch.batch != nullptr ? touch.batch->position[touch.row] : 0;
+  bool is_logged = touch.batch != nullptr && touch.batch->source != kRulesSource;
+  scope.cause_position = is_logged ? touch.batch->position[touch.row] : 0;
   scope.alerts = touch.alerts;
   return scope;
 }

@@ -2,9 +2,11 @@
 // Internal to cep/engine. One thread.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <queue>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "cep/block_windows.h"
@@ -13,7 +15,6 @@
 #include "cep/matcher.h"
 #include "cep/output.h"
 #include "cep/reorder.h"
-#include "cep/ring.h"
 
 namespace cep {
 
@@ -26,11 +27,13 @@ class TimelineEngine {
 
   // Takes over another rule set, in which this timeline has number `timeline`.
   void rebind(uint32_t timeline);
-  // Rows that are not late and whose key is this shard's, then everything up to the frontier.
+  // Rows that are not late and whose key is this shard's, then (in a timeline of level 0) everything up to the frontier.
   void on_batch(const BatchPtr& batch, const Admission& admission, std::vector<Alert>& alerts);
   void on_time(const Admission& admission, std::vector<Alert>& alerts);
   // Releases waiting rows up to the frontier in order, then fires the timers that are due.
-  void release(TimeUs frontier, std::vector<Alert>& alerts);
+  void release(const Admission& admission, std::vector<Alert>& alerts);
+  // A row that an alert became waits here, in every shard alike: whose key it has is asked when it is released.
+  void wait(const BatchPtr& derived);
 
   const std::string& name() const { return name_; }
   void begin_images(uint32_t segment, const std::vector<uint32_t>& victims);
@@ -39,6 +42,8 @@ class TimelineEngine {
   // The timeline ends with the rules that made it: the news that its stored keys are gone.
   void end(std::vector<KeyImage>& images);
   bool restore_key(uint64_t space, uint64_t hash, uint32_t segment, std::string_view bytes, bool* known);
+  // The name under which derived rows that wait are kept in a checkpoint, as if it were a key space and their positions hashes of keys.
+  uint64_t derived_space() const { return derived_space_; }
   void restore_buffered(const BatchPtr& batch, std::span<const uint32_t> rows);
   void restore_frontier(TimeUs watermark) { frontier_ = watermark; }
   BufferedRows buffered() const;
@@ -58,7 +63,8 @@ class TimelineEngine {
   uint64_t runs(ProgramId program) const;
   void count_runs(std::map<ProgramId, uint64_t>& runs) const;
   uint64_t state_bytes() const;
-  uint64_t reorder_rows() const { return reorder_.size(); }
+  uint64_t reorder_rows() const { return reorder_.size() + derived_.size(); }
+  uint64_t derived_waiting() const { return derived_.size(); }
 
  private:
   struct Space {
@@ -87,6 +93,12 @@ class TimelineEngine {
     std::vector<KeyImage> ahead;                          // gone at the barrier, or taken before their turn
     size_t victim_space = 0, victim_slot = 0;             // how far the walk for victims is
   };
+  // Release order of derived rows: time, then position (the alert's id), then stream.
+  using DerivedKey = std::tuple<TimeUs, uint64_t, StreamId>;
+  struct Derived {
+    BatchPtr row;
+    uint32_t segment = 0;      // where its image is; 0: nowhere yet
+  };
   // What a touch of a key works on.
   struct Touch {
     uint64_t hash = 0;
@@ -110,6 +122,9 @@ class TimelineEngine {
 
   bool owns(uint64_t key_hash) const;
   void drop_space(Space& space);
+  bool speaks_for(uint64_t position) const;      // of all shards, which hold the same derived rows, the one that counts and stores this one
+  void release_derived(std::vector<Alert>& alerts);
+  void drop_derived(std::map<DerivedKey, Derived>::iterator row);
   bool is_owned_by_shard(const Batch& batch, uint32_t row);
   bool encode_row_key(const Batch& batch, uint32_t row, const Role& role);
   bool pass_through(const Batch& batch, const Admission& admission, std::vector<Alert>& alerts);
@@ -132,6 +147,9 @@ class TimelineEngine {
   void prune(TimeUs now);
   TimeUs cell_end(Cell& cell) const;
   void close_key(Space& space, uint64_t hash, Slot* slot);
+  void begin_derived_images();
+  bool restore_derived(uint32_t segment, std::string_view bytes);
+  void adopt_derived(const TimelineEngine& warmed);
   void adopt_waiting(const TimelineEngine& warmed);
   bool reaches_further(Cell& warmed, Cell& own) const;
   void adopt_block(BlockView warmed, std::span<const ProgramId> programs, Space& space, uint64_t hash);
@@ -150,6 +168,8 @@ class TimelineEngine {
   std::shared_ptr<const RingCoverages> coverage_;     // as the clock last said
   bool is_new_ = true;                     // no row has come yet: a warmed timeline says how far time is
   Reorder reorder_;
+  uint64_t derived_space_ = 0;
+  std::map<DerivedKey, Derived> derived_;
   std::vector<Space> spaces_;
   std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;
   std::vector<std::pair<uint64_t, uint64_t>> dirty_;    // (space id, hash) of keys changed in this epoch

@@ -174,6 +174,7 @@ void TimelineEngine::schedule(Space& space, Slot& slot) {
 
 void TimelineEngine::end(std::vector<KeyImage>& images) {
   for (Space& space : spaces_) drop_space(space);
+  while (!derived_.empty()) drop_derived(derived_.begin());
   for (const Gone& gone : gone_) images.push_back({gone.space, gone.hash, kTimeMax, gone.segment, {}});
 }
 
@@ -185,6 +186,7 @@ void TimelineEngine::begin_images(uint32_t segment, const std::vector<uint32_t>&
   images_.keys.swap(dirty_);
   for (const Gone& gone : gone_) images_.ahead.push_back({gone.space, gone.hash, kTimeMax, gone.segment, {}});
   gone_.clear();
+  begin_derived_images();
   epoch_ = static_cast<uint16_t>(3 - epoch_);
 }
 
@@ -253,6 +255,10 @@ bool TimelineEngine::take_victims(size_t* bytes_left, std::vector<KeyImage>& ima
 }
 
 bool TimelineEngine::restore_key(uint64_t space_id, uint64_t hash, uint32_t segment, std::string_view bytes, bool* known) {
+  if (space_id == derived_space_) {
+    *known = true;
+    return restore_derived(segment, bytes);
+  }
   for (size_t i = 0; i < spaces_.size(); ++i) {
     Space& space = spaces_[i];
     if (space.id != space_id) continue;
@@ -364,7 +370,10 @@ void TimelineEngine::adopt_waiting(const TimelineEngine& warmed) {
 }
 
 void TimelineEngine::adopt(const TimelineEngine& warmed, std::span<const ProgramId> programs) {
-  if (is_new_) frontier_ = warmed.frontier_;
+  if (is_new_) {
+    frontier_ = warmed.frontier_;
+    adopt_derived(warmed);
+  }
   is_new_ = false;
   adopt_waiting(warmed);
   for (const Space& from : warmed.spaces_) {

@@ -25,6 +25,7 @@ inline constexpr DurationUs kDay = 24 * kHour;
 enum class StreamId : uint16_t {};
 // One ordered input of the lane: 0 is HTTP (or the merged files of a run).
 using SourceId = uint16_t;
+inline constexpr SourceId kRulesSource = 0xffff;   // events that alerts became (`into`): at one instant they come last (R76)
 // Number of one matching version of a rule: unique in a data directory for ever, kept across restarts.
 // A cosmetic change keeps it, a matching change takes the next one.
 enum class ProgramId : uint32_t {};

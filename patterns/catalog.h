@@ -17,8 +17,10 @@ struct ListDeclaration {
 };
 
 struct RuleUse {
-  std::set<std::string> streams;
+  std::set<std::string> streams;              // that it reads
   std::set<std::string> lists;
+  std::string into;                           // the stream that its alerts become events of; empty: none
+  std::map<std::string, cep::Type> outputs;   // what it has for the columns of that stream, by name
 };
 
 struct Catalog {

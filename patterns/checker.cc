@@ -5,6 +5,7 @@
 
 #include "patterns/checker_alert.h"
 #include "patterns/checker_expr.h"
+#include "patterns/checker_into.h"
 #include "patterns/checker_key.h"
 
 namespace patterns {
@@ -71,6 +72,7 @@ class RuleChecker {
     }
     match();
     if (rule_.alert) check_alert(*rule_.alert, sources_, match_scope(), expressions_, diagnostics_, out_);
+    if (rule_.into) check_into(*rule_.into, diagnostics_, out_);
     return std::move(out_);
   }
 
@@ -81,7 +83,6 @@ class RuleChecker {
       out_.names.variables_unsure = true;
     }
     if (rule_.emit && rule_.emit->episode_quiet) not_yet(rule_.emit->span, "`emit episode`");
-    if (rule_.into) not_yet(rule_.into->span, "`into`");
   }
 
   void not_yet(const Span& span, std::string_view what) { diagnostics_.add(Code::kNotYet, span, {what}); }

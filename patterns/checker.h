@@ -3,6 +3,7 @@
 // of. Threads: pure function.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -44,6 +45,7 @@ struct CheckedRule {
   CheckedMessage message;
   cep::Severity severity = cep::Severity::kMedium;
   cep::Decision decision = cep::Decision::kNone;
+  std::map<std::string, cep::Type> outputs;  // with `into`: what it has for the stream's columns, by name
   uint16_t skip_variable = cep::kNoVariable;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "patterns/checker.h"
+#include "patterns/checker_into.h"
 #include "patterns/compiler.h"
 #include "patterns/declarations.h"
 #include "patterns/lints.h"
@@ -30,7 +31,10 @@ class Deployer {
   void declare(const Statement& statement) {
     if (const auto* stream = std::get_if<StreamDecl>(&statement.body)) {
       if (!first_of_name("stream", stream->name)) return;
-      if (cep::SchemaPtr schema = declare_stream(*stream, catalog_, diagnostics_)) out_.streams.push_back(schema);
+      if (cep::SchemaPtr schema = declare_stream(*stream, catalog_, diagnostics_)) {
+        if (schema->from_rules) changed_.push_back({schema, stream->name.span});
+        out_.streams.push_back(schema);
+      }
       lint_stream(*stream, diagnostics_);
     } else if (const auto* list = std::get_if<ListDecl>(&statement.body)) {
       if (!first_of_name("list", list->name)) return;
@@ -59,6 +63,9 @@ class Deployer {
     RuleUse use;
     for (const cep::Input& input : made.program->inputs) use.streams.insert(input.schema->name);
     use.lists.insert(made.program->lists.begin(), made.program->lists.end());
+    use.into = made.program->into;
+    use.outputs = checked.outputs;
+    if (decl->into) clauses_.push_back({made.name, decl->into->span});
     catalog_.rules[made.name] = std::move(use);
     out_.rules.push_back(std::move(made));
   }
@@ -77,7 +84,7 @@ class Deployer {
       return;
     }
     for (const auto& [rule, use] : catalog_.rules) {
-      const bool used = (decl->kind == DropKind::kStream && use.streams.count(name)) ||
+      const bool used = (decl->kind == DropKind::kStream && (use.streams.count(name) || use.into == name)) ||
                         (decl->kind == DropKind::kList && use.lists.count(name));
       if (!used) continue;
       diagnostics_.add(Code::kInUse, decl->name.span, {kind_name(decl->kind), name, "rule `" + rule + "`"});
@@ -86,10 +93,27 @@ class Deployer {
     out_.drops.push_back({decl->kind, name});
   }
 
+  // What no statement says alone: rules that feed each other, and rules of old that fill a stream which changes now.
+  void whole() {
+    for (const auto& [schema, span] : changed_) check_feeders(*schema, span, others(), diagnostics_);
+    std::erase_if(clauses_, [&](const IntoClause& clause) { return !catalog_.rules.contains(clause.rule); });
+    check_hops(catalog_, clauses_, diagnostics_);
+  }
+
   Deployment take_deployment() { return std::move(out_); }
   Catalog take_catalog() { return std::move(catalog_); }
 
  private:
+  // The catalogue's rules that this text does not create: those were checked against the streams as they are now.
+  Catalog others() const {
+    Catalog others;
+    for (const auto& [name, use] : catalog_.rules) {
+      const bool is_own = std::any_of(out_.rules.begin(), out_.rules.end(), [&](const CompiledRule& rule) { return rule.name == name; });
+      if (!is_own) others.rules[name] = use;
+    }
+    return others;
+  }
+
   bool first_of_name(std::string_view kind, const Name& name) {
     for (const auto& [known_kind, known] : created_) {
       if (known_kind != kind || known.text != name.text) continue;
@@ -135,6 +159,8 @@ class Deployer {
   Catalog catalog_;
   Deployment out_;
   std::vector<std::pair<std::string_view, Name>> created_;
+  std::vector<IntoClause> clauses_;
+  std::vector<std::pair<cep::SchemaPtr, Span>> changed_;     // streams `from rules`
 };
 
 }  // namespace
@@ -153,6 +179,7 @@ std::optional<Deployment> compile_files(const SourceMap& sources, std::span<cons
   each(&Deployer::declare);
   each(&Deployer::rule);
   each(&Deployer::drop);
+  deployer.whole();
   for (const File& tree : trees) apply_allows(tree, diagnostics);
   if (diagnostics.errors() != errors_before) return std::nullopt;
   catalog = deployer.take_catalog();

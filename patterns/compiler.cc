@@ -102,7 +102,9 @@ class Compiler {
   }
 
   void alert() {
+    if (rule_.decl->into) program_.into = rule_.decl->into->text;
     cep::AlertSpec& spec = program_.alert;
+    spec.is_written = rule_.decl->alert.has_value();
     spec.severity = rule_.severity;
     spec.decision = rule_.decision;
     if (rule_.score) spec.score = emit_result(rule_.score);

@@ -91,7 +91,23 @@ class StreamBuilder {
     }
     schema_.keep_raw = decl_.keep_raw;
     schema_.from_rules = decl_.from_rules;
-    if (decl_.from_rules) diagnostics_.add(Code::kNotYet, decl_.name.span, {"a stream `from rules`"});
+    if (decl_.from_rules) refuse_options_of_input();
+  }
+
+  // Nothing arrives at a stream that rules fill: no time of arrival, no order of arrival, no text of an event.
+  void refuse_options_of_input() {
+    const std::pair<bool, std::string_view> options[] = {
+        {decl_.delay.has_value(), "delay"},   {decl_.watermark_explicit, "watermark explicit"},
+        {decl_.idle.has_value(), "idle"},     {decl_.ahead.has_value(), "ahead"},
+        {decl_.retain.has_value(), "retain"}, {decl_.zone.has_value(), "zone"},
+        {!decl_.unique.empty(), "unique"},    {decl_.keep_raw, "keep raw"},
+    };
+    for (const auto& [given, option] : options) {
+      if (given) diagnostics_.add(Code::kFromRulesOption, decl_.name.span, {option});
+    }
+    for (const Column& column : decl_.columns) {
+      if (column.path) diagnostics_.add(Code::kFromRulesOption, column.path_span, {"path"});
+    }
   }
 
   const StreamDecl& decl_;

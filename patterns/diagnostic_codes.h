@@ -112,6 +112,9 @@
   X(kIntoStream, "E0505", "into-stream", "R76", "`{}` is not a stream `from rules`") \
   X(kTwiceInFile, "E0506", "twice-in-file", "", "{} `{}` is created twice") \
   X(kListChange, "E0507", "list-change", "R60", "list `{}` already has other types: {}") \
+  X(kIntoType, "E0508", "into-type", "R76", "column `{}` of `{}` is {}, and rule `{}` has {} for it") \
+  X(kIntoNull, "E0509", "into-null", "R76", "column `{}` of `{}` is `not null`, and rule `{}` may have nothing for it") \
+  X(kFromRulesOption, "E0510", "from-rules-option", "R76", "a stream `from rules` takes no `{}`: nothing arrives at it from outside") \
   X(kBadAllow, "W0001", "bad-allow", "", "this comment silences nothing") \
   X(kUndefined, "W0101", "undefined", "", "`{}` has no definition and fits every event") \
   X(kCase, "W0102", "case", "R57", "{}") \

@@ -34,6 +34,8 @@ inline constexpr DefaultHint kDefaultHints[] = {
     {Code::kTooManyVariables, "variables that stand side by side with `|` can be one, with `or` in its condition"},
     {Code::kTooManyRoads, "have fewer optional items in a row, or write two rules"},
     {Code::kInUse, "drop or change that first"},
+    {Code::kIntoType, "cast it in a measure of the column's name, or declare the column with its type"},
+    {Code::kFromRulesOption, "leave it out"},
     {Code::kUnreachable, "make the pattern's `within` longer, or the waiting shorter"},
     {Code::kShadowed, "give the later one a condition that the loop's events do not fit"},
     {Code::kSkipTargetOptional, "skip to a variable that is always bound if that is not meant"},

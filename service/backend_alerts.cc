@@ -58,7 +58,6 @@ bool is_backfill(const state::Alert& alert) { return alert.mode == static_cast<u
 struct AlertsFilter {
   state::AlertFilter log;
   std::optional<uint8_t> severity;
-  bool nothing = false;               // no alert can fit
   bool fits(const state::Alert& alert) const {
     // What a new version finds in the past stands apart from what happened: only who asks for it sees it.
     return (!severity || alert.severity == *severity) && (log.mode || !is_backfill(alert));
@@ -75,7 +74,7 @@ cep::Result<AlertsFilter> alerts_filter(const Registry& registry, const api::Ale
   if (query.mode == "live") filter.log.mode = static_cast<uint8_t>(cep::AlertMode::kLive);
   if (query.mode == "shadow") filter.log.mode = static_cast<uint8_t>(cep::AlertMode::kShadow);
   if (query.mode == "backfill") filter.log.mode = static_cast<uint8_t>(cep::AlertMode::kBackfill);
-  filter.nothing = query.mode == "derived";          // no rule writes into a stream yet
+  if (query.mode == "derived") filter.log.mode = static_cast<uint8_t>(cep::AlertMode::kDerived);
   if (!query.rule) return filter;
   auto rule = registry.rules().find(*query.rule);
   if (rule == registry.rules().end()) return cep::Error{"not_found", "There is no rule `" + *query.rule + "`."};
@@ -93,7 +92,7 @@ cep::Result<AlertsFilter> alerts_filter(const Registry& registry, const api::Ale
 api::Answer alerts_page(const state::AlertLog& log, const AlertsFilter& filter, std::optional<uint64_t> before, uint32_t limit) {
   PageWriter writer;
   uint32_t items = 0;
-  for (int page = 0; page < kPagesPerAnswer && items < limit && !filter.nothing; ++page) {
+  for (int page = 0; page < kPagesPerAnswer && items < limit; ++page) {
     cep::Result<state::AlertPage> found = log.page(filter.log, before, limit);
     if (!found.ok()) return error_answer(found.error());
     for (const state::StoredAlert& stored : found->items) {
@@ -106,7 +105,7 @@ api::Answer alerts_page(const state::AlertLog& log, const AlertsFilter& filter, 
     before = found->next;
     if (!before) return writer.finish(std::nullopt);
   }
-  return writer.finish(before && !filter.nothing ? std::optional(std::to_string(*before)) : std::nullopt);
+  return writer.finish(before ? std::optional(std::to_string(*before)) : std::nullopt);
 }
 
 void append_rejected(const state::StoredRejected& stored, api::JsonWriter& json) {

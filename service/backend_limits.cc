@@ -21,13 +21,14 @@ struct Limit {
 
 std::vector<Limit> engine_limits(const Lane& lane) {
   const cep::Limits& limits = lane.options().sequencer.limits;
-  uint64_t refused = 0, dropped = 0, window = 0, forgotten = 0, aged = 0;
+  uint64_t refused = 0, dropped = 0, window = 0, forgotten = 0, derived = 0, aged = 0;
   for (const std::unique_ptr<Shard>& shard : lane.shards()) {
     const ShardNumbers& numbers = shard->numbers();
     refused += numbers.runs_refused;
     dropped += numbers.matches_dropped;
     window += numbers.window_dropped;
     forgotten += numbers.keys_forgotten;
+    derived += numbers.derived_dropped;
     aged += numbers.runs_aged;
   }
   return {
@@ -47,6 +48,8 @@ std::vector<Limit> engine_limits(const Lane& lane) {
        "a run of a rule without `within` ends", aged},
       {"reorder_rows_max", limits.reorder_rows_max, "rows of a timeline that wait for their turn", "event time is forced forward",
        lane.sequencer().numbers().reorder_forced.load()},
+      {"derived_rows_max", limits.derived_rows_max, "events of streams `from rules` waiting in a timeline",
+       "the newest is dropped", derived},
       {"alert_events_max", limits.alert_events_max, "events listed in an alert", "the first and the last half stay; truncated: events",
        std::nullopt},
       {"evidence_rows_max", limits.evidence_rows_max, "entries listed of a window", "the newest stay", std::nullopt},

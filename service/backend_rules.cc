@@ -37,7 +37,7 @@ void append_rule_fields(const RuleRecord& rule, bool with_text, api::JsonWriter&
   json.field("name", rule.name).key("version").unsigned_integer(rule.versions.back().version);
   json.field("mode", api::mode_name(rule.mode)).field("status", "active");
   if (rule.program != nullptr) {
-    json.field("severity", api::severity_name(rule.program->alert.severity));
+    json.field("severity", cep::severity_name(rule.program->alert.severity));
     json.key("streams").begin_array();
     for (const cep::Input& input : rule.program->inputs) json.string(input.schema->name);
     json.end_array().key("key").begin_array();

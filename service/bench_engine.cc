@@ -50,7 +50,7 @@ class EngineRun {
   uint64_t feed(const BenchBatches& batches) {
     uint64_t alerts = 0;
     for (const auto& batch : batches) {
-      engine_.on_batch(batch, clock_.admit(*batch), alerts_);
+      engine_.feed(batch, clock_.admit(*batch), alerts_);
       alerts += alerts_.size();
       alerts_.clear();
     }

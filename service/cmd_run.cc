@@ -207,6 +207,10 @@ class FileRun {
         {"window entries dropped at the limit of their key", counters.window_dropped},
         {"windows without a span forgotten because their key was silent", counters.keys_forgotten},
         {"times event time was forced forward by reorder_rows_max", pipeline_.reorder_forced()},
+        {"alerts that became events of a stream", counters.derived},
+        {"such events that came too late for the rules that read them", counters.derived_late},
+        {"such events dropped because too many waited", counters.derived_dropped},
+        {"such events still waiting for time to pass on a stream that stands still; --close lets it", pipeline_.derived_waiting()},
     };
     for (const auto& [name, count] : notes) {
       if (count > 0) text += fmt::format("{} {}\n", count, name);

@@ -22,11 +22,27 @@ std::string_view without_line_break(std::string_view record) {
   return record;
 }
 
-api::RowError undeclared() { return {api::EventCode::kUnknownStream, "", "no rule file declares this stream"}; }
-
 bool is_blank(std::string_view record) { return record.find_first_not_of(" \t") == std::string_view::npos; }
 
+// The only stream that events can be read of; empty: there are several, or none.
+std::string only_stream(const Schemas& schemas) {
+  std::string only;
+  for (const auto& [name, schema] : schemas) {
+    if (schema->from_rules) continue;
+    if (!only.empty()) return "";
+    only = name;
+  }
+  return only;
+}
+
 }  // namespace
+
+std::optional<api::RowError> refused_stream(const std::string& stream, const Schemas& schemas) {
+  const auto known = schemas.find(stream);
+  if (known == schemas.end()) return api::RowError{api::EventCode::kUnknownStream, "", "no rule file declares this stream"};
+  if (!known->second->from_rules) return std::nullopt;
+  return api::RowError{api::EventCode::kFromRules, "", "the stream is `from rules`: only rules with `into` fill it"};
+}
 
 // A file may have '=' in its name: only a name before it that could be a stream's is taken for one.
 EventFile parse_event_file(const std::string& argument, const Schemas& schemas) {
@@ -47,8 +63,8 @@ cep::Result<std::unique_ptr<EventReader>> EventReader::open(const EventFile& fil
 
 cep::Status EventReader::prepare() {
   if (file_.path.empty()) return cep::Error{"bad_option", "the name of a file with events is empty"};
-  if (!file_.stream.empty() && !schemas_.contains(file_.stream)) {
-    return cep::Error{"unknown_stream", file_.path + ": no rule file declares a stream `" + file_.stream + "`"};
+  if (const auto refused = refused_stream(file_.stream, schemas_); refused && !file_.stream.empty()) {
+    return cep::Error{std::string(api::event_code_name(refused->code)), file_.path + ": " + file_.stream + ": " + refused->message};
   }
   const std::string name = without_packing(file_.path);
   const bool is_csv = name.ends_with(".csv");
@@ -60,9 +76,9 @@ cep::Status EventReader::prepare() {
   cep::Result<std::unique_ptr<ByteSource>> source = ByteSource::open(file_.path);
   if (!source) return source.error();
   source_ = std::move(source).value();
-  const bool has_one_stream = file_.stream.empty() && schemas_.size() == 1;
+  const bool has_one_stream = file_.stream.empty() && !only_stream(schemas_).empty();
   if (is_csv) {
-    if (has_one_stream) file_.stream = schemas_.begin()->first;
+    if (has_one_stream) file_.stream = only_stream(schemas_);
     if (file_.stream.empty()) {
       return cep::Error{"unknown_stream",
                         file_.path + ": several streams are declared; say which one: STREAM=" + file_.path};
@@ -82,7 +98,7 @@ cep::Status EventReader::find_form() {
     api::RowError error;
     const bool is_envelope = *record && api::read_record(**record, "", &envelope, &error);
     if (is_envelope && envelope.is_watermark) continue;
-    if (!is_envelope) file_.stream = schemas_.begin()->first;
+    if (!is_envelope) file_.stream = only_stream(schemas_);
     break;
   }
   looking_ahead_ = false;
@@ -182,8 +198,8 @@ void EventReader::take_json(std::string_view line, std::vector<RejectedRecord>& 
   api::RowError error;
   if (!api::read_record(line, file_.stream, &record, &error)) {
     rejected.push_back({file_.path, records_++, file_.stream, error});
-  } else if (record.is_watermark && !record.stream.empty() && !schemas_.contains(record.stream)) {
-    rejected.push_back({file_.path, records_, record.stream, undeclared()});
+  } else if (record.is_watermark && !record.stream.empty() && refused_stream(record.stream, schemas_)) {
+    rejected.push_back({file_.path, records_, record.stream, *refused_stream(record.stream, schemas_)});
   } else if (record.is_watermark) {
     finish_chunk();
     Chunk chunk;
@@ -209,7 +225,7 @@ void EventReader::take_row(const std::string& stream, std::string_view json, std
   const uint64_t number = records_++;
   Decoder* const decoder = this->decoder(stream);
   if (decoder == nullptr) {
-    rejected.push_back({file_.path, number, stream, undeclared()});
+    rejected.push_back({file_.path, number, stream, *refused_stream(stream, schemas_)});
     return;
   }
   if (open_ != decoder) finish_chunk();
@@ -233,8 +249,8 @@ void EventReader::finish_chunk() {
 EventReader::Decoder* EventReader::decoder(const std::string& stream) {
   const auto known = decoders_.find(stream);
   if (known != decoders_.end()) return known->second.get();
+  if (refused_stream(stream, schemas_)) return nullptr;
   const auto schema = schemas_.find(stream);
-  if (schema == schemas_.end()) return nullptr;
   auto made =
       std::make_unique<Decoder>(Decoder{api::JsonRows(schema->second), cep::BatchBuilder(schema->second, 0, 0)});
   return decoders_.emplace(stream, std::move(made)).first->second.get();

@@ -27,6 +27,8 @@ struct EventFile {
   std::string stream;      // empty: lines are envelopes, or the only declared stream
 };
 EventFile parse_event_file(const std::string& argument, const Schemas& schemas);
+// Why no event of the stream can be read: nobody declares it, or rules fill it. Empty: it can.
+std::optional<api::RowError> refused_stream(const std::string& stream, const Schemas& schemas);
 
 struct RejectedRecord {
   std::string path;
@@ -43,7 +45,7 @@ class EventReader {
     std::optional<std::string> stream;     // of the watermark
   };
 
-  // Errors: not_found, io_error, bad_archive, unknown_format, unknown_stream.
+  // Errors: not_found, io_error, bad_archive, unknown_format, unknown_stream, from_rules.
   static cep::Result<std::unique_ptr<EventReader>> open(const EventFile& file, const Schemas& schemas, uint32_t rows_max);
 
   // Empty at the end. Appends what it had to refuse to `rejected`. Errors: io_error, bad_archive, bad_csv.

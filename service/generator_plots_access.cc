@@ -43,6 +43,17 @@ void mfa_bombing(Plot& plot) {
   plot.done_user("user", plot.actor());
 }
 
+// Each half is an alert of its own; the last prompt completes both.
+void two_alerts(Plot& plot) {
+  const size_t home = home_of(plot.actor());
+  const bool european = home >= 4 && home <= 7;
+  plot.login({.user = plot.actor(), .success = true, .ip = address_of(plot.actor()), .city = home});
+  plot.wait_min(10, 40);
+  plot.login({.user = plot.actor(), .success = true, .ip = plot.hideout(), .city = european ? kTokyo : kBucharest});
+  plot.wait_min(1, 10);
+  mfa_bombing(plot);
+}
+
 void mfa_removed(Plot& plot) {
   plot.event([&](EventText& text, std::string& line, const Stamp& stamp) {
     text.mfa_action(line, stamp, plot.actor(), "deactivate");
@@ -107,6 +118,7 @@ constexpr Scenario kScenarios[] = {
     {"credential_stuffing", kLogin, credential_stuffing},
     {"mfa_bombing", kFactor, mfa_bombing},
     {"mfa_removed", kFactor, mfa_removed},
+    {"two_alerts", kLogin | kFactor, two_alerts},
     {"account_takeover", kLogin | kTransfer | bit_of(GenStream::kProfileChanges), account_takeover},
     {"new_account_burst", kSignup | kTransfer, new_account_burst},
     {"signup_farm", kSignup, signup_farm},

@@ -39,6 +39,8 @@ class SubmissionBuilder {
     auto known = registry_.streams().find(stream);
     if (known == registry_.streams().end()) {
       for (size_t i = 0; i < rows_.size(); ++i) reject(i, stream, unknown_stream(stream));
+    } else if (known->second->from_rules) {
+      for (size_t i = 0; i < rows_.size(); ++i) reject(i, stream, filled_by_rules(stream));
     } else {
       Submission::Part part;
       part.schema = known->second;
@@ -61,14 +63,19 @@ class SubmissionBuilder {
     part.watermark.time_us = item.watermark_us;
     if (item.stream != api::SubmitItem::kAllStreams) part.watermark.stream = submission_.request->streams[item.stream];
     const std::string& stream = part.watermark.stream;
-    if (!stream.empty() && !registry_.streams().contains(stream)) {
-      submission_.rejected.push_back({item.index, stream, unknown_stream(stream), {}});
+    auto known = registry_.streams().find(stream);
+    if (!stream.empty() && (known == registry_.streams().end() || known->second->from_rules)) {
+      bool is_known = known != registry_.streams().end();
+      submission_.rejected.push_back({item.index, stream, is_known ? filled_by_rules(stream) : unknown_stream(stream), {}});
       return;
     }
     submission_.parts.push_back(std::move(part));
   }
   static api::RowError unknown_stream(const std::string& stream) {
     return {api::EventCode::kUnknownStream, "", "no stream `" + stream + "` is declared; deploy its `create stream` first"};
+  }
+  static api::RowError filled_by_rules(const std::string& stream) {
+    return {api::EventCode::kFromRules, "", "`" + stream + "` is a stream `from rules`: only rules with `into " + stream + "` fill it"};
   }
   void reject(size_t i, const std::string& stream, const api::RowError& error) {
     submission_.rejected.push_back({index_[i], stream, error, std::string(rows_[i].substr(0, api::kRejectedRawMax))});

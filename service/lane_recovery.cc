@@ -134,8 +134,9 @@ cep::Status Lane::restore_state(Recovery& recovery) {
     if (alerts_hook_) alerts_hook_();
   });
   cep::RuleSetPtr rules = recovery.registry.rule_set();
+  auto exchange = std::make_shared<DerivedExchange>(options_.shards);
   for (uint32_t s = 0; s < options_.shards; ++s) {
-    shards_.push_back(std::make_unique<Shard>(s, options_.shards, options_.sequencer.limits, *store_));
+    shards_.push_back(std::make_unique<Shard>(s, options_.shards, options_.sequencer.limits, *store_, exchange));
     shards_.back()->set_rules(rules);
   }
   if (cep::Status status = restore_keys(recovery.records); !status.ok()) return status;
@@ -162,8 +163,14 @@ cep::Status Lane::restore_state(Recovery& recovery) {
 cep::Status Lane::restore_keys(const std::vector<std::pair<state::KeyRecord, uint32_t>>& records) {
   const cep::RuleSet& rules = shards_[0]->engine().rules();
   for (const auto& [record, segment] : records) {
-    Shard& shard = *shards_[rules.owner(record.space, record.hash, static_cast<uint32_t>(shards_.size()))];
-    if (shard.engine().restore_key(record.space, record.hash, segment, record.bytes)) continue;
+    const uint32_t owner = rules.owner(record.space, record.hash, static_cast<uint32_t>(shards_.size()));
+    bool sound = true;
+    for (uint32_t s = 0; s < shards_.size(); ++s) {
+      cep::Engine& engine = shards_[s]->engine();
+      bool is_wanted = s == owner || engine.is_derived_space(record.space);
+      sound = sound && (!is_wanted || engine.restore_key(record.space, record.hash, segment, record.bytes));
+    }
+    if (sound) continue;
     return cep::Error{"damaged", "the state of a key in checkpoint segment " + std::to_string(segment) +
                                      " is not sound; restore the data directory from a copy"};
   }

@@ -84,7 +84,7 @@ void add_rules(Families& out, const Lane& lane, const MetricsSample& sample) {
   for (const AlertCount& count : lane.store().alert_counts()) {
     const RuleRecord* rule = registry->rule_by_number(count.rule);
     out.add({{"rule", rule != nullptr ? rule->name : ""},
-             {"severity", std::string(api::severity_name(static_cast<cep::Severity>(count.severity)))},
+             {"severity", std::string(cep::severity_name(static_cast<cep::Severity>(count.severity)))},
              {"mode", std::string(api::mode_name(static_cast<cep::AlertMode>(count.mode)))}},
             count.alerts);
   }
@@ -113,6 +113,10 @@ void add_engine(Families& out, const Lane& lane) {
   for (size_t s = 0; s < lane.shards().size(); ++s) {
     out.add({{"shard", std::to_string(s)}}, lane.shards()[s]->numbers().reorder_rows.load());
   }
+  out.counter("weir_derived_total", "Alerts that became events of a stream.");
+  out.add({}, sum_of(lane, [](const ShardNumbers& n) { return n.derived.load(); }));
+  out.counter("weir_derived_late_total", "Such events that came too late for the rules that read them.");
+  out.add({}, sum_of(lane, [](const ShardNumbers& n) { return n.derived_late.load(); }));
   out.counter("weir_limit_hits_total", "How often a limit was reached and its policy applied, by limit; see /v1/limits.");
   out.add({{"limit", "runs_per_key_max"}}, sum_of(lane, [](const ShardNumbers& n) { return n.runs_refused.load(); }));
   out.add({{"limit", "matches_per_event_max"}}, sum_of(lane, [](const ShardNumbers& n) { return n.matches_dropped.load(); }));
@@ -120,6 +124,7 @@ void add_engine(Families& out, const Lane& lane) {
   out.add({{"limit", "key_idle_max"}}, sum_of(lane, [](const ShardNumbers& n) { return n.keys_forgotten.load(); }));
   out.add({{"limit", "run_age_max"}}, sum_of(lane, [](const ShardNumbers& n) { return n.runs_aged.load(); }));
   out.add({{"limit", "reorder_rows_max"}}, lane.sequencer().numbers().reorder_forced.load());
+  out.add({{"limit", "derived_rows_max"}}, sum_of(lane, [](const ShardNumbers& n) { return n.derived_dropped.load(); }));
   out.add({{"limit", "dedupe_ids_max"}}, lane.sequencer().numbers().ids_evicted.load());
   out.add({{"limit", "backfill_alerts_max"}}, lane.sequencer().numbers().backfill_dropped.load());
 }

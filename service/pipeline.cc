@@ -22,7 +22,7 @@ void Pipeline::apply_rules(cep::RuleSetPtr rules, std::span<const cep::ProgramId
     engines_[shard]->apply_rules(rules_);
     if (warm != nullptr) engines_[shard]->adopt(*warm->engines_.front(), to_warm);
   }
-  tell(clock_.standing());
+  feed_engines(nullptr, clock_.standing());
   if (options_.keeps_history) history_.push_back({nullptr, cep::kTimeMin, std::nullopt, rules_->lists()});
 }
 
@@ -31,10 +31,33 @@ void Pipeline::feed(const cep::BatchPtr& batch) {
   rows_ += batch->rows();
   const std::vector<cep::Admission> admissions = clock_.admit(*batch);
   note_late(*batch, admissions);
-  for (const auto& engine : engines_) {
-    std::vector<cep::Alert> alerts;
-    engine->on_batch(batch, admissions, alerts);
-    order_.add(std::move(alerts));
+  feed_engines(batch, admissions);
+}
+
+// One record through all shards and then, level by level, what their alerts became.
+void Pipeline::feed_engines(const cep::BatchPtr& batch, std::span<const cep::Admission> admissions) {
+  auto each = [&](auto step) {
+    for (const auto& engine : engines_) {
+      std::vector<cep::Alert> alerts;
+      step(*engine, alerts);
+      order_.add(std::move(alerts));
+    }
+  };
+  each([&](cep::Engine& engine, std::vector<cep::Alert>& alerts) {
+    if (batch != nullptr) {
+      engine.on_batch(batch, admissions, alerts);
+    } else {
+      engine.on_time(admissions, alerts);
+    }
+  });
+  if (!engines_.front()->is_passed_on(admissions)) return;
+  for (uint32_t level = 1; level <= rules_->levels(); ++level) {
+    cep::DerivedRows derived;
+    for (const auto& engine : engines_) {
+      const cep::DerivedRows rows = engine->take_derived();
+      derived.insert(derived.end(), rows.begin(), rows.end());
+    }
+    each([&](cep::Engine& engine, std::vector<cep::Alert>& alerts) { engine.on_level(level, admissions, derived, alerts); });
   }
 }
 
@@ -42,15 +65,7 @@ void Pipeline::watermark(cep::TimeUs time, const std::string* stream) {
   if (options_.keeps_history) {
     history_.push_back({nullptr, time, stream == nullptr ? std::nullopt : std::optional(*stream), std::nullopt});
   }
-  tell(clock_.watermark(time, stream));
-}
-
-void Pipeline::tell(const std::vector<cep::Admission>& admissions) {
-  for (const auto& engine : engines_) {
-    std::vector<cep::Alert> alerts;
-    engine->on_time(admissions, alerts);
-    order_.add(std::move(alerts));
-  }
+  feed_engines(nullptr, clock_.watermark(time, stream));
 }
 
 void Pipeline::note_late(const cep::Batch& batch, std::span<const cep::Admission> admissions) {
@@ -98,6 +113,9 @@ cep::EngineCounters Pipeline::counters() const {
     sum.window_dropped += one.window_dropped;
     sum.keys_forgotten += one.keys_forgotten;
     sum.skip_target_unbound += one.skip_target_unbound;
+    sum.derived += one.derived;
+    sum.derived_late += one.derived_late;
+    sum.derived_dropped += one.derived_dropped;
   }
   return sum;
 }
@@ -106,10 +124,9 @@ cep::EngineCounters Pipeline::counters() const {
 
 // A muted pipeline of one shard with `programs` only, fed everything so far.
 std::unique_ptr<Pipeline> Pipeline::warmed(const cep::RuleSetPtr& rules, std::span<const cep::ProgramId> programs) const {
-  std::vector<cep::RuleEntry> staged;
-  for (const cep::BoundRule& rule : rules->rules()) {
-    if (std::find(programs.begin(), programs.end(), rule.entry.id) != programs.end()) staged.push_back(rule.entry);
-  }
+  std::vector<cep::RuleEntry> all;
+  for (const cep::BoundRule& rule : rules->rules()) all.push_back(rule.entry);
+  const std::vector<cep::RuleEntry> staged = cep::with_feeders(all, {programs.begin(), programs.end()});
   Lists lists;                                 // a list that is new in this change was empty before it
   for (const auto& [name, list] : rules->lists()) lists[name] = std::make_shared<const cep::List>(name, list->types());
   auto warm = std::make_unique<Pipeline>(PipelineOptions{1, false, options_.limits});
@@ -177,17 +194,25 @@ cep::Status Pipeline::restart(const ImageTrip& trip) {
     }
     const cep::Status status = trip ? trip(shard, images) : cep::ok_status();
     if (!status) return status;
+  }
+  for (uint32_t shard = 0; shard < options_.shards; ++shard) {
     auto engine = std::make_unique<cep::Engine>(shard, options_.shards, options_.limits);
     engine->apply_rules(rules_);
-    for (const auto& [name, image] : images) {
-      if (!engine->restore_key(image.space, image.hash, image.old_segment, image.bytes)) {
-        return cep::Error{"bad_image", "shard " + std::to_string(shard) + ": the image of a key is not a sound block"};
+    for (uint32_t from = 0; from < options_.shards; ++from) {
+      for (const auto& [name, image] : images_[from]) {
+        if (from != shard && !engine->is_derived_space(image.space)) continue;
+        if (!engine->restore_key(image.space, image.hash, image.old_segment, image.bytes)) {
+          return cep::Error{"bad_image", "shard " + std::to_string(shard) + ": the image of a key is not a sound block"};
+        }
       }
+    }
+    for (uint32_t t = 0; t < rules_->timelines().size(); ++t) {
+      engine->restore_frontier(rules_->timelines()[t].name, clock_.watermark_of(t));
     }
     engines_[shard] = std::move(engine);
   }
   restore_rows(waiting);
-  tell(clock_.standing());
+  feed_engines(nullptr, clock_.standing());
   return cep::ok_status();
 }
 

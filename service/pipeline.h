@@ -67,6 +67,8 @@ class Pipeline {
   uint64_t late_rows() const { return late_count_; }
   uint64_t rows() const { return rows_; }
   uint64_t reorder_forced() const { return clock_.forced(); }
+  // Rows that alerts became and time has not passed yet, by timeline.
+  uint64_t derived_waiting() const { return engines_.front()->derived_waiting(); }
   cep::EngineCounters counters() const;     // summed over the shards
   cep::Engine& engine(uint32_t shard) { return *engines_[shard]; }
 
@@ -80,7 +82,7 @@ class Pipeline {
     std::optional<Lists> lists;
   };
 
-  void tell(const std::vector<cep::Admission>& admissions);
+  void feed_engines(const cep::BatchPtr& batch, std::span<const cep::Admission> admissions);
   void note_late(const cep::Batch& batch, std::span<const cep::Admission> admissions);
   cep::TimeUs settled_until() const;
   std::unique_ptr<Pipeline> warmed(const cep::RuleSetPtr& rules, std::span<const cep::ProgramId> programs) const;

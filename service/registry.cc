@@ -152,6 +152,8 @@ cep::Status Registry::apply(const RulesChange& change) {
     catalog_.rules.erase(name);
     rules_[name].dropped = true;
   }
+  // What is replaced is no longer asked whether it goes with what comes: only the whole was checked.
+  for (const RulesChange::Rule& rule : change.rules) catalog_.rules.erase(rule.name);
   for (const RulesChange::Stream& stream : change.streams) {
     if (cep::Status status = declare(stream.text, stream.number); !status.ok()) return status;
   }
@@ -229,10 +231,9 @@ cep::RuleSetPtr Registry::rule_set() const {
 cep::RuleSetPtr Registry::rule_set_of(const std::vector<cep::ProgramId>& programs) const {
   std::vector<cep::RuleEntry> entries;
   for (const auto& [name, rule] : rules_) {
-    if (!is_in_force(rule)) continue;
-    if (std::find(programs.begin(), programs.end(), rule.versions.back().program) != programs.end()) entries.push_back(entry_of(rule));
+    if (is_in_force(rule)) entries.push_back(entry_of(rule));
   }
-  return cep::RuleSet::build(std::move(entries), lists_, catalog_.streams);
+  return cep::RuleSet::build(cep::with_feeders(entries, programs), lists_, catalog_.streams);
 }
 
 void Registry::clear_lists() {

@@ -67,7 +67,7 @@ class Registry {
   cep::Status apply(const ModeChange& change);
 
   cep::RuleSetPtr rule_set() const;
-  // Only the given programs: what a warm start runs.
+  // Only the given programs, and what feeds them: what a warm start runs.
   cep::RuleSetPtr rule_set_of(const std::vector<cep::ProgramId>& programs) const;
   // The same with every list empty: the lists as they were before the first edit of the log.
   void clear_lists();

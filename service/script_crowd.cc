@@ -67,7 +67,8 @@ std::string matching_of(const Shape& shape, size_t variant) {
 
 std::string rule_text(const Shape& shape, size_t number, size_t variant) {
   const std::string name = fmt::format("\"amid {:03}\"", number);
-  if (variant == 0) return shape.before_name + name + shape.behind_name;      // a twin under another name
+  // A twin under another name; of a rule with `into` it would add to what the case's own rules read.
+  if (variant == 0 && shape.program->into.empty()) return shape.before_name + name + shape.behind_name;
   return fmt::format("create rule {} {} {} {} alert severity low message 'amid';\n", name, shape.on, shape.partition,
                      matching_of(shape, variant));
 }

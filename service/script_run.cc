@@ -129,8 +129,10 @@ class Run {
     const uint64_t position = offsets_.size();
     offsets_.push_back(step.offset_us);
     const auto schema = book_.streams().find(step.name);
-    api::RowError error{api::EventCode::kUnknownStream, "", ""};
-    if (schema != book_.streams().end()) {
+    api::RowError error;
+    if (const auto refused = refused_stream(step.name, book_.streams())) {
+      error = *refused;
+    } else {
       cep::BatchBuilder rows(schema->second, 0, 0);
       auto& decoder = decoders_[step.name];
       if (decoder == nullptr) decoder = std::make_unique<api::JsonRows>(schema->second);

@@ -112,7 +112,7 @@ class Setup {
       const patterns::FileId file = sources.add(path, *text);
       RuleBook more = setup_.amid;
       std::vector<cep::ProgramId> started;
-      if (!more.compile(sources, {&file, 1}, diagnostics, started) || changes_own_rule(more)) continue;
+      if (!more.compile(sources, {&file, 1}, diagnostics, started) || changes_own_rule(more) || feeds_own_rule(more)) continue;
       setup_.amid = std::move(more);
     }
   }
@@ -123,6 +123,17 @@ class Setup {
       if (now == more.rules().end() || now->second.program != entry.program) return true;
     }
     return false;
+  }
+
+  // What the script's rules read of other rules' making is part of what it expects.
+  bool feeds_own_rule(const RuleBook& more) const {
+    std::set<std::string> read;
+    for (const auto& [name, entry] : setup_.book.rules()) {
+      for (const cep::Input& input : entry.program->inputs) read.insert(input.schema->name);
+    }
+    return std::any_of(more.rules().begin(), more.rules().end(), [&](const auto& rule) {
+      return !setup_.book.rules().contains(rule.first) && read.contains(rule.second.program->into);
+    });
   }
 
   const Script& script_;

@@ -8,7 +8,7 @@
 namespace service {
 namespace {
 
-constexpr uint8_t kControlFormat = 2;
+constexpr uint8_t kControlFormat = 3;
 constexpr cep::DurationUs kTrimEvery = 30 * cep::kSecond;
 
 }  // namespace
@@ -216,7 +216,7 @@ std::string Sequencer::control_bytes() const {
   for (const cep::TimelineClock* clock : clocks) {
     out.text(clock->timeline).put<int64_t>(clock->watermark);
     put_times(clock->source_max);
-    out.put<int64_t>(clock->last_received_us).put<int64_t>(clock->silence_watermark);
+    out.put<int64_t>(clock->last_received_us).put<int64_t>(clock->silence_watermark).put<int64_t>(clock->released);
     out.put<uint32_t>(static_cast<uint32_t>(clock->coverage->size()));
     for (const auto& [ring, seen] : *clock->coverage) out.put<uint64_t>(ring).put<int64_t>(seen.since).put<int64_t>(seen.span_us);
   }
@@ -249,6 +249,7 @@ cep::Result<SavedControl> decode_control(std::string_view bytes) {
     get_times(clock.source_max);
     clock.last_received_us = in.get<int64_t>();
     clock.silence_watermark = in.get<int64_t>();
+    if (format > 2) clock.released = in.get<int64_t>();
     auto coverage = std::make_shared<cep::RingCoverages>();
     for (uint32_t rings = format > 1 ? in.get<uint32_t>() : 0; rings > 0 && in.ok(); --rings) {
       cep::RingCoverage& seen = (*coverage)[in.get<uint64_t>()];

@@ -26,8 +26,13 @@ state::KeyRecord key_record(cep::KeyImage&& image) {
 
 }  // namespace
 
-Shard::Shard(uint32_t number, uint32_t count, const cep::Limits& limits, Store& store)
-    : number_(number), count_(count), store_(store), engine_(number, count, limits), inbox_(kInboxRowsMax) {}
+Shard::Shard(uint32_t number, uint32_t count, const cep::Limits& limits, Store& store, std::shared_ptr<DerivedExchange> exchange)
+    : number_(number),
+      count_(count),
+      store_(store),
+      exchange_(std::move(exchange)),
+      engine_(number, count, limits),
+      inbox_(kInboxRowsMax) {}
 
 Shard::~Shard() { stop(); }
 
@@ -97,6 +102,15 @@ void Shard::apply(BatchMessage& message) {
   } else {
     engine_.on_time(message.admissions, alerts_);
   }
+  if (engine_.is_passed_on(message.admissions)) {
+    for (uint32_t level = 1; level <= engine_.levels(); ++level) {
+      engine_.on_level(level, message.admissions, *exchange_->pass(rounds_++, engine_.take_derived()), alerts_);
+    }
+  }
+  store_alerts(message.batch != nullptr ? message.batch->received_us : cep::kTimeMin);
+}
+
+void Shard::store_alerts(cep::TimeUs received_us) {
   if (alerts_.empty()) return;
 #ifdef WEIR_MUTANT_CLOCK_IN_ID
   for (cep::Alert& alert : alerts_) alert.id[15] ^= static_cast<uint8_t>(std::chrono::steady_clock::now().time_since_epoch().count() >> 10);
@@ -106,7 +120,7 @@ void Shard::apply(BatchMessage& message) {
     stored.push_back(stored_alert(alert, static_cast<uint32_t>(engine_.rules().find(alert.program->rule)->entry.number)));
   }
   alerts_.clear();
-  store_.put_alerts(std::move(stored), message.batch != nullptr ? message.batch->received_us : cep::kTimeMin);
+  store_.put_alerts(std::move(stored), received_us);
 }
 
 void Shard::apply(RulesMessage& message) {
@@ -158,6 +172,9 @@ void Shard::publish() {
   numbers_.matches_dropped = counters.matches_dropped;
   numbers_.window_dropped = counters.window_dropped;
   numbers_.keys_forgotten = counters.keys_forgotten;
+  numbers_.derived = counters.derived;
+  numbers_.derived_late = counters.derived_late;
+  numbers_.derived_dropped = counters.derived_dropped;
   numbers_.arithmetic_null = engine_.eval_counters().arithmetic_null;
   numbers_.cast_null = engine_.eval_counters().cast_null;
   numbers_.keys = engine_.keys();

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "cep/engine.h"
+#include "service/derived_exchange.h"
 #include "service/queue.h"
 #include "service/store.h"
 
@@ -21,6 +22,7 @@ namespace service {
 struct ShardNumbers {
   std::atomic<uint64_t> events{0}, alerts{0}, suppressed{0}, matches{0}, null_key{0};
   std::atomic<uint64_t> runs_refused{0}, runs_aged{0}, matches_dropped{0}, window_dropped{0}, keys_forgotten{0};
+  std::atomic<uint64_t> derived{0}, derived_late{0}, derived_dropped{0};
   std::atomic<uint64_t> arithmetic_null{0}, cast_null{0};
   std::atomic<uint64_t> keys{0}, state_bytes{0}, reorder_rows{0};
 };
@@ -29,7 +31,8 @@ class Shard {
  public:
   static constexpr size_t kInboxRowsMax = 4096;
 
-  Shard(uint32_t number, uint32_t count, const cep::Limits& limits, Store& store);
+  // `exchange` is shared by all shards of the lane.
+  Shard(uint32_t number, uint32_t count, const cep::Limits& limits, Store& store, std::shared_ptr<DerivedExchange> exchange);
   ~Shard();
 
   // Before start, on the caller's thread: restoring.
@@ -79,10 +82,13 @@ class Shard {
   void apply(RulesMessage& message);
   void apply(BarrierMessage& message);
   void hand_over_slice();
+  void store_alerts(cep::TimeUs received_us);
   void publish();
 
   const uint32_t number_, count_;         // this shard, of so many
   Store& store_;
+  std::shared_ptr<DerivedExchange> exchange_;
+  uint64_t rounds_ = 0;             // of the exchange so far
   cep::Engine engine_;
   Queue<Message> inbox_;
   std::atomic<int> questions_{0};

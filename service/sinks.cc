@@ -106,7 +106,7 @@ cep::Result<std::vector<WebhookSecret>> parse_secrets(const SinkSpec& spec) {
 std::optional<cep::Severity> parse_severity(std::string_view word) {
   using enum cep::Severity;
   for (const cep::Severity severity : {kInfo, kLow, kMedium, kHigh, kCritical}) {
-    if (api::severity_name(severity) == word) return severity;
+    if (cep::severity_name(severity) == word) return severity;
   }
   return std::nullopt;
 }

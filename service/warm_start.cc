@@ -1,6 +1,8 @@
 // See warm_start.h. Test: tests/unit/service/lane_test.cc (deploy at every position).
 #include "service/warm_start.h"
 
+#include <algorithm>
+
 #include "service/shard.h"
 
 namespace service {
@@ -36,6 +38,8 @@ cep::Status WarmStart::feed_until(uint64_t end) {
 
 void WarmStart::keep_backfill() {
   for (cep::Alert& alert : muted_) {
+    const cep::ProgramId program = rules_->find(alert.program->rule)->entry.id;
+    if (std::find(programs_.begin(), programs_.end(), program) == programs_.end()) continue;      // it only feeds them
     alert.mode = cep::AlertMode::kBackfill;
     backfill_.push_back(std::move(alert));
     if (backfill_.size() <= kBackfillMax) continue;
@@ -64,17 +68,17 @@ cep::Status WarmStart::feed(const state::FrameView& frame) {
     if (!is_read) return cep::ok_status();
     cep::Result<std::vector<cep::BatchPtr>> batches = rows_.decode_frame(frame, schema);
     if (!batches.ok()) return batches.error();
-    for (const cep::BatchPtr& batch : *batches) engine_->on_batch(batch, clock_.admit(*batch), muted_);
+    for (const cep::BatchPtr& batch : *batches) engine_->feed(batch, clock_.admit(*batch), muted_);
   } else if (header.kind == state::FrameKind::kTick) {
-    engine_->on_time(clock_.tick(header.received_us), muted_);
+    engine_->feed(nullptr, clock_.tick(header.received_us), muted_);
   } else if (header.kind == state::FrameKind::kWatermark) {
     cep::Result<WatermarkMark> mark = decode_watermark_mark(frame.rows);
     if (!mark.ok()) return mark.error();
-    engine_->on_time(clock_.watermark(mark->time_us, mark->stream.empty() ? nullptr : &mark->stream), muted_);
+    engine_->feed(nullptr, clock_.watermark(mark->time_us, mark->stream.empty() ? nullptr : &mark->stream), muted_);
   } else if (header.kind == state::FrameKind::kLimits) {
     cep::Result<LimitsChange> change = decode_limits_change(frame.rows);
     if (!change.ok()) return change.error();
-    engine_->on_time(clock_.limit_waiting(change->reorder_rows_max), muted_);
+    engine_->feed(nullptr, clock_.limit_waiting(change->reorder_rows_max), muted_);
   } else if (header.kind == state::FrameKind::kList) {
     cep::Result<ListChange> change = decode_list_change(frame.rows);
     if (!change.ok()) return change.error();

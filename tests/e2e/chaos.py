@@ -170,7 +170,7 @@ class Comparison:
 def brief(alert):
     if alert is None:
         return "none"
-    events = [event["event"]["id"] for event in alert["events"]]
+    events = [event["event"].get("id", event["event"]["at"]) for event in alert["events"]]
     return f"{alert['rule']} version {alert['version']} key {alert['key']} at {alert['time']} events {events}"
 
 

@@ -203,7 +203,9 @@ class Traffic:
             elif what < 0.5:
                 self._limit = rng.randrange(6)
                 self._put_rule(link, RETUNED.format(limit=7000 + self._limit * 500, version=version))
-            elif what < 0.6:
+            elif what < 0.55:
+                self._put_rule(link, RAISED_TWICE.format(seconds=rng.choice([25, 30])), "raised_twice")
+            elif what < 0.63:
                 self._until_answered(link, "DELETE", "/v1/rules/comes_and_goes", b"", {}, (204, 404))
                 self.changes += 1
                 if self._between(rng.uniform(0, 0.5)):
@@ -231,6 +233,7 @@ class Traffic:
 RETUNED = """create rule retuned on tx partition by acct
     when sum(amount) over (last 20 seconds) > {limit}
     suppress 5 seconds
+    into raised
     alert message '{{acct}} spends a lot, version {version}';"""
 
 COMES_AND_GOES = """create rule comes_and_goes on logins, tx
@@ -239,3 +242,11 @@ COMES_AND_GOES = """create rule comes_and_goes on logins, tx
     define failed as logins where kind = 'failed', pay as tx where amount > 500
     after match skip past last row
     alert message '{{acct}} pays after two failures';"""
+
+RAISED_TWICE = """create rule raised_twice on raised partition by acct
+    pattern one -> other within {seconds} seconds
+    define one as true, other as rule <> one.rule
+    measures count(*) as n
+    after match skip past last row
+    into paired
+    alert message '{{acct}} raised twice';"""

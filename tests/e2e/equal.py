@@ -28,6 +28,7 @@ import weir_process
 FROM = "2026-01-05T00:00:00Z"
 CLOSED_AFTER = datetime.timedelta(days=30)    # longer than any deadline of the rules
 ALERTS_PER_RULE_MIN = 20
+NEVER_GENERATED = {"dormant_account"}         # it sleeps for 90 days
 FULL_EVENTS = 1_000_000                       # from here on every rule must have its alerts
 DIFFERENCES_SHOWN = 5
 REPEATED_EVERY = 1000                         # events: this one comes again
@@ -188,6 +189,7 @@ class Comparison:
 
     def check_rules(self, alerts):
         names = re.findall(r"^create (?:shadow )?rule (\w+)", rule_texts(self.rules), re.MULTILINE)
+        names = [name for name in names if name not in NEVER_GENERATED]
         for name in names:
             if alerts.rules[name] < ALERTS_PER_RULE_MIN:
                 print(f"    rule {name} has {alerts.rules[name]} alerts, fewer than {ALERTS_PER_RULE_MIN}")

@@ -24,6 +24,7 @@ variants=(
   "GROUP_IN_PARTS state_test LogTest.TornTailIsCutAtEveryByte (faulty file)"
   "DELETE_BEFORE_SEAL state_test CheckpointTest.CrashBetweenAnyTwoSteps (a crash between two steps)"
   "IMAGE_AFTER_CHANGE service_test Pipeline.ImagesAreOfTheBarrierWhateverComesBetween (slices between batches)"
+  "DERIVED_NOT_KEPT service_test LaneDerivedTest.CrashesAtAnyEventAndAnyNumberOfShardsLeaveTheSameAlerts (every event is a checkpoint)"
   "TOMBSTONE_LEFT_BEHIND state_test CheckpointTest.TombstonesMoveOutOfSegmentsThatAreOtherwiseDead (cleaning)"
 )
 
