@@ -213,7 +213,8 @@ bool are_sound_bytes(const Parts& parts, const StreamSchema* rows) {
     uint32_t place[2];
     std::memcpy(place, parts.entry(parts.slot(i)) + 8, sizeof place);
     if (place[1] == kNoBytes) continue;
-    if (place[0] % 8 != 0 || place[0] > parts.data->used || place[1] > parts.data->used || padded(place[1]) > parts.data->used - place[0]) return false;
+    const auto used = parts.data->used;
+    if (place[0] % 8 != 0 || place[0] > used || place[1] > used || padded(place[1]) > used - place[0]) return false;
     if (rows != nullptr && !verify_row(*rows, reinterpret_cast<const uint8_t*>(parts.data_bytes()) + place[0], place[1])) return false;
   }
   return true;
@@ -229,7 +230,8 @@ bool is_sound_ring(Cell& cell, const RingShape& shape, const StreamSchema* rows)
   std::memcpy(&header, cell.payload(), sizeof header);
   if (!std::has_single_bit(header.capacity) || header.capacity > kCapacityMax || header.count() > header.capacity) return false;
   size_t used = sizeof header + header.windows * sizeof(WindowState) + size_t{header.capacity} * entry_bytes(shape.value);
-  const size_t tail = shape.keeps_distinct ? size_t{header.capacity} * 2 * sizeof(uint32_t) : has_bytes(shape.value) ? sizeof(DataHeader) : 0;
+  const size_t table = size_t{header.capacity} * 2 * sizeof(uint32_t);
+  const size_t tail = shape.keeps_distinct ? table : has_bytes(shape.value) ? sizeof(DataHeader) : 0;
   if (payload < used + tail) return false;
   const Parts parts(cell.payload(), shape);
   used += tail;

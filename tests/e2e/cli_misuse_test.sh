@@ -61,7 +61,7 @@ refused 2 'Is a directory' "$weir" run rule.weir --events directory.ndjson
 refused 3 'the name of a file with events is empty' "$weir" run rule.weir --events ''
 refused 3 'the name of a file with events is empty' "$weir" run rule.weir --events pay=
 refused 3 'events are read from' "$weir" run rule.weir --events pay.txt
-refused 2 'declares a stream `loads`' "$weir" run rule.weir --events loads=pay.ndjson
+refused 2 'loads: no rule file declares this stream' "$weir" run rule.weir --events loads=pay.ndjson
 refused 2 'declares a list `nobody`' "$weir" run rule.weir --events pay.ndjson --list nobody=pay.ndjson
 refused 2 'created twice' "$weir" run rule.weir rule.weir streams_only.weir --events pay.ndjson
 
