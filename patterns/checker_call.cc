@@ -67,6 +67,14 @@ Signature signature_of(std::string_view arguments) {
   return s;
 }
 
+// Where bare names are fields of the bound events of a variable.
+Scope of_bound_events(Scope scope, uint16_t variable) {
+  scope.place = Place::kAggregate;
+  scope.aggregate = variable;
+  scope.windows = false;
+  return scope;
+}
+
 }  // namespace
 
 std::vector<std::string> callable_names() {
@@ -273,10 +281,7 @@ TypedPtr ExprChecker::count_variable(const Expr& expr, const Scope& scope, Aggre
 
 // `argument` where the filter's condition holds of the bound event, else null: what an aggregate leaves out.
 TypedPtr ExprChecker::filtered(const Expr& filter, const TypedPtr& argument, const Scope& scope, uint16_t variable) {
-  Scope inside = scope;
-  inside.place = Place::kAggregate;
-  inside.aggregate = variable;
-  inside.windows = false;
+  const Scope inside = of_bound_events(scope, variable);
   const TypedPtr condition = check_condition(filter, inside);
   if (condition->is_error() || argument->is_error()) return error(filter.span);
   return node(ExprOp::kCase, argument->span, argument->type, {condition, argument});
@@ -307,10 +312,7 @@ TypedPtr ExprChecker::bound_aggregate(const Expr& expr, const Scope& scope, Aggr
   if (expr.star || of_variable) return count_variable(expr, scope, kind);
   const uint16_t variable = aggregated_variable(expr, scope);
   if (variable == cep::kNoVariable) return error(expr.span);
-  Scope inside = scope;
-  inside.place = Place::kAggregate;
-  inside.aggregate = variable;
-  inside.windows = false;
+  const Scope inside = of_bound_events(scope, variable);
   TypedPtr argument = check(*expr.args[0], inside);
   if (expr.filter) argument = filtered(*expr.filter, argument, scope, variable);
   const ExprType type = aggregate_type(expr, kind, argument.get());
@@ -347,10 +349,7 @@ TypedPtr ExprChecker::first_or_last(const Expr& expr, const Scope& scope, Aggreg
   }
   const uint16_t variable = aggregated_variable(expr, scope);
   if (variable == cep::kNoVariable) return error(expr.span);
-  Scope inside = scope;
-  inside.place = Place::kAggregate;
-  inside.aggregate = variable;
-  inside.windows = false;
+  const Scope inside = of_bound_events(scope, variable);
   TypedPtr argument = check(of, inside);
   if (argument->is_error()) return error(expr.span);
   auto made = std::make_shared<Typed>(*node(ExprOp::kBoundAggregate, expr.span, argument->type, {argument}));

@@ -50,11 +50,11 @@ void Sequencer::publish(Registry registry, const WarmStart* warm) {
   rules_ = registry.rule_set();
   clock_.apply_rules(*rules_);
   if (warm == nullptr) {
-    for (const std::unique_ptr<Shard>& shard : shards_) shard->put_rules(rules_, nullptr, {}, nullptr);
+    for (const std::unique_ptr<Shard>& shard : shards_) shard->put_rules(rules_, nullptr, {}, {});
   } else {
-    auto backfill = std::make_shared<const std::vector<state::Alert>>(warm->backfill());
+    std::vector<std::vector<state::Alert>> backfill = warm->backfill(static_cast<uint32_t>(shards_.size()));
     numbers_.backfill_dropped += warm->backfill_dropped();
-    for (const std::unique_ptr<Shard>& shard : shards_) shard->put_rules(rules_, warm->engine(), warm->programs(), backfill);
+    for (size_t i = 0; i < shards_.size(); ++i) shards_[i]->put_rules(rules_, warm->engine(), warm->programs(), std::move(backfill[i]));
   }
   dispatch_time(clock_.standing());
   {

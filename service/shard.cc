@@ -1,7 +1,6 @@
 // See shard.h.
 #include "service/shard.h"
 
-#include <algorithm>
 #include <chrono>
 #include <future>
 
@@ -28,7 +27,6 @@ state::KeyRecord key_record(cep::KeyImage&& image) {
 
 Shard::Shard(uint32_t number, uint32_t count, const cep::Limits& limits, Store& store, std::shared_ptr<DerivedExchange> exchange)
     : number_(number),
-      count_(count),
       store_(store),
       exchange_(std::move(exchange)),
       engine_(number, count, limits),
@@ -53,7 +51,7 @@ void Shard::put_batch(cep::BatchPtr batch, std::vector<cep::Admission> admission
 void Shard::put_time(std::vector<cep::Admission> admissions) { inbox_.push(BatchMessage{nullptr, std::move(admissions)}, 1); }
 
 void Shard::put_rules(cep::RuleSetPtr rules, std::shared_ptr<cep::Engine> warmed, std::vector<cep::ProgramId> programs,
-                      std::shared_ptr<const std::vector<state::Alert>> backfill) {
+                      std::vector<state::Alert> backfill) {
   inbox_.push_anyway(RulesMessage{std::move(rules), std::move(warmed), std::move(programs), std::move(backfill)}, 1);
 }
 
@@ -128,14 +126,7 @@ void Shard::apply(RulesMessage& message) {
   engine_.apply_rules(message.rules);
   if (message.warmed == nullptr) return;
   engine_.adopt(*message.warmed, message.programs);
-  std::vector<state::Alert> own;
-  for (const state::Alert& alert : *message.backfill) {
-    const auto& rules = engine_.rules().rules();
-    auto rule = std::find_if(rules.begin(), rules.end(), [&](const cep::BoundRule& bound) { return bound.entry.number == alert.rule; });
-    bool is_own = rule != rules.end() && cep::owner_of(*rule->entry.program, alert.key_hash, count_) == number_;
-    if (is_own) own.push_back(alert);
-  }
-  if (!own.empty()) store_.put_alerts(std::move(own));
+  if (!message.backfill.empty()) store_.put_alerts(std::move(message.backfill));
 }
 
 void Shard::apply(BarrierMessage& message) {

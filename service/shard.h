@@ -44,10 +44,10 @@ class Shard {
   // In log order. Batches and time wait for room in the inbox.
   void put_batch(cep::BatchPtr batch, std::vector<cep::Admission> admissions);
   void put_time(std::vector<cep::Admission> admissions);
-  // A rule set in force from here on; `warmed` (may be null) gives the state of `programs`, `backfill` what they found before: of it
-  // each shard stores its own keys' alerts, behind the old version's, whose ids are kept.
+  // A rule set in force from here on; `warmed` (may be null) gives the state of `programs`, `backfill` what they found before for this
+  // shard's keys: it is stored behind the old version's alerts, whose ids are kept.
   void put_rules(cep::RuleSetPtr rules, std::shared_ptr<cep::Engine> warmed, std::vector<cep::ProgramId> programs,
-                 std::shared_ptr<const std::vector<state::Alert>> backfill);
+                 std::vector<state::Alert> backfill);
   void put_barrier(uint32_t sequence, std::vector<uint32_t> victims);
   // A reader's question, answered between messages. False when too many wait (kQuestionsMax).
   bool ask(std::function<void(const cep::Engine&)> question);
@@ -68,7 +68,7 @@ class Shard {
     cep::RuleSetPtr rules;
     std::shared_ptr<cep::Engine> warmed;
     std::vector<cep::ProgramId> programs;
-    std::shared_ptr<const std::vector<state::Alert>> backfill;
+    std::vector<state::Alert> backfill;
   };
   struct BarrierMessage {
     uint32_t sequence;
@@ -85,7 +85,7 @@ class Shard {
   void store_alerts(cep::TimeUs received_us);
   void publish();
 
-  const uint32_t number_, count_;         // this shard, of so many
+  const uint32_t number_;
   Store& store_;
   std::shared_ptr<DerivedExchange> exchange_;
   uint64_t rounds_ = 0;             // of the exchange so far

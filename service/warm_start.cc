@@ -49,10 +49,11 @@ void WarmStart::keep_backfill() {
   muted_.clear();
 }
 
-std::vector<state::Alert> WarmStart::backfill() const {
-  std::vector<state::Alert> stored;
+std::vector<std::vector<state::Alert>> WarmStart::backfill(uint32_t shards) const {
+  std::vector<std::vector<state::Alert>> stored(shards);
   for (const cep::Alert& alert : backfill_) {
-    stored.push_back(stored_alert(alert, rules_->find(alert.program->rule)->entry.number));
+    stored[owner_of(*alert.program, alert.key_hash, shards)].push_back(
+        stored_alert(alert, rules_->find(alert.program->rule)->entry.number));
   }
   return stored;
 }

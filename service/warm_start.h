@@ -33,8 +33,9 @@ class WarmStart {
   const std::shared_ptr<cep::Engine>& engine() const { return engine_; }
   std::vector<cep::TimelineClock> clocks() const { return clock_.save(); }
   const std::vector<cep::ProgramId>& programs() const { return programs_; }
-  // What the programs have found so far, as the alert log keeps it, the newest of it; and how many were let go.
-  std::vector<state::Alert> backfill() const;
+  // What the programs have found so far, as the alert log keeps it, the newest of it, by the shard of so many that owns its key; and how
+  // many were let go.
+  std::vector<std::vector<state::Alert>> backfill(uint32_t shards) const;
   uint64_t backfill_dropped() const { return backfill_dropped_; }
   cep::TimeUs began_us() const { return began_us_; }      // arrival of the first frame read; kTimeMax if there was none
 

@@ -3,6 +3,8 @@
 # why, one line of the service's log each way, and work goes on by itself when there is room; nothing acknowledged is lost.
 # Needs root (it mounts tmpfs), curl and bash.
 set -euo pipefail
+# shellcheck source=tests/e2e/serving.sh
+. "$(dirname "$0")/serving.sh"
 weir=${WEIR:-$(cd "$(dirname "$0")/../.." && pwd)/build/release/weir}
 work=$(mktemp -d)
 server=''
@@ -16,19 +18,6 @@ trap cleanup EXIT
 mkdir "$work/small"
 mount -t tmpfs -o size=8m weir-disk-full "$work/small" 2>/dev/null || { echo 'skipped: cannot mount a tmpfs'; exit 77; }
 
-fail() {
-  echo "FAILED: $1" >&2
-  tail -n 20 "$work/serve.err" >&2 || true
-  exit 1
-}
-await() {
-  local deadline=$((SECONDS + $1))
-  shift
-  until "$@" >/dev/null 2>&1; do
-    ((SECONDS < deadline)) || return 1
-    sleep 0.1
-  done
-}
 serve() {
   : >"$work/serve.out"
   WEIR_LOG_ANSWER_WITHIN='1 s' "$weir" serve --listen 127.0.0.1:0 --shards 1 --rules "$work/rules.weir" "$@" \

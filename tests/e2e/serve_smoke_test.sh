@@ -3,6 +3,8 @@
 # match state equal byte for byte across a restart and a kill -9, and every refusal with its exit status.
 # Needs bash, curl and python3 (for the webhook's receiver).
 set -euo pipefail
+# shellcheck source=tests/e2e/serving.sh
+. "$(dirname "$0")/serving.sh"
 root=${WEIR_SOURCE_DIR:-$(cd "$(dirname "$0")/../.." && pwd)}
 weir=${WEIR:-$root/build/release/weir}
 work=$(mktemp -d)
@@ -13,22 +15,6 @@ cleanup() {
   rm -rf "$work"
 }
 trap cleanup EXIT
-
-fail() {
-  echo "FAILED: $1" >&2
-  tail -n 30 "$work/serve.err" >&2 || true
-  exit 1
-}
-
-# await SECONDS COMMAND..: until the command succeeds.
-await() {
-  local deadline=$((SECONDS + $1))
-  shift
-  until "$@" >/dev/null 2>&1; do
-    ((SECONDS < deadline)) || return 1
-    sleep 0.05
-  done
-}
 
 # expect STATUS COMMAND..: the exit status is the promise of the command line.
 expect() {
