@@ -29,7 +29,7 @@ void write_entry(const Parts& parts, RingValue kind, uint32_t slot, TimeUs time,
   } else if (has_bytes(kind)) {           // the caller has made room
     uint32_t place[2] = {parts.data->used, value.is_null ? kNoBytes : static_cast<uint32_t>(value.bytes.size())};
     std::memcpy(at, place, 8);
-    std::memcpy(parts.data_bytes() + parts.data->used, value.bytes.data(), value.bytes.size());
+    std::copy(value.bytes.begin(), value.bytes.end(), parts.data_bytes() + parts.data->used);   // a null has no bytes to point at
     parts.data->used += padded(value.bytes.size());
   }
 }
