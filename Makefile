@@ -28,7 +28,7 @@ BUILD = cmake --build --preset $(1) -j $(JOBS)
 CTEST = ctest --preset $(1) --no-tests=error -j $(JOBS)
 
 .DEFAULT_GOAL := help
-BROKEN := window_edge arrow_no_skip until_ignored absence_at_event skip_too_much
+BROKEN := window_edge arrow_no_skip until_ignored absence_at_event skip_too_much quiet_edge
 .PHONY: help setup build test demo asan tsan lint bench chaos mutants equal compare compare-mutants webhooks fuzz fuzz-planted clean
 .SECONDARY:
 

@@ -62,17 +62,23 @@ std::string_view link_name(cep::Link link) {
   return "skip";
 }
 
-void append_run(const cep::Program& program, const cep::MatchState::Run& run, JsonWriter& json) {
-  json.begin_object().key("state").unsigned_integer(run.state).key("started");
-  append_time(run.started, json).key("expires");
-  append_time(run.expires, json).key("bound").begin_array();
-  for (const cep::MatchState::Bound& bound : run.bound) {
+void append_bound(const cep::Program& program, const std::vector<cep::MatchState::Bound>& all, JsonWriter& json) {
+  json.key("bound").begin_array();
+  for (const cep::MatchState::Bound& bound : all) {
     json.begin_object().field("var", variable_name(program, bound.variable)).key("count").unsigned_integer(bound.count);
     json.key("events").begin_array();
     for (const cep::AlertEvent& event : bound.events) append_event(event, json);
     json.end_array().end_object();
   }
-  json.end_array().key("awaits").begin_array();
+  json.end_array();
+}
+
+void append_run(const cep::Program& program, const cep::MatchState::Run& run, JsonWriter& json) {
+  json.begin_object().key("state").unsigned_integer(run.state).key("started");
+  append_time(run.started, json).key("expires");
+  append_time(run.expires, json);
+  append_bound(program, run.bound, json);
+  json.key("awaits").begin_array();
   for (const cep::MatchState::Await& await : run.awaits) {
     json.begin_object().field("var", await.variable).field("link", link_name(await.link)).key("from");
     append_time(await.from, json).key("until");
@@ -82,6 +88,15 @@ void append_run(const cep::Program& program, const cep::MatchState::Run& run, Js
   append_strings("guards", run.guards, json);
   json.key("deadline");
   append_time(run.deadline, json).end_object();
+}
+
+void append_episode(const cep::Program& program, const cep::MatchState::Episode& episode, JsonWriter& json) {
+  json.key("episode").begin_object().key("started");
+  append_time(episode.started, json).key("last");
+  append_time(episode.last, json).key("ends");
+  append_time(episode.ends, json).key("suppressed").unsigned_integer(episode.folded);
+  append_bound(program, episode.bound, json);
+  json.end_object();
 }
 
 void append_rule(const cep::Program& program, uint32_t version, cep::RuleMode mode, JsonWriter& json) {
@@ -214,6 +229,7 @@ std::string match_state_json(const cep::Program& program, uint32_t version, cep:
   }
   json.end_array().key("suppress").begin_object().key("until");
   append_time(state.suppress_until, json).key("folded").unsigned_integer(state.suppress_folded).end_object();
+  if (state.episode) append_episode(program, *state.episode, json);
   append_truncated(state.truncated, json);
   json.end_object();
   return out;

@@ -74,6 +74,10 @@ constexpr std::string_view kSchemas = R"json({
   "runs": {"type": "array", "items": {"type": "object"}},
   "more": {"type": "boolean"}, "windows": {"type": "array", "items": {"type": "object"}},
   "suppress": {"type": "object"},
+  "episode": {"type": "object", "required": ["started", "last", "ends", "suppressed", "bound"], "properties": {
+    "started": {"type": "string", "format": "date-time"}, "last": {"type": "string", "format": "date-time"},
+    "ends": {"type": ["string", "null"], "format": "date-time"}, "suppressed": {"type": "integer"},
+    "bound": {"type": "array", "items": {"type": "object"}}}},
   "truncated": {"type": "array", "items": {"type": "string"}},
   "states": {"type": "array", "items": {"type": "object"}}, "hottest": {"type": "array", "items": {"type": "object"}}}}
 })json";

@@ -31,6 +31,9 @@ struct Truncated {
   bool matches = false;      // more than Limits::matches_per_event_max at this event
   bool runs = false;         // the key hit Limits::runs_per_key_max within the rule's horizon
   bool window = false;       // a window lost its oldest entries to Limits::window_entries_max
+  Truncated operator|(const Truncated& other) const {
+    return {events || other.events, matches || other.matches, runs || other.runs, window || other.window};
+  }
 };
 
 struct AlertEvent {
@@ -49,6 +52,7 @@ struct Evidence {
     OwnedValue value;        // null when the ring keeps no value
   };
   std::vector<Row> rows;     // at most 20
+  uint16_t window = 0;       // of the program
 };
 
 struct Alert {
@@ -57,7 +61,7 @@ struct Alert {
   ProgramPtr program;                    // names of rule, key, variables, measures, tags and sinks
   uint32_t version = 1;                  // of the rule's text
   AlertMode mode = AlertMode::kLive;
-  TimeUs time = 0;                       // of the completing event, or the deadline of an absence
+  TimeUs time = 0;                       // of the completing event, the deadline of an absence, or the end of an episode
   std::vector<OwnedValue> key;           // by KeyPart
   uint64_t key_hash = 0;
   int score = -1;                        // 0-100; -1: the rule has none
@@ -65,7 +69,7 @@ struct Alert {
   std::vector<OwnedValue> measures;      // by Measure
   std::vector<AlertEvent> events;
   std::vector<Evidence> evidence;        // when rules only
-  uint64_t suppressed = 0;               // folded since the previous alert of this rule and key (R34)
+  uint64_t suppressed = 0;               // folded since the previous alert of this rule and key (R34), and into the episode (R33)
   Truncated truncated;
   TimeUs partial_since = kTimeMin;       // not kTimeMin: a window of the rule has seen everything only since then, less than its span
   uint64_t cause_position = 0;           // log position being processed when it was made (0 in run and test)

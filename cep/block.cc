@@ -2,11 +2,6 @@
 #include "cep/block.h"
 
 #include <algorithm>
-#include <cstdlib>
-
-#include "cep/key.h"
-#include "cep/lifetime.h"
-#include "cep/ring.h"
 
 namespace cep {
 namespace {
@@ -23,6 +18,20 @@ uint32_t size_class(uint32_t bytes) {
   return round_up(bytes, step);
 }
 
+// What episodes list lives on when the runs that found it have ended.
+template <class F>
+void for_each_episode(BlockView block, F&& visit) {
+  block.for_each_cell([&](Cell& cell) {
+    if (cell.kind == CellKind::kEpisode) visit(*reinterpret_cast<EpisodeCell*>(cell.payload()));
+  });
+}
+
+bool has_episode(BlockView block) {
+  bool found = false;
+  if (block.header().heap_bytes > 0) for_each_episode(block, [&](EpisodeCell&) { found = true; });
+  return found;
+}
+
 }  // namespace
 
 Cell* BlockView::find_cell(CellKind kind, uint64_t id) const {
@@ -32,52 +41,6 @@ Cell* BlockView::find_cell(CellKind kind, uint64_t id) const {
     at += cell->size;
   }
   return nullptr;
-}
-
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool kUsesSlabs = false;
-#elif defined(__has_feature)
-constexpr bool kUsesSlabs = !__has_feature(address_sanitizer);
-#else
-constexpr bool kUsesSlabs = true;
-#endif
-
-BlockMemory::~BlockMemory() {
-  for (uint8_t* slab : slabs_) std::free(slab);
-}
-
-uint8_t* BlockMemory::allocate(uint32_t bytes) {
-  in_use_ += bytes;
-  if (kUsesSlabs && bytes <= kSmallMax) return from_slab(bytes);
-  uint8_t* block = static_cast<uint8_t*>(std::malloc(bytes));
-  WEIR_CHECK(block != nullptr, "out of memory for a key's block");
-  return block;
-}
-
-uint8_t* BlockMemory::from_slab(uint32_t bytes) {
-  std::vector<uint8_t*>& free = free_[bytes / kUnit];
-  if (!free.empty()) {
-    uint8_t* block = free.back();
-    free.pop_back();
-    return block;
-  }
-  if (slab_left_ < bytes) {
-    slabs_.push_back(static_cast<uint8_t*>(std::malloc(kSlabBytes)));
-    WEIR_CHECK(slabs_.back() != nullptr, "out of memory for a key's block");
-    slab_left_ = kSlabBytes;
-  }
-  slab_left_ -= bytes;
-  return slabs_.back() + slab_left_;
-}
-
-void BlockMemory::release(uint8_t* block) {
-  uint32_t bytes = BlockView(block).header().capacity;
-  in_use_ -= bytes;
-  if (kUsesSlabs && bytes <= kSmallMax && bytes % kUnit == 0) {
-    free_[bytes / kUnit].push_back(block);
-  } else {
-    std::free(block);
-  }
 }
 
 void BlockEditor::open(uint8_t* block) {
@@ -112,7 +75,7 @@ uint8_t* BlockEditor::close() {
   held_.clear();
   row_ref_ = 0;
   BlockHeader& header = view().header();
-  if (runs_.empty()) {
+  if (runs_.empty() && !has_episode(view())) {
     header.heap_bytes = 0;
     header.next_row = 1;      // no start is left that could be compared with
     if (header.cell_bytes == 0) {
@@ -169,6 +132,7 @@ void BlockEditor::compact() {
   BlockView old = view();
   std::vector<uint32_t> pending;
   for (const Run& run : runs_) pending.push_back(run.node);
+  for_each_episode(old, [&](EpisodeCell& episode) { pending.push_back(episode.node); });
   for (uint32_t ref : held_) pending.push_back(ref);
   std::vector<uint32_t> nodes;
   std::vector<bool> seen(old.header().heap_bytes / 8 + 1);
@@ -208,6 +172,7 @@ void BlockEditor::compact() {
     }
   }
   for (Run& run : runs_) run.node = moved_ref(run.node);
+  for_each_episode(old, [&](EpisodeCell& episode) { episode.node = moved_ref(episode.node); });
   for (uint32_t& ref : held_) ref = moved_ref(ref);
   row_ref_ = moved_ref(row_ref_);
   std::memcpy(bytes_ + old.header().capacity - used, heap.data() + heap.size() - used, used);
@@ -316,88 +281,6 @@ uint8_t* block_of_image(std::span<uint8_t> image, BlockMemory& memory) {
   std::memcpy(block + capacity - header.heap_bytes, image.data() + low, header.heap_bytes);
   BlockView(block).header().capacity = capacity;
   return block;
-}
-
-namespace {
-
-constexpr TimeUs kTimeFar = kTimeMax / 4;      // no event time is beyond; differences do not overflow
-
-// What a cell of that kind holds at least. A cell of a rule or ring that is no more is only ever removed.
-bool verify_cell(Cell& cell, const RuleSet& rules, std::span<const BoundRing> rings) {
-  const size_t payload = cell.size - sizeof(Cell);
-  if (cell.kind == CellKind::kRing) {
-    const auto ring = std::find_if(rings.begin(), rings.end(), [&](const BoundRing& it) { return it.shape.id == cell.id; });
-    if (ring == rings.end()) return true;
-    if (ring->shape.keep != RingKeep::kEntries) return is_sound_lifetime(cell, ring->shape);
-    return is_sound_ring(cell, ring->shape, rules.schema(ring->stream).get());
-  }
-  if (cell.kind == CellKind::kSuppress) return payload >= sizeof(SuppressCell);
-  if (cell.kind == CellKind::kTruncated) return payload >= sizeof(TimeCell);
-  if (cell.kind != CellKind::kHeadNot || payload < sizeof(TimeCell)) return false;
-  const TimeUs time = reinterpret_cast<const TimeCell*>(cell.payload())->time;
-  if (time < -kTimeFar || time > kTimeFar) return false;
-  const BoundRule* rule = rules.find(static_cast<ProgramId>(cell.id >> 16));
-  return rule == nullptr || (cell.id & 0xffff) < rule->entry.program->head_nots.size();
-}
-
-bool verify_cells(BlockView block, const RuleSet& rules, std::span<const BoundRing> rings) {
-  const uint32_t begin = block.cells_begin();
-  const uint32_t end = block.runs_begin();
-  for (uint32_t at = begin; at < end;) {
-    if (end - at < sizeof(Cell)) return false;
-    Cell* cell = reinterpret_cast<Cell*>(block.bytes() + at);
-    if (cell->size < sizeof(Cell) || cell->size % 8 != 0 || cell->size > end - at) return false;
-    if (!verify_cell(*cell, rules, rings)) return false;
-    at += cell->size;
-  }
-  return true;
-}
-
-// The chain of one run: references strictly fall, rows and states are sound.
-bool verify_chain(BlockView block, const Run& run, const Program* program, const RuleSet& rules) {
-  uint32_t limit = block.header().heap_bytes / 8;
-  if (run.node == 0 || run.node > limit || run.node * 8 < sizeof(Node)) return false;
-  uint32_t depth = block.node(run.node).depth;
-  for (uint32_t ref = run.node; ref != 0; --depth) {
-    if (ref * 8 < sizeof(Node)) return false;
-    const Node& node = block.node(ref);
-    if (node.depth != depth || depth == 0 || node.previous >= ref || (node.previous == 0) != (depth == 1)) return false;
-    if (program != nullptr && (node.state == 0 || node.state >= program->states.size())) return false;
-    if (node.row == 0 || node.row >= ref || node.row * 8 < sizeof(RowHeader)) return false;
-    const RowHeader& row = block.row_header(node.row);
-    if (index_of(row.stream) >= rules.schema_count() || rules.schema(row.stream) == nullptr) return false;
-    if (!verify_row(*rules.schema(row.stream), block.row(node.row), size_t{node.row} * 8)) return false;
-    if (row.time < -kTimeFar || row.time > kTimeFar) return false;
-    if (node.previous == 0 && (row.time != run.start_time || row.number != run.start_row)) return false;
-    ref = node.previous;
-  }
-  return depth == 0;
-}
-
-}  // namespace
-
-bool verify_block(std::span<uint8_t> bytes, std::span<const KeyPart> key, const RuleSet& rules, std::span<const BoundRing> rings) {
-  if (bytes.size() < sizeof(BlockHeader) || bytes.size() > UINT32_MAX) return false;
-  BlockView block(bytes.data());
-  const BlockHeader& header = block.header();
-  uint64_t run_bytes = uint64_t{header.run_count} * sizeof(Run);
-  uint64_t key_padded = (uint64_t{header.key_bytes} + 7) / 8 * 8;
-  const bool is_image = header.format == 1 && header.dirty == 0 && header.segment == 0;
-  if (!is_image || header.capacity != bytes.size() || header.heap_bytes % 8 != 0 || header.cell_bytes % 8 != 0 ||
-      sizeof(BlockHeader) + key_padded + header.cell_bytes + run_bytes + header.heap_bytes != bytes.size()) {
-    return false;
-  }
-  if (!is_sound_key(key, block.key())) return false;
-  if (!verify_cells(block, rules, rings)) return false;
-  const auto by_program = [](const Run& a, const Run& b) { return a.program < b.program; };
-  if (!std::is_sorted(block.runs().begin(), block.runs().end(), by_program)) return false;      // a rule's runs are searched for
-  for (const Run& run : block.runs()) {
-    const BoundRule* rule = rules.find(run.program);
-    const Program* program = rule != nullptr ? rule->entry.program.get() : nullptr;
-    if (program != nullptr && (run.state == 0 || run.state >= program->states.size())) return false;
-    if (!verify_chain(block, run, program, rules)) return false;
-  }
-  return true;
 }
 
 }  // namespace cep

@@ -1,6 +1,6 @@
 // One key's memory: a single relocatable run of bytes, the same in memory, in the store and on the wire (sentence 2).
 //
-//   BlockHeader | key bytes | cells (rings, suppress, head NOTs) | runs, ascending by program | free | heap: nodes and rows
+//   BlockHeader | key bytes | cells (rings, suppress, episodes, ..) | runs, ascending by program | free | heap: nodes and rows
 //
 // The heap grows downwards and a reference is the distance from the block's END in units of 8 bytes, so a block can grow, shrink or be
 // copied without rewriting a reference. A node refers only to older objects (smaller references): no cycles, one pass to verify.
@@ -13,6 +13,8 @@
 #include <string_view>
 #include <vector>
 
+#include "cep/block_memory.h"
+#include "cep/cell.h"
 #include "cep/rule_set.h"
 
 namespace cep {
@@ -55,27 +57,6 @@ struct Node {
 };
 static_assert(sizeof(Node) == 16);
 
-enum class CellKind : uint16_t { kRing = 1, kSuppress = 2, kHeadNot = 3, kTruncated = 4 };
-
-// Small state of a rule or ring for this key. `size` includes this header and is a multiple of 8.
-struct Cell {
-  uint64_t id = 0;            // ring: BoundRing::id; others: program number (head NOT: program << 16 | index)
-  uint32_t size = 0;
-  CellKind kind{};
-  uint16_t reserved = 0;
-  uint8_t* payload() { return reinterpret_cast<uint8_t*>(this + 1); }
-  const uint8_t* payload() const { return reinterpret_cast<const uint8_t*>(this + 1); }
-};
-static_assert(sizeof(Cell) == 16);
-
-struct SuppressCell {
-  TimeUs until = kTimeMin;
-  uint64_t folded = 0;
-};
-struct TimeCell {             // head NOT: last event that fit; truncated: until when alerts say so
-  TimeUs time = kTimeMin;
-};
-
 // Reading a block. Does not own.
 class BlockView {
  public:
@@ -107,32 +88,6 @@ class BlockView {
  private:
   uint8_t* at(uint32_t ref) const { return bytes_ + header().capacity - size_t{ref} * 8; }
   uint8_t* bytes_;
-};
-
-// Memory of blocks: free lists by size class over slabs, because keys come and go all the time; large blocks from the heap.
-// Slabs are kept until the end. Built with AddressSanitizer every block is an allocation of its own.
-class BlockMemory {
- public:
-  BlockMemory() = default;
-  ~BlockMemory();
-  BlockMemory(const BlockMemory&) = delete;
-  BlockMemory& operator=(const BlockMemory&) = delete;
-
-  uint8_t* allocate(uint32_t bytes);     // a multiple of 32
-  void release(uint8_t* block);          // its header says the size
-  uint64_t bytes_in_use() const { return in_use_; }
-
- private:
-  static constexpr uint32_t kSmallMax = 2048;
-  static constexpr uint32_t kUnit = 32;
-  static constexpr uint32_t kSlabBytes = 256 << 10;
-
-  uint8_t* from_slab(uint32_t bytes);
-
-  std::vector<uint8_t*> free_[kSmallMax / kUnit + 1];
-  std::vector<uint8_t*> slabs_;
-  uint32_t slab_left_ = 0;
-  uint64_t in_use_ = 0;
 };
 
 // Changes one block at a time. While it is open the runs are a vector, which is the root set when the heap is compacted; close() writes

@@ -130,6 +130,7 @@ std::vector<Evidence> BlockWindows::evidence(const Limits& limits, const EvalCon
     const Ring& ring = program.rings[window.ring];
     if (!is_asked_by(window, asked.event)) continue;
     Evidence evidence;
+    evidence.window = w;
     evidence.text = window.text;
     evidence.value = OwnedValue(value(w, asked));
     Found found = find(window, asked);

@@ -16,7 +16,7 @@ constexpr size_t kHottestMax = 20;
 std::vector<MatchState::Bound> bound_events(BlockView block, const Program& program, const RuleSet& rules, uint32_t node) {
   std::vector<MatchState::Bound> bound;     // newest first while walking
   for (uint32_t ref = node; ref != 0; ref = block.node(ref).previous) {
-    uint16_t variable = program.states[block.node(ref).state].variable;
+    uint16_t variable = program.is_when ? 0 : program.states[block.node(ref).state].variable;
     if (bound.empty() || bound.back().variable != variable) bound.push_back({variable, 0, {}});
     MatchState::Bound& stretch = bound.back();
     ++stretch.count;
@@ -59,6 +59,17 @@ MatchState::Run describe_run(BlockView block, const Program& program, const Rule
       if (known == described.guards.end()) described.guards.push_back(text);
     }
   }
+  return described;
+}
+
+MatchState::Episode describe_episode(BlockView block, const BoundRule& rule, const RuleSet& rules, const EpisodeCell& episode,
+                                     const Limits& limits) {
+  MatchState::Episode described;
+  described.bound = bound_events(block, *rule.entry.program, rules, episode.node);
+  described.started = first_time(block, episode.node);
+  described.last = episode.last;
+  described.ends = episode_end(episode, block, block.runs(), rule, limits).time;
+  described.folded = episode.folded;
   return described;
 }
 
@@ -115,6 +126,9 @@ MatchState Engine::match_state(const BoundRule& asked, std::span<const Value> ke
     const SuppressCell& suppress = *reinterpret_cast<const SuppressCell*>(cell->payload());
     state.suppress_until = suppress.until;
     state.suppress_folded = suppress.folded;
+  }
+  if (const EpisodeCell* episode = find_episode(block, *rule)) {
+    state.episode = describe_episode(block, *rule, *rules_, *episode, limits_);
   }
   state.truncated = truncated_at(block, rule->entry.id, state.watermark);
   return state;

@@ -31,6 +31,13 @@ struct MatchState {
     std::vector<std::string> guards;     // "not confirm"
     TimeUs deadline = kTimeMax;          // of its absence
   };
+  struct Episode {
+    TimeUs started = 0;                  // time of its start event
+    TimeUs last = 0;                     // of its newest match
+    TimeUs ends = kTimeMax;              // if nothing more comes
+    uint64_t folded = 0;
+    std::vector<Bound> bound;            // of the match it lists
+  };
   struct WindowValue {
     std::string text;
     OwnedValue value;
@@ -44,6 +51,7 @@ struct MatchState {
   std::vector<WindowValue> windows;
   TimeUs suppress_until = kTimeMin;
   uint64_t suppress_folded = 0;
+  std::optional<Episode> episode;        // the open one
   Truncated truncated;
 };
 

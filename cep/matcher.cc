@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "cep/skip.h"
 #include "cep/time_math.h"
 #include "cep/truncation.h"
 
@@ -315,39 +316,17 @@ void Matcher::sort_complete(BlockEditor& block, const MatchScope& scope) {
   }
 }
 
-// Drops the runs and later matches that the emitted match's skip strategy covers (R29, R30).
+// Drops the runs and later matches that the emitted match's skip strategy covers.
 void Matcher::apply_skip(BlockEditor& block, const MatchScope& scope, const Match& match, size_t index) {
-  const Program& program = *scope.rule->entry.program;
-  if (program.skip == SkipStrategy::kNoSkip) return;
-  uint32_t last_node = block.held(match.held);
-  uint32_t first = match.start_row;
-  uint32_t from = first;
-  uint32_t to = first + 1;                     // rows [from, to): starts that are dropped
-  auto row_number = [&](uint32_t node) { return block.view().row_header(block.view().node(node).row).number; };
-  bool past_last = program.skip == SkipStrategy::kPastLastRow;
-  if (program.skip == SkipStrategy::kToFirst || program.skip == SkipStrategy::kToLast) {
-    uint32_t target = 0;
-    for (uint32_t ref = last_node; ref != 0; ref = block.view().node(ref).previous) {
-      if (program.states[block.view().node(ref).state].variable != program.skip_variable) continue;
-      if (target == 0 || program.skip == SkipStrategy::kToFirst) target = row_number(ref);
-    }
-    if (target == 0 || target == first) ++scope.counters->skip_target_unbound;
-    if (target == 0) past_last = true;
-    if (target > first) to = target;
-  }
-  if (past_last) {
-    from = 0;
-    to = row_number(last_node) + 1;
-  }
-  auto covered = [&](uint32_t start) { return from <= start && start < to; };
+  const StartRange dropped = skipped_starts(block.view(), scope, block.held(match.held), match.start_row);
   for (size_t i = first_; i < last_; ++i) {
-    if (covered(block.runs()[i].start_row)) block.runs()[i].live = 0;
+    if (dropped.has(block.runs()[i].start_row)) block.runs()[i].live = 0;
   }
   for (Run& run : born_) {
-    if (covered(run.start_row)) run.live = 0;
+    if (dropped.has(run.start_row)) run.live = 0;
   }
   for (size_t i = index + 1; i < complete_.size(); ++i) {
-    if (covered(complete_[i].start_row)) dropped_[i] = 1;
+    if (dropped.has(complete_[i].start_row)) dropped_[i] = 1;
   }
 }
 
@@ -363,7 +342,7 @@ void Matcher::finish(BlockEditor& block, const MatchScope& scope, TimeUs now, st
   for (size_t i = 0; i < complete_.size(); ++i) {
     if (dropped_[i] != 0) continue;
     matches.push_back(complete_[i]);
-    apply_skip(block, scope, complete_[i], i);
+    if (scope.rule->entry.program->quiet_us == 0) apply_skip(block, scope, complete_[i], i);
   }
   settle_runs(block, scope, now);
 }
@@ -400,6 +379,11 @@ void Matcher::settle_runs(BlockEditor& block, const MatchScope& scope, TimeUs no
   if (matches_cut_) note_cut(block, scope.rule->entry.id, Cut::kMatches, now);
 }
 
+TimeUs first_time(BlockView block, uint32_t node) {
+  while (block.node(node).previous != 0) node = block.node(node).previous;
+  return block.row_header(block.node(node).row).time;
+}
+
 TimeUs run_deadline(BlockView block, const Program& program, const Run& run) {
   const State& state = program.states[run.state];
   TimeUs deadline = kTimeMax;
@@ -408,6 +392,20 @@ TimeUs run_deadline(BlockView block, const Program& program, const Run& run) {
     deadline = std::min(deadline, edge_deadline(block, program, run, state.edges[e]));
   }
   return deadline;
+}
+
+TimeUs edge_end(BlockView block, const Program& program, const Run& run, const Edge& edge, const Limits& limits) {
+  TimeUs end = add_saturating(run.start_time, run_horizon(program, limits));
+  if (edge.kind != EdgeKind::kTake) {
+    const TimeUs deadline = edge_deadline(block, program, run, edge);
+    return deadline != kTimeMax ? deadline : end;
+  }
+  if (edge.gap_max_us != kTimeMax) end = std::min(end, add_saturating(last_time(block, run), edge.gap_max_us));
+  for (uint32_t g = 0; g < program.clocks.size(); ++g) {
+    if ((edge.clock_checks >> g & 1) == 0) continue;
+    end = std::min(end, add_saturating(round_start(block, run.node, g), program.clocks[g].within_us));
+  }
+  return end;
 }
 
 DurationUs run_horizon(const Program& program, const Limits& limits) {

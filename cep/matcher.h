@@ -67,7 +67,8 @@ EvalContext context_of(const MatchScope& scope);
 class Matcher {
  public:
   // Applies one event to the rule's runs in the open block; complete matches are appended to `matches`, in R31 order with the
-  // skip strategy applied. Marks the key as truncated when a limit refused a run or a match.
+  // skip strategy applied (of a rule with episodes all of them, for it skips when an episode ends). Marks the key as truncated when a
+  // limit refused a run or a match.
   void on_event(BlockEditor& block, const MatchScope& scope, const MatchEvent& event, std::vector<Match>& matches);
   // Completes the rule's absences whose deadline is exactly `deadline`.
   void on_deadline(BlockEditor& block, const MatchScope& scope, TimeUs deadline, std::vector<Match>& matches);
@@ -95,8 +96,12 @@ class Matcher {
   bool matches_cut_ = false;
 };
 
+// Time of the first event of a chain.
+TimeUs first_time(BlockView block, uint32_t node);
 // When the run's next absence completes, kTimeMax if it has none.
 TimeUs run_deadline(BlockView block, const Program& program, const Run& run);
+// When an edge that still waits can no longer: nothing is bound, and no absence completes, at or after it (an absence at it).
+TimeUs edge_end(BlockView block, const Program& program, const Run& run, const Edge& edge, const Limits& limits);
 // How long a run of the program can live after its first event: within, or the age limit; none of a `when` rule.
 DurationUs run_horizon(const Program& program, const Limits& limits);
 // When nothing of the run can be alive any more: within (or the age limit) and its deadline.

@@ -15,10 +15,10 @@ namespace {
 constexpr std::string_view kSourceName = "input";   // R71: name of source 0, the same for the HTTP log and for files
 constexpr std::string_view kRulesName = "rules";    // of what alerts became; its positions are cut from their ids
 
-// True if the match is folded into an open suppression window; else opens a new one and returns how many were folded since the last.
+// True if the match (and the matches folded into it) is folded into an open suppression window; else opens a new one and adds to
+// `folded` how many were since the last.
 bool is_suppressed(BlockEditor& block, const MatchScope& scope, TimeUs time, uint64_t* folded) {
   DurationUs window = scope.rule->entry.program->suppress_us;
-  *folded = 0;
   uint64_t id = static_cast<uint32_t>(scope.rule->entry.id);
   Cell* cell = block.view().find_cell(CellKind::kSuppress, id);
   if (window == 0) {
@@ -29,23 +29,14 @@ bool is_suppressed(BlockEditor& block, const MatchScope& scope, TimeUs time, uin
   SuppressCell& state = *reinterpret_cast<SuppressCell*>(cell->payload());
   bool first = state.until == 0 && state.folded == 0;
   if (!first && time < state.until) {
-    ++state.folded;
+    state.folded += 1 + *folded;
     ++scope.counters->suppressed;
     return true;
   }
-  *folded = state.folded;
+  *folded += state.folded;
   state.folded = 0;
   state.until = add_saturating(time, window);
   return false;
-}
-
-// The latest of what the rule's windows are partial since, as they stood when the match began.
-TimeUs partial_since(const MatchScope& scope, TimeUs began) {
-  TimeUs since = kTimeMin;
-  for (uint16_t w = 0; w < scope.rule->entry.program->windows.size(); ++w) {
-    since = std::max(since, scope.windows->partial_since(w, began));
-  }
-  return since;
 }
 
 AlertEvent packed_event(const SchemaPtr& schema, const uint8_t* packed) {
@@ -134,6 +125,14 @@ void append_identity(std::string& out, const AlertEvent& event) {
 
 }  // namespace
 
+TimeUs partial_since(const MatchScope& scope, TimeUs began) {
+  TimeUs since = kTimeMin;
+  for (uint16_t w = 0; w < scope.rule->entry.program->windows.size(); ++w) {
+    since = std::max(since, scope.windows->partial_since(w, began));
+  }
+  return since;
+}
+
 AlertId alert_id(const Alert& alert) {
   const Program& program = *alert.program;
   std::string bytes(1, '\x01');
@@ -197,38 +196,46 @@ bool parse_alert_id(std::string_view hex, AlertId* id) {
   return true;
 }
 
-void emit_match(BlockEditor& block, const OutputScope& scope, const Match& match, TimeUs time) {
-  uint64_t folded;
-  if (is_suppressed(block, *scope.match, time, &folded)) return;
+void emit(BlockEditor& block, const OutputScope& scope, Finding finding) {
+  if (is_suppressed(block, *scope.match, finding.time, &finding.folded)) return;
   const Program& program = *scope.match->rule->entry.program;
   const RuleSet& rules = *scope.match->rules;
-  Alert alert = new_alert(scope, match.kind, time, folded);
+  Alert alert = new_alert(scope, finding.kind, finding.time, finding.folded);
   BlockView view = block.view();
-  uint32_t node = block.held(match.held);
+  uint32_t node = block.held(finding.held);
   for (uint32_t ref = node; ref != 0; ref = view.node(ref).previous) {
     const uint8_t* packed = view.row(view.node(ref).row);
     const SchemaPtr& schema = rules.schema(reinterpret_cast<const RowHeader*>(packed)->stream);
     alert.events.push_back(packed_event(schema, packed));
-    alert.events.back().variable = program.states[view.node(ref).state].variable;
+    alert.events.back().variable = program.is_when ? 0 : program.states[view.node(ref).state].variable;
   }
   std::reverse(alert.events.begin(), alert.events.end());
   alert.id = alert_id(alert);
-  alert.truncated = truncated_at(block.view(), scope.match->rule->entry.id, time);
-  alert.partial_since = partial_since(*scope.match, alert.events.front().row().time());
+  alert.truncated = truncated_at(block.view(), scope.match->rule->entry.id, finding.time) | finding.truncated;
+  alert.partial_since = std::max(finding.partial_since, partial_since(*scope.match, alert.events.front().row().time()));
+  alert.evidence = std::move(finding.evidence);
   ChainEvents bound(view, node, program, rules);
   EvalContext context = context_of(*scope.match);
   context.event = bound.row(node);
-  context.bound = &bound;
+  if (!program.is_when) context.bound = &bound;
   evaluate_outputs(*scope.match, context, alert);
   cut_events(alert, scope.match->limits->alert_events_max);
   ++scope.match->counters->alerts;
   scope.alerts->push_back(std::move(alert));
 }
 
+void emit_match(BlockEditor& block, const OutputScope& scope, const Match& match, TimeUs time) {
+  Finding finding;
+  finding.kind = match.kind;
+  finding.held = match.held;
+  finding.time = time;
+  emit(block, scope, std::move(finding));
+}
+
 void emit_hit(BlockEditor& block, const OutputScope& scope, const MatchEvent& event,
               const std::function<std::vector<Evidence>()>& evidence) {
   ++scope.match->counters->matches;
-  uint64_t folded;
+  uint64_t folded = 0;
   if (is_suppressed(block, *scope.match, event.time, &folded)) return;
   Alert alert = new_alert(scope, AlertKind::kWhen, event.time, folded);
   std::vector<uint64_t> packed(packed_size(*event.batch, event.row) / 8);

@@ -1,5 +1,5 @@
-// From a complete match (or a `when` rule's hit) to an alert: suppression, measures, message, evidence and the deterministic id
-// (R31-R40, R72).
+// From a complete match (or a `when` rule's hit, or an episode) to an alert: suppression, measures, message, evidence and the
+// deterministic id (R31-R40, R72).
 // One thread; allocation is fine here, alerts are rare.
 #pragma once
 
@@ -19,6 +19,21 @@ struct OutputScope {
   std::vector<Alert>* alerts = nullptr;
 };
 
+// A match or an episode about to become an alert.
+struct Finding {
+  AlertKind kind = AlertKind::kMatch;
+  uint32_t held = 0;                     // BlockEditor::held index of the last event's node
+  TimeUs time = 0;
+  uint64_t folded = 0;                   // matches that an episode counted without listing them
+  Truncated truncated;                   // known before `time`
+  TimeUs partial_since = kTimeMin;       // the same
+  std::vector<Evidence> evidence;        // of an episode of a `when` rule
+};
+
+// Folds the finding into a suppression window, or appends its alert.
+void emit(BlockEditor& block, const OutputScope& scope, Finding finding);
+// The latest of what the rule's windows are partial since, as they stood when the match began.
+TimeUs partial_since(const MatchScope& scope, TimeUs began);
 // Folds the match into a suppression window, or appends its alert. `time`: of the completing event or the deadline.
 void emit_match(BlockEditor& block, const OutputScope& scope, const Match& match, TimeUs time);
 // The same for a `when` rule whose test held for `event`. `evidence` lists its windows as they stand; asked only for an alert.

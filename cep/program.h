@@ -149,6 +149,7 @@ struct Program {
   ExprId having = kNoExpr;
   SkipStrategy skip = SkipStrategy::kPastLastRow;
   uint16_t skip_variable = kNoVariable;
+  DurationUs quiet_us = 0;                // of `emit episode` (cep/episode.h); 0: each match is emitted
   DurationUs suppress_us = 0;             // 0: none
   std::vector<Measure> measures;
   AlertSpec alert;

@@ -56,6 +56,9 @@ void TimelineEngine::rebind(uint32_t index) {
     }
   }
   for (Space& space : old) drop_space(space);          // no rule uses these keys any more
+  has_episodes_ = std::any_of(timeline().rules.begin(), timeline().rules.end(), [&](uint32_t rule) {
+    return engine_.rules_->rules()[rule].entry.program->quiet_us != 0;
+  });
   for (Space& space : spaces_) {     // bits have new numbers
     space.table.for_each([&](Slot& slot) { slot.awaits = awaits_of(BlockView(slot.block)); });
   }
@@ -363,13 +366,34 @@ void TimelineEngine::run_rule(const BoundRule& rule, uint16_t input, const Touch
     scope.key = key_values(rule);
     EvalContext asked = context_of(scope);
     asked.event = row_of(*event.batch, event.row);
-    emit_hit(editor_, output_scope(scope, touch), event, [&] { return windows.evidence(engine_.limits_, asked); });
-    return;
+    const auto evidence = [&] { return windows.evidence(engine_.limits_, asked); };
+    if (rule.entry.program->quiet_us != 0) return feed_episode(editor_, scope, event, evidence);
+    return emit_hit(editor_, output_scope(scope, touch), event, evidence);
   }
   matches_.clear();
   matcher_.on_event(editor_, scope, event, matches_);
+  take_matches(scope, touch, touch.time);
+}
+
+// What the matcher found at one instant becomes alerts, or feeds the rule's episode, which may be over with it.
+void TimelineEngine::take_matches(MatchScope& scope, const Touch& touch, TimeUs now) {
+  const BoundRule& rule = *scope.rule;
+  const bool in_episodes = rule.entry.program->quiet_us != 0;
   if (!matches_.empty()) scope.key = key_values(rule);
-  for (const Match& match : matches_) emit_match(editor_, output_scope(scope, touch), match, touch.time);
+  for (const Match& match : matches_) {
+    if (in_episodes) feed_episode(editor_, scope, match, now);
+    else emit_match(editor_, output_scope(scope, touch), match, now);
+  }
+  if (in_episodes) end_due_episode(scope, touch, now, true);
+}
+
+void TimelineEngine::end_due_episode(MatchScope& scope, const Touch& touch, TimeUs now, bool absences_came) {
+  const EpisodeCell* episode = find_episode(editor_.view(), *scope.rule);
+  if (episode == nullptr) return;
+  const EpisodeEnd end = episode_end(*episode, editor_.view(), editor_.runs(), *scope.rule, engine_.limits_);
+  if (end.time > now || !(end.is_before_absences || absences_came)) return;
+  scope.key = key_values(*scope.rule);
+  end_episode(editor_, output_scope(scope, touch), now);
 }
 
 }  // namespace cep

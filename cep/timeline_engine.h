@@ -11,6 +11,7 @@
 
 #include "cep/block_windows.h"
 #include "cep/engine.h"
+#include "cep/episode.h"
 #include "cep/key_table.h"
 #include "cep/matcher.h"
 #include "cep/output.h"
@@ -139,6 +140,8 @@ class TimelineEngine {
   void run_inputs(const Role& role, const Touch& touch);
   void run_rule(const BoundRule& rule, uint16_t input, const Touch& touch);
   void fire_deadlines(const Touch& touch, TimeUs until);
+  void take_matches(MatchScope& scope, const Touch& touch, TimeUs now);
+  void end_due_episode(MatchScope& scope, const Touch& touch, TimeUs now, bool absences_came);
   void open_key(Space& space, Slot& slot);
   void take_image(const Space& space, Slot& slot, std::vector<KeyImage>& images);
   bool is_changed_before_barrier(BlockView block) const;
@@ -175,6 +178,7 @@ class TimelineEngine {
   std::vector<std::pair<uint64_t, uint64_t>> dirty_;    // (space id, hash) of keys changed in this epoch
   std::vector<Gone> gone_;
   uint16_t epoch_ = 1;                     // 1 or 2: changes at each barrier
+  bool has_episodes_ = false;              // some rule has: their ends are timers
   Images images_;
   BlockMemory memory_;
   BlockEditor editor_;

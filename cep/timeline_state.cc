@@ -8,31 +8,80 @@
 #include "cep/timeline_engine.h"
 
 namespace cep {
-// Completes every absence of the open block whose deadline is at most `until`, in order of time, then rule.
+namespace {
+
+// Visits the rules with an open episode in the block, with the time when it ends.
+template <class F>
+void for_each_episode(BlockView block, std::span<const Run> runs, const RuleSet& rules, const Limits& limits, F&& visit) {
+  block.for_each_cell([&](Cell& cell) {
+    const BoundRule* rule = cell.kind == CellKind::kEpisode ? rules.find(static_cast<ProgramId>(cell.id)) : nullptr;
+    if (rule == nullptr) return;
+    visit(rule, episode_end(*reinterpret_cast<EpisodeCell*>(cell.payload()), block, runs, *rule, limits).time);
+  });
+}
+
+// Copies chains of bound events from one block into another; what two of them share is copied once.
+class ChainCopier {
+ public:
+  ChainCopier(BlockView from, BlockEditor& to) : from_(from), to_(to) {}
+
+  // The index under which the editor holds the copy.
+  uint32_t copy(uint32_t node) {
+    std::vector<uint32_t> chain;
+    for (uint32_t ref = node; ref != 0; ref = from_.node(ref).previous) chain.push_back(ref);
+    uint32_t previous = to_.hold(0);
+    for (auto ref = chain.rbegin(); ref != chain.rend(); ++ref) {
+      auto known = std::find_if(copied_.begin(), copied_.end(), [&](const auto& pair) { return pair.first == *ref; });
+      if (known != copied_.end()) {
+        previous = known->second;
+        continue;
+      }
+      Node copied = from_.node(*ref);
+      copied.row = to_.add_packed_row(from_.row(copied.row), from_.row_header(copied.row).size);
+      copied.previous = to_.held(previous);
+      previous = to_.hold(to_.add_node(copied));
+      copied_.emplace_back(*ref, previous);
+    }
+    return previous;
+  }
+
+ private:
+  BlockView from_;
+  BlockEditor& to_;
+  std::vector<std::pair<uint32_t, uint32_t>> copied_;     // node there -> index of what is held here
+};
+
+}  // namespace
+
+// Completes every absence of the open block whose deadline is at most `until`, and ends every episode that is over by then, in order of
+// time, then rule.
 void TimelineEngine::fire_deadlines(const Touch& touch, TimeUs until) {
   appended_.here.clear();
   for (;;) {
     TimeUs next = kTimeMax;
     std::vector<const BoundRule*> due;
+    const auto consider = [&](const BoundRule* rule, TimeUs time) {
+      if (time > until || time > next) return;
+      if (time < next) due.clear();
+      next = time;
+      if (time != kTimeMax && std::find(due.begin(), due.end(), rule) == due.end()) due.push_back(rule);
+    };
     for (const Run& run : editor_.runs()) {
       const BoundRule* rule = engine_.rules_->find(run.program);
       if (rule == nullptr || rule->state_waits[run.state] == 0) continue;
-      TimeUs deadline = run_deadline(editor_.view(), *rule->entry.program, run);
-      if (deadline > until || deadline > next) continue;
-      if (deadline < next) due.clear();
-      next = deadline;
-      if (deadline != kTimeMax && std::find(due.begin(), due.end(), rule) == due.end()) due.push_back(rule);
+      consider(rule, run_deadline(editor_.view(), *rule->entry.program, run));
     }
+    if (has_episodes_) for_each_episode(editor_.view(), editor_.runs(), *engine_.rules_, engine_.limits_, consider);
     if (due.empty()) return;
     std::sort(due.begin(), due.end());     // rules are stored by name
     for (const BoundRule* rule : due) {
       BlockWindows windows(*this, editor_, *rule, next, appended_, engine_.eval_counters_);
       MatchScope scope = match_scope(*rule);
       scope.windows = &windows;
+      end_due_episode(scope, touch, next, false);
       matches_.clear();
       matcher_.on_deadline(editor_, scope, next, matches_);
-      if (!matches_.empty()) scope.key = key_values(*rule);
-      for (const Match& match : matches_) emit_match(editor_, output_scope(scope, touch), match, next);
+      take_matches(scope, touch, next);
     }
   }
 }
@@ -78,6 +127,9 @@ TimeUs TimelineEngine::cell_end(Cell& cell) const {
     const SuppressCell& suppress = *reinterpret_cast<const SuppressCell*>(cell.payload());
     // A count of folded matches waits for the next alert, but not for ever.
     return suppress.folded == 0 ? suppress.until : add_saturating(suppress.until, engine_.limits_.run_age_max_us);
+  }
+  if (cell.kind == CellKind::kEpisode) {
+    return add_saturating(reinterpret_cast<const EpisodeCell*>(cell.payload())->last, rule->entry.program->quiet_us);
   }
   TimeUs time = reinterpret_cast<const TimeCell*>(cell.payload())->time;
   if (cell.kind == CellKind::kTruncated) return add_saturating(time, 1);
@@ -149,7 +201,7 @@ void TimelineEngine::close_key(Space& space, uint64_t hash, Slot* slot) {
   schedule(space, *slot);
 }
 
-// One timer a key: its next absence, or (when none is set yet) the moment when nothing of it can matter any more.
+// One timer a key: its next absence or end of an episode, or (when none is set yet) the moment when nothing of it can matter any more.
 void TimelineEngine::schedule(Space& space, Slot& slot) {
   BlockView view(slot.block);
   TimeUs next = kTimeMax;
@@ -158,6 +210,8 @@ void TimelineEngine::schedule(Space& space, Slot& slot) {
     bool waits = rule != nullptr && rule->state_waits[run.state] != 0;
     if (waits) next = std::min(next, run_deadline(view, *rule->entry.program, run));
   }
+  const auto ends = [&](const BoundRule*, TimeUs end) { next = std::min(next, end); };
+  if (has_episodes_) for_each_episode(view, view.runs(), *engine_.rules_, engine_.limits_, ends);
   if (slot.deadline == kTimeMax) {
     TimeUs end = kTimeMin;
     for (const Run& run : view.runs()) {
@@ -307,7 +361,8 @@ bool TimelineEngine::reaches_further(Cell& warmed, Cell& own) const {
   return RingView(&warmed, ring->shape).entries() > RingView(&own, ring->shape).entries();
 }
 
-// Copies the warmed programs' runs with their histories, their cells, and rings that reach further back than this key's own.
+// Copies the warmed programs' runs and episodes with their histories, their other cells, and rings that reach further back than this
+// key's own.
 void TimelineEngine::adopt_block(BlockView warmed, std::span<const ProgramId> programs, Space& space, uint64_t hash) {
   auto is_wanted = [&](ProgramId id) { return std::find(programs.begin(), programs.end(), id) != programs.end(); };
   key_ = warmed.key();
@@ -319,26 +374,11 @@ void TimelineEngine::adopt_block(BlockView warmed, std::span<const ProgramId> pr
   }
   BlockHeader& header = editor_.view().header();
   header.next_row = std::max(header.next_row, warmed.header().next_row);
-  std::vector<std::pair<uint32_t, uint32_t>> copied;     // warmed node -> held index, so that forks still share
+  ChainCopier chains(warmed, editor_);
   for (const Run& run : warmed.runs()) {
     if (!is_wanted(run.program)) continue;
-    std::vector<uint32_t> chain;
-    for (uint32_t ref = run.node; ref != 0; ref = warmed.node(ref).previous) chain.push_back(ref);
-    uint32_t previous = editor_.hold(0);
-    for (auto ref = chain.rbegin(); ref != chain.rend(); ++ref) {
-      auto known = std::find_if(copied.begin(), copied.end(), [&](const auto& pair) { return pair.first == *ref; });
-      if (known != copied.end()) {
-        previous = known->second;
-        continue;
-      }
-      Node node = warmed.node(*ref);
-      node.row = editor_.add_packed_row(warmed.row(node.row), warmed.row_header(node.row).size);
-      node.previous = editor_.held(previous);
-      previous = editor_.hold(editor_.add_node(node));
-      copied.emplace_back(*ref, previous);
-    }
     Run moved = run;
-    moved.node = editor_.held(previous);
+    moved.node = editor_.held(chains.copy(run.node));
     editor_.runs().push_back(moved);
   }
   warmed.for_each_cell([&](Cell& cell) {
@@ -348,8 +388,11 @@ void TimelineEngine::adopt_block(BlockView warmed, std::span<const ProgramId> pr
     const uint32_t bytes = cell.size - static_cast<uint32_t>(sizeof(Cell));
     Cell* own = editor_.view().find_cell(cell.kind, cell.id);
     if (own != nullptr && !reaches_further(cell, *own)) return;
+    const bool is_episode = cell.kind == CellKind::kEpisode;
+    const uint32_t listed = is_episode ? chains.copy(reinterpret_cast<EpisodeCell*>(cell.payload())->node) : 0;
     own = own != nullptr ? editor_.resize_cell(own, bytes) : editor_.add_cell(cell.kind, cell.id, bytes);
     std::memcpy(own->payload(), cell.payload(), bytes);
+    if (is_episode) reinterpret_cast<EpisodeCell*>(own->payload())->node = editor_.held(listed);
   });
   close_key(space, hash, slot);
 }

@@ -7,6 +7,7 @@
 #include "patterns/checker_expr.h"
 #include "patterns/checker_into.h"
 #include "patterns/checker_key.h"
+#include "patterns/printer.h"
 
 namespace patterns {
 namespace {
@@ -82,7 +83,6 @@ class RuleChecker {
       not_yet(rule_.subsets[0].span, "`subset`");
       out_.names.variables_unsure = true;
     }
-    if (rule_.emit && rule_.emit->episode_quiet) not_yet(rule_.emit->span, "`emit episode`");
   }
 
   void not_yet(const Span& span, std::string_view what) { diagnostics_.add(Code::kNotYet, span, {what}); }
@@ -293,6 +293,13 @@ class RuleChecker {
     }
     if (rule_.having) out_.having = expressions_.check_condition(*rule_.having, scope);
     if (rule_.after) skip_target(*rule_.after);
+    if (rule_.emit && rule_.emit->episode_quiet) quiet_time(*rule_.emit->episode_quiet);
+  }
+
+  void quiet_time(const Duration& quiet) {
+    if (quiet.us != 0 || quiet.amount.find_first_of("123456789") != std::string::npos) return;      // of a bad number all was said
+    diagnostics_.add(Code::kDurationRange, quiet.span, {print(quiet), "no time to be quiet"}).hint =
+        "say how long nothing more must come, or write `emit each`";
   }
 
   std::string one_of_variables(const std::string& name, const char* otherwise) const {

@@ -98,6 +98,8 @@ class Compiler {
     if (rule_.having) program_.having = emit_result(rule_.having);
     if (rule_.decl->after) program_.skip = strategy_of(rule_.decl->after->kind);
     program_.skip_variable = rule_.skip_variable;
+    const auto& emit = rule_.decl->emit;
+    if (emit && emit->episode_quiet) program_.quiet_us = emit->episode_quiet->us;
     if (rule_.decl->suppress) program_.suppress_us = rule_.decl->suppress->us;
   }
 
@@ -117,7 +119,7 @@ class Compiler {
   }
 
   // R74. A run lives for `within` and then for the absence behind its last event (R21). Without `within` a run that
-  // still awaits an event has no end, so the whole log must be read.
+  // still awaits an event has no end, so the whole log must be read. An episode goes on for its quiet time after what fed it.
   cep::DurationUs horizon() const {
     cep::DurationUs longest = program_.suppress_us;
     for (const cep::Ring& ring : program_.rings) longest = std::max(longest, ring.span_us);
@@ -133,9 +135,10 @@ class Compiler {
         }
       }
     }
-    if (program_.within_us != cep::kTimeMax) return std::max(longest, saturating_sum(program_.within_us, absence));
+    const cep::DurationUs behind = saturating_sum(absence, program_.quiet_us);
+    if (program_.within_us != cep::kTimeMax) return std::max(longest, saturating_sum(program_.within_us, behind));
     if (awaits_events) return cep::kTimeMax;
-    longest = std::max(longest, absence);
+    longest = std::max(longest, behind);
     return longest == 0 ? cep::kTimeMax : longest;
   }
 

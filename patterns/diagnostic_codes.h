@@ -134,6 +134,7 @@
   X(kShadowed, "W0210", "shadowed", "R7", "`{}` is always taken before `{}` can be") \
   X(kSkipTargetOptional, "W0211", "skip-target-optional", "R30", "`{}` may be unbound: then past the last row") \
   X(kTrailingLoop, "W0212", "trailing-loop", "R32", "a loop at the end completes with its first round") \
+  X(kEpisodeSingle, "W0213", "episode-single", "R33", "every episode is one match: no other can come of its start") \
   X(kPinned, "W0301", "pinned", "R49", "the window is by another key: one shard holds the whole rule") \
   X(kPrevHorizon, "W0302", "prev-horizon", "R50", "`prev` looks back {}, beyond that it is null") \
   X(kForever, "W0303", "forever", "R51", "`over (all)` keeps an entry per key for ever") \

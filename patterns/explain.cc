@@ -32,6 +32,7 @@ class Dump {
     if (program_.within_us != cep::kTimeMax) line("within " + duration_text(program_.within_us));
     if (program_.having != cep::kNoExpr) line("having " + expr_text(program_, program_.having, last_schema()));
     if (!program_.is_when) line(skip());
+    if (program_.quiet_us != 0) line("emit episode after quiet " + duration_text(program_.quiet_us));
     if (!program_.into.empty()) line("into " + print_name(program_.into));
     return std::move(text_);
   }

@@ -40,7 +40,11 @@ void lint_key(const CheckedRule& rule, Diagnostics& diagnostics) {
 void lint_decision(const CheckedRule& rule, const cep::Program& program, Diagnostics& diagnostics) {
   if (program.alert.decision == cep::Decision::kNone) return;
   const Span span = rule.decl->alert->decision->span;
-  if (rule.core && !rule.core->completes_at_event) diagnostics.add(Code::kDecisionAbsence, span);
+  if (program.quiet_us != 0) {
+    diagnostics.add(Code::kDecisionAbsence, span).hint = "an episode alerts when it is over: write `emit each`";
+  } else if (rule.core && !rule.core->completes_at_event) {
+    diagnostics.add(Code::kDecisionAbsence, span);
+  }
   const bool delayed = std::any_of(program.inputs.begin(), program.inputs.end(),
                                    [](const cep::Input& input) { return input.schema->delay_us > 0; });
   if (delayed) diagnostics.add(Code::kDecisionDelay, span).hint = "give the stream `delay 0 seconds`";
@@ -66,8 +70,9 @@ void lint_cost(const CheckedRule& rule, const cep::Program& program, Diagnostics
   lint_decision(rule, program, diagnostics);
   lint_message(rule, diagnostics);
   if (program.is_when) {
-    if (program.suppress_us == 0) {
-      diagnostics.add(Code::kNoisy, *rule.decl->clause(ClauseKind::kWhen)).hint = "add `suppress 1 hour`";
+    if (program.suppress_us == 0 && program.quiet_us == 0) {
+      diagnostics.add(Code::kNoisy, *rule.decl->clause(ClauseKind::kWhen)).hint =
+          "add `suppress 1 hour`, or `emit episode after quiet 5 minutes`";
     }
     return;
   }

@@ -13,6 +13,8 @@ namespace {
 bool repeats(const Item& item) { return item.quantifier && item.quantifier->repeats(); }
 bool unbounded(const Item& item) { return item.quantifier && !item.quantifier->max; }
 
+bool in_episodes(const RuleDecl& rule) { return rule.emit && rule.emit->episode_quiet; }
+
 bool can_be_skipped(const Item& item) {
   if (item.quantifier && item.quantifier->min == 0) return true;
   if (item.kind != ItemKind::kGroup || repeats(item)) return false;
@@ -99,8 +101,9 @@ class ShapeLints {
   }
 
   void loop(const Item& item, bool last) {
-    if (last && unbounded(item)) {
-      diagnostics_.add(Code::kTrailingLoop, item.span).hint = "later events start a new match";
+    if (last && unbounded(item) && !in_episodes(*rule_.decl)) {
+      diagnostics_.add(Code::kTrailingLoop, item.span).hint =
+          "later events start a new match; `emit episode after quiet 5 minutes` waits for the longest";
     }
     if (item.mode == LoopMode::kAny && repeats(item)) {
       diagnostics_.add(Code::kExponential, item.span).hint = "leave out `any`";
@@ -218,6 +221,24 @@ void lint_skip_target(const CheckedRule& rule, const cep::Program& program, Diag
   }
 }
 
+// An episode that nothing can join: each start has one road, and where that ends nothing more is awaited.
+bool has_single_matches(const cep::Program& program) {
+  return std::all_of(program.states.begin(), program.states.end(), [](const cep::State& state) {
+    const bool forks = state.edges.size() > 1 || (!state.edges.empty() && state.edges[0].link == cep::Link::kAny);
+    return !forks && (!state.accepting || state.edges.empty());
+  });
+}
+
+void lint_episode(const CheckedRule& rule, const cep::Program& program, Diagnostics& diagnostics) {
+  if (program.quiet_us == 0) return;
+  if (has_single_matches(program)) {
+    diagnostics.add(Code::kEpisodeSingle, rule.decl->emit->span).hint = "write `emit each`, or let the pattern end in a loop";
+  } else if (program.quiet_us >= program.within_us) {
+    const std::string text = "within " + duration_text(program.within_us) + "` comes before `quiet " + duration_text(program.quiet_us);
+    diagnostics.add(Code::kUnreachable, rule.decl->emit->span, {"`" + text + "`"});
+  }
+}
+
 }  // namespace
 
 void lint_pattern(const CheckedRule& rule, const cep::Program& program, Diagnostics& diagnostics) {
@@ -232,6 +253,7 @@ void lint_pattern(const CheckedRule& rule, const cep::Program& program, Diagnost
   lint_reachable(rule, program, diagnostics);
   lint_shadowed(rule, program, diagnostics);
   lint_skip_target(rule, program, diagnostics);
+  lint_episode(rule, program, diagnostics);
 }
 
 }  // namespace patterns

@@ -272,7 +272,12 @@ AfterMatch Parser::after_match(const Token& first) {
 
 Emit Parser::emit(const Token& first) {
   Emit out;
-  if (accept_word("episode")) {
+  const bool misspelt = at(TokenKind::kWord) && !at_word("episode") && at_word("after", 1) && at_word("quiet", 2);
+  if (misspelt) {
+    const Token word = take();
+    report(Code::kUnexpected, word.span, {"`each` or `episode`", shown(word)}, "write `emit episode after quiet 5 minutes`");
+  }
+  if (misspelt || accept_word("episode")) {
     expect_word("after", "write `emit episode after quiet 5 minutes`");
     expect_word("quiet", "write `emit episode after quiet 5 minutes`");
     out.episode_quiet = duration();

@@ -21,7 +21,7 @@ namespace {
 constexpr std::pair<const char*, support::ReferenceBreak> kBroken[] = {
     {"window_edge", support::ReferenceBreak::kWindowEdge},          {"arrow_no_skip", support::ReferenceBreak::kArrowNoSkip},
     {"until_ignored", support::ReferenceBreak::kUntilIgnored},      {"absence_at_event", support::ReferenceBreak::kAbsenceAtEvent},
-    {"skip_too_much", support::ReferenceBreak::kSkipTooMuch},
+    {"skip_too_much", support::ReferenceBreak::kSkipTooMuch},       {"quiet_edge", support::ReferenceBreak::kQuietEdge},
 };
 
 struct Settings {
@@ -167,8 +167,8 @@ int usage() {
                "  --first N        number of the first case; a case is known by its seed and number\n"
                "  --differences N  ends after so many (5), each shrunk and printed as a script\n"
                "  --print          prints every case\n"
-               "  --broken NAME    window_edge, arrow_no_skip, until_ignored, absence_at_event or skip_too_much: the reference is\n"
-               "                   wrong in this way; exit status 0 if that is noticed\n");
+               "  --broken NAME    window_edge, arrow_no_skip, until_ignored, absence_at_event, skip_too_much or quiet_edge: the\n"
+               "                   reference is wrong in this way; exit status 0 if that is noticed\n");
   return 2;
 }
 

@@ -9,7 +9,7 @@
 
 namespace fuzz {
 
-// Runs with history, loops, windows of each kind of value, a NOT at the head and `suppress`, all under one key.
+// Runs with history, loops, windows of each kind of value, a NOT at the head, `suppress` and episodes, all under one key.
 inline constexpr const char* kBlockRules =
     "create stream e (k text not null, x text, v int, amount decimal(12,2), f float, at timestamp not null)\n"
     "  event time at delay 0 seconds;\n"
@@ -24,7 +24,11 @@ inline constexpr const char* kBlockRules =
     "create rule kinds on e partition by k\n"
     "  when last(x) over (last 1 hour exclude current) = 'a' and max(x) over (all) = 'd' and sum(v) over (all) > 3\n"
     "    and sum(v) over (last 3 rows) > 1 and count(*) filter (where this.x = x) over (last 1 hour) > 1 and prev(v) > 0\n"
-    "  suppress 1 minute alert message '{k}';\n";
+    "  suppress 1 minute alert message '{k}';\n"
+    "create rule calm on e partition by k pattern a -> b+ within 1 hour define a as x = 'a', b as x = 'b'\n"
+    "  measures max(x) over (last 1 hour) as t emit episode after quiet 5 minutes alert message '{t}';\n"
+    "create rule calm_rate on e partition by k when count(*) over (last 1 hour) > 1 and last(x) over (last 1 hour) <> 'c'\n"
+    "  measures sum(f) over (last 1 hour) as s emit episode after quiet 5 minutes alert message '{s}';\n";
 
 class BlockWorld {
  public:

@@ -38,7 +38,9 @@ std::string item(fuzz::Bytes& input, bool first) {
 
 std::string rule(fuzz::Bytes& input) {
   static constexpr const char* kLinks[] = {" -> ", " -> ", ", ", " ->> ", " -> [4 seconds] ", " -> [1 second, 6 seconds] "};
-  static constexpr const char* kSkips[] = {"no skip", "skip past last row", "skip to next row", "skip to first a", "skip to last b"};
+  static constexpr const char* kSkips[] = {"no skip", "skip past last row", "skip to next row", "skip to first a", "skip to last b",
+                                            "no skip emit episode after quiet 3 seconds",
+                                            "skip to next row emit episode after quiet 2 seconds"};
   static constexpr const char* kMore[] = {"", "", " and v > a.v", " and count(a) > 1", " and v >= max(b.v)"};
   std::string text = "create rule r on e partition by k pattern ";
   const size_t items = 1 + input.below(4);

@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "cep/result.h"
+#include "tests/support/reference_output.h"
 
 namespace support {
 namespace {
@@ -16,30 +17,10 @@ using cep::Value;
 using patterns::Link;
 using Part = Reference::Part;
 using Sequence = Reference::Sequence;
+using Match = ReferenceMatch;
+using Moment = ReferenceMoment;
 
 TimeUs later(TimeUs time, DurationUs by) { return by == kTimeMax ? kTimeMax : time + by; }
-
-// When something happens: timers come before the events of their instant (R61), and what dies with an event dies after it.
-struct Moment {
-  TimeUs time = 0;
-  bool at_event = false;
-  size_t event = 0;
-  bool after = false;
-  auto operator<=>(const Moment&) const = default;
-};
-
-struct Match {
-  Moment moment;
-  std::vector<ReferenceBound> bound;
-  std::vector<size_t> places;          // of its events: one for both inputs of an event that came by two
-  uint64_t folded = 0;
-  // R31: the order of matches.
-  auto order() const {
-    std::vector<size_t> variables;
-    for (const ReferenceBound& one : bound) variables.push_back(one.variable);
-    return std::tuple(moment, places[0], ~bound.size(), places, variables);
-  }
-};
 
 struct Guard {                         // ends its thread when one of the variables fits an event
   std::vector<size_t> variables;
@@ -96,7 +77,7 @@ class Search {
     for (size_t x = 0; x < history_.size(); ++x) {
       ends_[x] = {kTimeMax, false, 0, false};
       const auto input = when.input ? std::optional(rule_.input(when.input->text)) : std::nullopt;
-      if (holds(*when.condition, input, x)) found_.push_back({{time(x), true, x, false}, {{0, x}}, {place(x)}, 0});
+      if (holds(*when.condition, input, x)) found_.push_back({{time(x), true, x, false}, {{0, x}}, {place(x)}, 0, time(x)});
     }
     return in_order(std::move(found_));
   }
@@ -351,13 +332,13 @@ class Search {
       if (!gone && next_only) accept({time(x), true, x, false});
       if (gone || next_only) return ended({time(x), true, x, true});
     }
-    ended({deadline, false, 0, false});
+    ended({deadline, false, 0, true});
     if (deadline <= watermark_) accept({deadline, false, 0, false});
   }
 
   // R35
   void accept(const Moment& moment) {
-    Match match{moment, bound_, {}, 0};
+    Match match{moment, bound_, {}, 0, moment.time};
     for (const ReferenceBound& one : bound_) match.places.push_back(place(one.event));
     const auto& having = rule_.rule.having;
     if (!having || reference_value(*having, scope_of(match)).is_true()) found_.push_back(std::move(match));
@@ -390,101 +371,6 @@ class Search {
   std::vector<Match> found_;
   std::vector<Moment> ends_;
 };
-
-// --- After a match
-
-// R29, R30
-struct Skips {
-  explicit Skips(const Reference& rule) : rule(rule) {}
-
-  bool dropped(size_t start) const {
-    return std::any_of(ranges.begin(), ranges.end(), [&](const auto& range) { return start >= range.first && start < range.second; });
-  }
-  void after(const Match& match) {
-    const auto& clause = rule.rule.after;
-    const patterns::SkipKind kind = clause ? clause->kind : patterns::SkipKind::kPastLastRow;
-    if (kind == patterns::SkipKind::kNoSkip || rule.rule.when) return;
-    const size_t first = match.places.front();
-    const size_t more = rule.broken == ReferenceBreak::kSkipTooMuch ? 1 : 0;
-    std::optional<size_t> target;
-    for (size_t i = 0; i < match.bound.size() && clause; ++i) {
-      if (rule.names.variables[match.bound[i].variable] != clause->target.text) continue;
-      if (!target || kind == patterns::SkipKind::kLast) target = match.places[i];
-    }
-    if (kind == patterns::SkipKind::kNextRow) {
-      ranges.emplace_back(first, first + 1 + more);
-    } else if (kind == patterns::SkipKind::kPastLastRow || !target) {
-      ranges.emplace_back(0, match.places.back() + 1 + more);
-    } else {
-      ranges.emplace_back(first, std::max(*target, first + 1) + more);
-    }
-  }
-
-  const Reference& rule;
-  std::vector<std::pair<size_t, size_t>> ranges;
-};
-
-std::vector<Match> after_skips(const Reference& rule, const std::vector<Match>& matches) {
-  Skips skips(rule);
-  std::vector<Match> kept;
-  for (const Match& match : matches) {
-    if (skips.dropped(match.places[0])) continue;
-    kept.push_back(match);
-    skips.after(match);
-  }
-  return kept;
-}
-
-// R33. `ends`: by start, when its last run is gone.
-std::vector<Match> episodes(const Reference& rule, const std::vector<Match>& matches, const std::vector<Moment>& ends, TimeUs watermark) {
-  const DurationUs quiet = rule.rule.emit->episode_quiet->us;
-  const bool is_when = rule.rule.when.has_value();
-  Skips skips(rule);
-  std::vector<Match> emitted;
-  std::optional<Match> open;             // the longest so far; `folded`: of other starts
-  Moment closes;
-  const auto close_before = [&](const Moment& now) {
-    if (!open || !(closes < now) || closes.time > watermark) return;
-    skips.after(*open);
-    emitted.push_back(*open);
-    emitted.back().moment = closes;
-    open.reset();
-  };
-  for (const Match& match : matches) {
-    close_before(match.moment);
-    const size_t start = match.bound[0].event;
-    if (open && !is_when && start != open->bound[0].event) {
-      ++open->folded;
-      continue;
-    }
-    if (!open && skips.dropped(match.places[0])) continue;
-    const uint64_t folded = open ? open->folded + (is_when ? 1 : 0) : 0;
-    const bool longer = !open || is_when || match.bound.size() > open->bound.size();
-    if (longer) open = match;
-    open->folded = folded;
-    closes = std::min(ends[start], Moment{match.moment.time + quiet, false, 0, false});
-  }
-  close_before({kTimeMax, true, 0, true});
-  return emitted;
-}
-
-// R34: folded into [alert, alert + w); the next alert carries their number.
-void suppress(DurationUs window, std::vector<Match>& matches) {
-  TimeUs until = cep::kTimeMin;
-  uint64_t folded = 0;
-  std::vector<Match> kept;
-  for (Match& match : matches) {
-    if (match.moment.time < until) {
-      ++folded;
-      continue;
-    }
-    match.folded += folded;
-    folded = 0;
-    until = match.moment.time + window;
-    kept.push_back(std::move(match));
-  }
-  matches = std::move(kept);
-}
 
 }  // namespace
 
@@ -550,12 +436,9 @@ std::optional<std::vector<ReferenceAlert>> Reference::alerts(const std::vector<R
     search.work_max = work_max;
     std::vector<Match> matches = rule.when ? search.run_when() : search.run();
     if (work > work_max) return std::nullopt;
-    const bool in_episodes = rule.emit && rule.emit->episode_quiet;
-    matches = in_episodes ? episodes(*this, matches, search.ends(), watermark) : after_skips(*this, matches);
-    if (rule.suppress) suppress(rule.suppress->us, matches);
-    for (const Match& match : matches) {
+    for (const Match& match : reference_output(*this, history, std::move(matches), search.ends(), watermark)) {
       ReferenceAlert& alert = alerts.emplace_back();
-      alert.time = match.moment.time;
+      alert.time = match.time;
       alert.key = entry.first;
       for (const ReferenceBound& one : match.bound) alert.events.emplace_back(names.variables[one.variable], history[one.event].row);
       const ReferenceScope scope = search.scope_of(match);

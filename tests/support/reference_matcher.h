@@ -21,6 +21,7 @@ enum class ReferenceBreak {
   kUntilIgnored,
   kAbsenceAtEvent,   // an event of the deadline's instant comes before it
   kSkipTooMuch,      // a skip drops its target as well
+  kQuietEdge,        // exactly the quiet time apart is the same episode
 };
 
 struct ReferenceStep {               // an event, or a watermark

@@ -161,6 +161,15 @@ TEST(AlertJson, WritesMatchState) {
                 R"j("windows":[{"text":"sum(amount) over (last 1 hour)",)j"
                 R"("value":"1.00","partial_since":"2026-01-05T00:00:00.000Z"}],)"
                 R"("suppress":{"until":null,"folded":0},"truncated":[]})");
+  state.runs.clear();
+  state.windows.clear();
+  state.more = false;
+  state.episode = {kTime, kTime + cep::kMinute, kTime + cep::kHour, 4, {{0, 2, {make_event(make_schema())}}}};
+  EXPECT_NE(api::match_state_json(*make_program(false), 2, cep::RuleMode::kLive, state)
+                .find(R"("episode":{"started":"2026-01-05T00:00:00.000Z","last":"2026-01-05T00:01:00.000Z",)"
+                      R"("ends":"2026-01-05T01:00:00.000Z","suppressed":4,"bound":[{"var":"probe","count":2,"events":[)" +
+                      std::string(kEvent) + R"(]}]},"truncated":[]})"),
+            std::string::npos);
   cep::MatchSummary summary;
   summary.states = {{1, 5, 3}};
   summary.hottest = {{{cep::OwnedValue(cep::Value::string("c1"))}, 4, 900}};

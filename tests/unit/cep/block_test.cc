@@ -144,6 +144,58 @@ TEST(BlockTest, ImagesAreSoundAndDamagedOnesAreRefused) {
   EXPECT_EQ(editor.close(), nullptr);
 }
 
+// What an episode lists is held by its cell: by no run, through compaction, in the image.
+TEST(BlockTest, WhatAnEpisodeListsOutlivesTheRuns) {
+  SchemaPtr schema = small_schema();
+  BatchPtr batch = batch_of(schema, 1000);
+  RuleSetPtr rules = RuleSet::build({}, {}, {{"s", schema}});
+  std::vector<KeyPart> parts{{"k", {TypeKind::kText, 0, 0}}};
+  BlockMemory memory;
+  BlockEditor editor(memory);
+  editor.create(key_bytes("some key"));
+  auto listed = [](BlockView view) -> uint32_t& {
+    return reinterpret_cast<EpisodeCell*>(view.find_cell(CellKind::kEpisode, 9)->payload())->node;
+  };
+  uint32_t last = 0;
+  for (uint32_t row = 0; row < 3; ++row) {
+    Node node;
+    node.previous = last;
+    node.row = editor.add_row(*batch, row);
+    node.depth = row + 1;
+    last = editor.add_node(node);
+  }
+  editor.hold(last);
+  editor.add_cell(CellKind::kEpisode, 9, sizeof(EpisodeCell));
+  listed(editor.view()) = editor.held(0);
+  uint8_t* block = editor.close();
+  for (uint32_t row = 3; row < 1000; ++row) {            // garbage, until the heap is compacted many times
+    ASSERT_NE(block, nullptr);
+    editor.open(block);
+    editor.add_row(*batch, row);
+    block = editor.close();
+    ASSERT_EQ(history(BlockView(block), listed(BlockView(block))), (std::vector<uint32_t>{2, 1, 0})) << row;
+  }
+  EXPECT_LT(BlockView(block).header().capacity, 8'000u) << "garbage is given back";
+  const std::string image = block_image(BlockView(block));
+  std::vector<uint8_t> copy(image.begin(), image.end());
+  EXPECT_TRUE(verify_block(copy, parts, *rules, {}));
+  for (const uint32_t bad : {0u, listed(BlockView(copy.data())) + 1, 1'000'000u}) {
+    copy.assign(image.begin(), image.end());
+    listed(BlockView(copy.data())) = bad;
+    EXPECT_FALSE(verify_block(copy, parts, *rules, {})) << bad;
+  }
+  editor.open(block);
+  const uint32_t kept = listed(editor.view());
+  reinterpret_cast<EpisodeCell*>(editor.add_cell(CellKind::kEpisode, 9, sizeof(EpisodeCell))->payload())->node = kept;
+  block = editor.close();
+  const std::string two = block_image(BlockView(block));
+  copy.assign(two.begin(), two.end());
+  EXPECT_FALSE(verify_block(copy, parts, *rules, {})) << "two episodes of one rule";
+  editor.open(block);
+  for (int i = 0; i < 2; ++i) editor.remove_cell(editor.view().find_cell(CellKind::kEpisode, 9));
+  EXPECT_EQ(editor.close(), nullptr);
+}
+
 TEST(BlockTest, OneRunOfOneRowIsSmall) {
   SchemaPtr schema = small_schema();
   BatchPtr batch = batch_of(schema, 1);

@@ -131,6 +131,7 @@ TEST(Compile, Horizon) {
   EXPECT_EQ(horizon("a -> b -> not b for 1 hour within 2 hours"), 3 * cep::kHour);  // R21: `for` outlives `within`
   EXPECT_EQ(horizon("not b for 3 hours -> a within 1 hour"), 3 * cep::kHour);
   EXPECT_EQ(horizon("a -> b"), cep::kTimeMax);
+  EXPECT_EQ(horizon("a -> b+ within 1 hour emit episode after quiet 5 minutes"), 65 * cep::kMinute);
 }
 
 TEST(Compile, AllOrNothing) {

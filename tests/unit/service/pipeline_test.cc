@@ -23,7 +23,12 @@ constexpr const char* kRules =
     "create rule both on a, b partition by a.k, b.k pattern p -> z within 20 seconds\n"
     "  define p as a where x = 'p', z as b where x = 'q' after match skip past last row suppress 4 seconds alert message 'm';\n"
     "create rule busy on b partition by k when sum(v) over (last 10 seconds) > 12\n"
-    "  measures sum(v) over (last 10 seconds) as s alert message '{k} {s}';\n";
+    "  measures sum(v) over (last 10 seconds) as s alert message '{k} {s}';\n"
+    "create rule calm on a partition by k pattern p -> q+ within 20 seconds define p as x = 'p', q as x = 'q'\n"
+    "  measures count(*) over (last 10 seconds) as n, last(x) over (last 20 seconds) as t\n"
+    "  after match skip to next row emit episode after quiet 4 seconds alert message '{n} {t}';\n"
+    "create rule calm_busy on b partition by k when sum(v) over (last 10 seconds) > 12\n"
+    "  emit episode after quiet 3 seconds suppress 9 seconds alert message '{v}';\n";
 
 RuleBook book_of(const std::string& text, std::vector<cep::ProgramId>* started = nullptr, RuleBook book = {}) {
   patterns::SourceMap sources;
@@ -130,7 +135,7 @@ TEST(Pipeline, ANewRuleHasSeenEverything) {
   const RuleBook before = book_of(kStreams);
   std::vector<cep::ProgramId> to_warm;
   const RuleBook after = book_of(kRules, &to_warm, before);
-  EXPECT_EQ(to_warm.size(), 3u);
+  EXPECT_EQ(to_warm.size(), 5u);
   const std::vector<cep::BatchPtr> rows = random_rows(after, 300);
   for (size_t cut = 0; cut < rows.size(); cut += 37) {
     Pipeline always({2, false, {}});
