@@ -51,7 +51,7 @@ void BlockEditor::open(uint8_t* block) {
   held_.clear();
   row_ref_ = 0;
   row_batch_ = nullptr;
-  compact_at_ = std::max(kHeapCompactMin, view().header().heap_bytes * 2);
+  compact_at_ = kHeapCompactMin;
 }
 
 void BlockEditor::create(std::string_view key, uint32_t bytes_hint) {
@@ -98,14 +98,16 @@ uint32_t BlockEditor::used_low() const {
   return view().runs_begin() + static_cast<uint32_t>(runs_.size() * sizeof(Run));
 }
 
-// Makes the block hold `bytes` more between cells and heap, runs included.
+// Makes the block hold `bytes` more between cells and heap, runs included. A block that is full is compacted; where that does not leave a
+// quarter free it grows too, or the next compaction would come soon and find little.
 void BlockEditor::make_room(uint32_t bytes) {
-  if (view().header().heap_bytes >= compact_at_) {
+  const bool compacts = view().header().heap_bytes >= compact_at_;
+  if (compacts) {
     compact();
     compact_at_ = std::max(kHeapCompactMin, view().header().heap_bytes * 2);
   }
   uint32_t need = used_low() + view().header().heap_bytes + bytes;
-  if (need <= view().header().capacity) return;
+  if (need + (compacts ? view().header().capacity / 4 : 0) <= view().header().capacity) return;
   bool small = need <= 384;   // first sizes exactly; half as much again once the key has shown that it grows
   relocate(size_class(small ? need : need + need / 2));
 }
