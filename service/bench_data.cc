@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <random>
 
 #include "service/client_output.h"
 #include "service/generator.h"
 #include "service/log_rows.h"
 #include "service/rule_files.h"
+#include "service/source_files.h"
 
 namespace service {
 namespace {
@@ -240,6 +242,56 @@ cep::Result<BenchWorkload> bench_rule_files(const std::vector<std::string>& path
       "{} rules of files on generated traffic, {:.1f} events a batch", workload.rules->rules().size(),
       static_cast<double>(workload.events) / static_cast<double>(std::max<size_t>(1, workload.batches.size())));
   if (workload.events == 0) return cep::Error{"bad_rules", "these rules read none of the streams that weir gen writes"};
+  return workload;
+}
+
+cep::Result<BenchWorkload> bench_directory(const std::string& name, const std::string& directory, uint32_t batch_rows) {
+  BenchWorkload workload;
+  workload.name = name;
+  workload.what = directory;
+  const cep::Result<std::string> meta = read_whole_file(directory + "/meta.json");
+  if (!meta) return meta.error();
+  const std::string untimed(json_member(*meta, "untimed"));
+  if (untimed.empty()) return cep::Error{"bad_events", directory + "/meta.json: there is no member \"untimed\""};
+  workload.untimed = std::strtoull(untimed.c_str(), nullptr, 10);
+  const cep::Result<std::string> rules = read_whole_file(directory + "/rules.weir");
+  if (!rules) return rules.error();
+  cep::Result<cep::RuleSetPtr> compiled = compile_bench_rules("rules", *rules);
+  if (!compiled) return compiled.error();
+  workload.rules = std::move(*compiled);
+  const EventFile file = parse_event_file(directory + "/events.csv", workload.rules->streams());
+  auto source = SourceFiles::open({file}, workload.rules->streams(), cep::kBatchRowsMax);
+  if (!source) return source.error();
+  std::unique_ptr<cep::BatchBuilder> rows;
+  cep::TimeUs latest = cep::kTimeMin;
+  for (;;) {
+    const auto step = (*source)->next();
+    if (!step) return step.error();
+    for (const RejectedRecord& bad : (*source)->take_rejected())
+      return cep::Error{"bad_events", fmt::format("{}, record {}: {}", bad.path, bad.record, bad.error.message)};
+    if (!*step) break;
+    const cep::BatchPtr& batch = (*step)->batch;
+    if (batch == nullptr) continue;
+    if (rows == nullptr) rows = std::make_unique<cep::BatchBuilder>(batch->schema, 0, 0);
+    for (uint32_t row = 0; row < batch->rows(); ++row) {
+      if (batch->time[row] < latest)
+        return cep::Error{"bad_events",
+                          fmt::format("{}, record {}: earlier than the one before", file.path, workload.events)};
+      latest = batch->time[row];
+      copy_row(*batch, row, workload.events++, *rows);
+      const bool is_full = rows->rows() == batch_rows || workload.events == workload.untimed;
+      if (is_full) workload.batches.push_back(rows->finish());
+    }
+  }
+  if (rows != nullptr && rows->rows() > 0) workload.batches.push_back(rows->finish());
+  if (workload.events <= workload.untimed)
+    return cep::Error{"bad_events", fmt::format("{}/events.csv: {} events, of which {} are not to be timed", directory,
+                                                workload.events, workload.untimed)};
+  constexpr cep::DurationUs kBetweenPasses = 3 * cep::kHour;  // longer than any window of the harness
+  workload.span_us = workload.batches.back()->time.back() - workload.batches.front()->time.front() + kBetweenPasses;
+  // Matches are to be counted, all of them.
+  workload.limits.runs_per_key_max = workload.limits.matches_per_event_max = UINT32_MAX;
+  workload.limits.block_bytes_max = UINT32_MAX;
   return workload;
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cep/batch.h"
+#include "cep/limits.h"
 #include "cep/result.h"
 #include "cep/rule_set.h"
 
@@ -23,6 +24,8 @@ struct BenchWorkload {
   BenchBatches batches;         // event times never decrease
   cep::DurationUs span_us = 0;  // of event time: a further pass is moved by it
   uint64_t events = 0;
+  uint64_t untimed = 0;  // of them, at the head of each pass: they fill windows and are not timed; a batch ends there
+  cep::Limits limits;
 };
 
 inline constexpr uint32_t kBenchBatches = 256;  // of kBatchRowsMax rows: the batches of the built-in workloads
@@ -41,6 +44,9 @@ cep::Result<BenchWorkload> bench_twenty_rules();
 // The shipped rules (files and directories) on `weir gen` traffic; batches are its runs of one stream, so most are
 // short.
 cep::Result<BenchWorkload> bench_rule_files(const std::vector<std::string>& paths);
+// A directory of another harness: events.csv in order of event time, rules.weir, meta.json with `untimed`. Its rows are cut
+// into batches of `batch_rows`; the limits that would cut matches are lifted. Errors: io_error, not_found, bad_rules, bad_events.
+cep::Result<BenchWorkload> bench_directory(const std::string& name, const std::string& directory, uint32_t batch_rows);
 // One run for each of so many cards: what bytes per key and per run are counted on. `starts` more events start a run
 // each.
 cep::Result<BenchWorkload> bench_runs(uint32_t cards, uint32_t starts);

@@ -27,34 +27,38 @@ double median(std::vector<double> values) {
 }
 
 // The same events, later: outside what is measured.
-BenchBatches moved(const BenchWorkload& workload, cep::DurationUs by_us, uint64_t positions) {
-  BenchBatches batches;
-  for (const auto& batch : workload.batches) {
-    cep::BatchBuilder rows(batch->schema, batch->source, batch->received_us);
-    for (uint32_t row = 0; row < batch->rows(); ++row) copy_row(*batch, row, batch->position[row] + positions, rows);
-    std::shared_ptr<cep::Batch> copy = rows.finish();
-    for (cep::TimeUs& time : copy->time) time += by_us;
-    for (int64_t& time : copy->columns[copy->schema->time_column].fixed) time += by_us;
-    batches.push_back(std::move(copy));
-  }
-  return batches;
+std::shared_ptr<const cep::Batch> moved(const cep::Batch& batch, uint32_t first, uint32_t last, cep::DurationUs by_us,
+                                        uint64_t positions) {
+  cep::BatchBuilder rows(batch.schema, batch.source, batch.received_us);
+  for (uint32_t row = first; row < last; ++row) copy_row(batch, row, batch.position[row] + positions, rows);
+  std::shared_ptr<cep::Batch> copy = rows.finish();
+  for (cep::TimeUs& time : copy->time) time += by_us;
+  for (int64_t& time : copy->columns[copy->schema->time_column].fixed) time += by_us;
+  return copy;
 }
 
 class EngineRun {
  public:
-  explicit EngineRun(const cep::RuleSetPtr& rules) : engine_(0, 1, {}) {
+  EngineRun(const cep::RuleSetPtr& rules, const cep::Limits& limits) : engine_(0, 1, limits) {
     clock_.apply_rules(*rules);
     engine_.apply_rules(rules);
   }
   // Answers the number of alerts.
+  uint64_t feed(const std::shared_ptr<const cep::Batch>& batch) {
+    engine_.feed(batch, clock_.admit(*batch), alerts_);
+    const uint64_t alerts = alerts_.size();
+    alerts_.clear();
+    return alerts;
+  }
   uint64_t feed(const BenchBatches& batches) {
     uint64_t alerts = 0;
-    for (const auto& batch : batches) {
-      engine_.feed(batch, clock_.admit(*batch), alerts_);
-      alerts += alerts_.size();
-      alerts_.clear();
-    }
+    for (const auto& batch : batches) alerts += feed(batch);
     return alerts;
+  }
+  // Time passes up to `time`; nothing that it brings about belongs to a pass.
+  void advance(cep::TimeUs time) {
+    engine_.feed(nullptr, clock_.watermark(time, nullptr), alerts_);
+    alerts_.clear();
   }
   const cep::Engine& engine() const { return engine_; }
 
@@ -64,27 +68,104 @@ class EngineRun {
   std::vector<cep::Alert> alerts_;
 };
 
+// The passes of one engine over a workload, each later than the one before.
+class Passes {
+ public:
+  explicit Passes(const BenchWorkload& workload) : workload_(workload), run_(workload.rules, workload.limits) {}
+
+  void run_one(BenchFigure& figure) {
+    BenchBatches filling, timed;
+    uint64_t events = 0;
+    for (const auto& batch : workload_.batches) {
+      (events < workload_.untimed ? filling : timed).push_back(moved(*batch, 0, batch->rows(), shift(), positions()));
+      events += batch->rows();
+    }
+    next_pass();
+    figure.alerts = run_.feed(filling);
+    const auto began = std::chrono::steady_clock::now();
+    const uint64_t before = thread_cpu_ns();
+    figure.alerts += run_.feed(timed);
+    const uint64_t after = thread_cpu_ns();
+    const std::chrono::duration<double, std::nano> wall = std::chrono::steady_clock::now() - began;
+    const auto count = static_cast<double>(workload_.events - workload_.untimed);
+    if (pass_ == 1) {
+      figure.state_bytes = run_.engine().state_bytes();
+      figure.alerts_least = figure.alerts;
+    } else {
+      cpu_.push_back(static_cast<double>(after - before) / count);
+      wall_.push_back(wall.count() / count);
+    }
+    figure.alerts_least = std::min(figure.alerts_least, figure.alerts);
+    figure.alerts_most = std::max(figure.alerts_most, figure.alerts);
+  }
+  // Every event on its own. Batches of one row are many bytes each, so they are made a batch at a time.
+  void time_events(std::vector<uint64_t>& times_ns) {
+    const cep::DurationUs by_us = shift();
+    const uint64_t by_positions = positions();
+    next_pass();
+    uint64_t events = 0;
+    for (const auto& batch : workload_.batches) {
+      BenchBatches rows;
+      for (uint32_t row = 0; row < batch->rows(); ++row)
+        rows.push_back(moved(*batch, row, row + 1, by_us, by_positions));
+      for (const auto& row : rows) {
+        const auto began = std::chrono::steady_clock::now();
+        run_.feed(row);
+        const auto took = std::chrono::steady_clock::now() - began;
+        if (events++ < workload_.untimed) continue;
+        times_ns.push_back(static_cast<uint64_t>(std::chrono::nanoseconds(took).count()));
+      }
+    }
+  }
+  uint32_t timed() const { return static_cast<uint32_t>(cpu_.size()); }
+  void sum_up(BenchFigure& figure) {
+    figure.passes = timed();
+    figure.ns_least = *std::min_element(cpu_.begin(), cpu_.end());
+    figure.ns_most = *std::max_element(cpu_.begin(), cpu_.end());
+    figure.ns_per_event = median(std::move(cpu_));
+    figure.wall_ns_per_event = median(std::move(wall_));
+  }
+
+ private:
+  cep::DurationUs shift() const { return workload_.span_us * static_cast<int64_t>(pass_); }
+  uint64_t positions() const { return workload_.events * pass_; }
+  void next_pass() {
+    run_.advance(workload_.batches.front()->time.front() - 1 + shift());
+    ++pass_;
+  }
+
+  const BenchWorkload& workload_;
+  EngineRun run_;
+  uint64_t pass_ = 0;
+  std::vector<double> cpu_, wall_;      // ns an event, by pass
+};
+
 }  // namespace
 
 BenchFigure measure(const BenchWorkload& workload, double seconds) {
-  EngineRun run(workload.rules);
+  Passes passes(workload);
   BenchFigure figure;
-  run.feed(workload.batches);
-  std::vector<double> passes;
+  passes.run_one(figure);
   const auto began = std::chrono::steady_clock::now();
-  while (passes.size() < kPassesLeast ||
+  while (passes.timed() < kPassesLeast ||
          std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count() < seconds) {
-    const uint64_t pass = passes.size() + 1;
-    const BenchBatches batches = moved(workload, workload.span_us * static_cast<int64_t>(pass), workload.events * pass);
-    const uint64_t before = thread_cpu_ns();
-    figure.alerts = run.feed(batches);
-    passes.push_back(static_cast<double>(thread_cpu_ns() - before) / static_cast<double>(workload.events));
+    passes.run_one(figure);
   }
-  figure.passes = static_cast<uint32_t>(passes.size());
-  figure.ns_least = *std::min_element(passes.begin(), passes.end());
-  figure.ns_most = *std::max_element(passes.begin(), passes.end());
-  figure.ns_per_event = median(std::move(passes));
+  passes.sum_up(figure);
   return figure;
+}
+
+BenchLatency measure_latency(const BenchWorkload& workload) {
+  Passes passes(workload);
+  BenchFigure first;
+  passes.run_one(first);
+  std::vector<uint64_t> times_ns;
+  passes.time_events(times_ns);
+  std::sort(times_ns.begin(), times_ns.end());
+  const auto at = [&](double share) {
+    return times_ns[static_cast<size_t>(static_cast<double>(times_ns.size() - 1) * share)];
+  };
+  return {at(0.5), at(0.99), at(0.999), times_ns.back()};
 }
 
 double noise_gauge_ns() {
@@ -121,7 +202,7 @@ cep::Result<BenchMemory> measure_memory() {
   const cep::Result<BenchWorkload> many = bench_runs(kCards, kMoreRuns);
   if (!one) return one.error();
   if (!many) return many.error();
-  EngineRun first(one->rules), second(many->rules);
+  EngineRun first(one->rules, {}), second(many->rules, {});
   first.feed(one->batches);
   second.feed(many->batches);
   BenchMemory memory;

@@ -12,11 +12,20 @@ namespace service {
 struct BenchFigure {
   double ns_per_event = 0;  // median of the passes
   double ns_least = 0, ns_most = 0;
+  double wall_ns_per_event = 0;
   uint32_t passes = 0;
-  uint64_t alerts = 0;  // of the last pass
+  uint64_t alerts = 0;                         // of the last pass
+  uint64_t alerts_least = 0, alerts_most = 0;  // of any pass, the first included
+  uint64_t state_bytes = 0;                    // at the end of the first pass
 };
-// Runs passes until `seconds` of wall time are over, five at least.
+// Runs passes until `seconds` of wall time are over, five at least. Before each, time moves on to its first event.
 BenchFigure measure(const BenchWorkload& workload, double seconds);
+
+// Wall time of the engine for one event in a batch of its own, in a pass that follows another.
+struct BenchLatency {
+  uint64_t p50_ns = 0, p99_ns = 0, p999_ns = 0, max_ns = 0;
+};
+BenchLatency measure_latency(const BenchWorkload& workload);
 
 // A fixed loop over keys in an array, written by hand: how noisy the machine is, and how fast. ns an event, median of
 // five.

@@ -23,6 +23,13 @@ struct BenchOptions {
   bool end_to_end = false;
 };
 
+struct PeersOptions {
+  std::string workload;
+  std::string data;
+  double seconds = 2;
+  uint32_t batch_rows = cep::kBatchRowsMax;
+};
+
 int refuse(const Console& console, const cep::Error& error) {
   console.complain("weir bench: " + error.message + "\n");
   return kExitBadInput;
@@ -125,6 +132,48 @@ int end_to_end(const BenchOptions& options, const Console& console) {
   return kExitFine;
 }
 
+// One JSON line, in the words of the harness that asks for it.
+int peers(const PeersOptions& options, const Console& console) {
+  const cep::Result<BenchWorkload> workload = bench_directory(options.workload, options.data, options.batch_rows);
+  if (!workload) return refuse(console, workload.error());
+  const BenchFigure figure = measure(*workload, options.seconds);
+  if (figure.alerts_least != figure.alerts_most) {
+    return refuse(console, {"passes_differ", fmt::format("the same events gave {} alerts in one pass and {} in another",
+                                                         figure.alerts_least, figure.alerts_most)});
+  }
+  const BenchLatency latency = measure_latency(*workload);
+  std::string text;
+  api::JsonWriter json(text);
+  json.begin_object().field("engine", "weir").field("workload", workload->name);
+  json.key("events").unsigned_integer(workload->events);
+  json.key("timed").unsigned_integer(workload->events - workload->untimed);
+  json.key("matches").unsigned_integer(figure.alerts).key("ns_per_event").number(figure.ns_per_event);
+  json.key("ns_min").number(figure.ns_least).key("wall_ns_per_event").number(figure.wall_ns_per_event);
+  json.key("runs").unsigned_integer(figure.passes).key("truncated").boolean(false);
+  json.key("p50").unsigned_integer(latency.p50_ns).key("p99").unsigned_integer(latency.p99_ns);
+  json.key("p999").unsigned_integer(latency.p999_ns).key("max").unsigned_integer(latency.max_ns);
+  json.key("memory_bytes").unsigned_integer(figure.state_bytes).end_object();
+  console.print(text + "\n");
+  return kExitFine;
+}
+
+void add_peers(CLI::App& bench, Action& action) {
+  auto options = std::make_shared<PeersOptions>();
+  CLI::App* const verb = bench.add_subcommand("peers", "Run a workload of a harness that compares engines: one line");
+  verb->add_option("--workload", options->workload, "Its name")->required();
+  verb->add_option("--data", options->data, "Its directory: events.csv, rules.weir, meta.json")->required();
+  verb->add_option("--seconds", options->seconds, "How long passes go on, five at least")
+      ->check(CLI::Range(0.0, 3600.0))
+      ->capture_default_str();
+  verb->add_option("--batch", options->batch_rows, "Events a batch")
+      ->check(CLI::Range(1u, cep::kBatchRowsMax))
+      ->capture_default_str();
+  verb->footer("Example:\n  weir bench peers --workload seq3 --data DIR");
+  verb->callback([options, &action] {
+    action = [options](const Console& console) { return peers(*options, console); };
+  });
+}
+
 }  // namespace
 
 void add_bench(CLI::App& app, Action& action) {
@@ -137,8 +186,11 @@ void add_bench(CLI::App& app, Action& action) {
   verb->add_option("--output", options->output, "Form of the figures")->check(CLI::IsMember({"table", "json"}));
   verb->add_flag("--end-to-end", options->end_to_end, "A whole server over loopback instead of the engine alone");
   verb->add_option("--directory", options->directory, "Where --end-to-end puts its data for the time being");
-  verb->footer("Example:\n  weir bench --rules rules --output json\n  weir bench --end-to-end --seconds 10");
-  verb->callback([options, &action] {
+  verb->footer("Example:\n  weir bench --rules rules --output json\n  weir bench --end-to-end --seconds 10\n"
+               "  weir bench peers --workload seq3 --data DIR");
+  add_peers(*verb, action);
+  verb->callback([options, verb, &action] {
+    if (!verb->get_subcommands().empty()) return;
     action = [options](const Console& console) {
       return options->end_to_end ? end_to_end(*options, console) : EngineBench(*options, console).run();
     };

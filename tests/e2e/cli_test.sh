@@ -160,4 +160,36 @@ says out '0 passed, 1 failed'
 status 0 "$weir" test one.test
 says out '1 passed, 0 failed'
 status 3 "$weir" test --modes sideways one.test
+
+# bench peers: every match is counted, beyond the limits of a service too; what is not timed is read all the same.
+mkdir peers
+cat >peers/rules.weir <<'WEIR'
+create stream tick (id int not null, type text not null, at timestamp not null) event time at delay 0 seconds;
+create rule pairs on tick
+    pattern a ->> b within 10 seconds
+    define a as type = 'a', b as type = 'b'
+    after match no skip
+    alert severity low;
+WEIR
+# 1,201 times a within 1.2 s, of which a b at 10.5 s sees the last 700.
+{ echo id,type,at; seq 0 1200 | awk '{printf "%d,a,%.0f\n", $1, 1767225600000 + $1}'; echo 1201,b,1767225602000; echo 1202,b,1767225610500; } >peers/events.csv
+echo '{"untimed": 1000}' >peers/meta.json
+for batch in 1024 7; do
+  status 0 "$weir" bench peers --workload pairs --data peers --seconds 0 --batch $batch
+  says out '"engine":"weir","workload":"pairs","events":1203,"timed":203,"matches":1901,"ns_per_event":'
+done
+echo '{}' >peers/meta.json
+status 2 "$weir" bench peers --workload pairs --data peers
+says err 'meta.json: there is no member "untimed"'
+echo '{"untimed": 1203}' >peers/meta.json
+status 2 "$weir" bench peers --workload pairs --data peers
+says err '1203 events, of which 1203 are not to be timed'
+echo 1203,b,1767225600000 >>peers/events.csv
+status 2 "$weir" bench peers --workload pairs --data peers
+says err 'events.csv, record 1203: earlier than the one before'
+sed -i '$d' peers/events.csv
+echo 1203,b,yesterday >>peers/events.csv
+status 2 "$weir" bench peers --workload pairs --data peers
+says err 'events.csv, record 1203: '
+status 3 "$weir" bench peers --workload pairs
 echo "cli_test: fine"
