@@ -15,22 +15,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// What a file declares that others may need.
-std::set<std::string> declared_names(const RuleText& text) {
-  patterns::SourceMap sources;
-  patterns::Diagnostics diagnostics;
-  const patterns::File file = patterns::parse(sources, sources.add(text.name, text.text), diagnostics);
-  std::set<std::string> names;
-  for (const patterns::Statement& statement : file.statements) {
-    if (const auto* stream = std::get_if<patterns::StreamDecl>(&statement.body))
-      names.insert("stream " + stream->name.text);
-    if (const auto* list = std::get_if<patterns::ListDecl>(&statement.body)) names.insert("list " + list->name.text);
-    if (const auto* table = std::get_if<patterns::TableDecl>(&statement.body))
-      names.insert("table " + table->name.text);
-  }
-  return names;
-}
-
 // "a","b, c" -> a | b, c. A field in double quotes may hold commas, and "" for a quote.
 std::vector<std::string> split_fields(std::string_view line) {
   std::vector<std::string> fields(1);
@@ -110,6 +94,21 @@ std::string find_above(const std::string& directory, const std::string& file_nam
     if (!at.has_relative_path()) return "";
     at = at.parent_path();
   }
+}
+
+std::set<std::string> declared_names(const RuleText& text) {
+  patterns::SourceMap sources;
+  patterns::Diagnostics diagnostics;
+  const patterns::File file = patterns::parse(sources, sources.add(text.name, text.text), diagnostics);
+  std::set<std::string> names;
+  for (const patterns::Statement& statement : file.statements) {
+    if (const auto* stream = std::get_if<patterns::StreamDecl>(&statement.body))
+      names.insert("stream " + stream->name.text);
+    if (const auto* list = std::get_if<patterns::ListDecl>(&statement.body)) names.insert("list " + list->name.text);
+    if (const auto* table = std::get_if<patterns::TableDecl>(&statement.body))
+      names.insert("table " + table->name.text);
+  }
+  return names;
 }
 
 cep::Result<std::vector<RuleText>> read_rule_files(const std::vector<std::string>& paths) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <functional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,9 @@ cep::Status write_whole_file(const std::string& path, const std::string& text);
 cep::Result<std::vector<std::string>> find_files(const std::vector<std::string>& paths, const std::string& suffix);
 // The nearest file of that name in `directory` or above; empty if there is none.
 std::string find_above(const std::string& directory, const std::string& file_name);
+
+// What a text declares that others may need: "stream payments", "list trusted", "table customers".
+std::set<std::string> declared_names(const RuleText& text);
 
 // Reads rule files and what they lean on.
 cep::Result<std::vector<RuleText>> read_rule_files(const std::vector<std::string>& paths);

@@ -290,14 +290,20 @@ class Parser {
 cep::Result<Script> parse_script(const std::string& path, const std::string& text) {
   Script script;
   script.path = path;
-  for (size_t at = 0; at < text.size();) {
-    const size_t end = std::min(text.find('\n', at), text.size());
-    script.lines.push_back(text.substr(at, end - at));
-    at = end + 1;
-  }
+  script.lines = split_lines(text);
   const cep::Status status = Parser(script).run();
   if (!status) return status.error();
   return script;
+}
+
+std::vector<std::string> split_lines(const std::string& text) {
+  std::vector<std::string> lines;
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find('\n', at), text.size());
+    lines.push_back(text.substr(at, end - at));
+    at = end + 1;
+  }
+  return lines;
 }
 
 std::optional<cep::DurationUs> parse_offset(std::string_view text) {

@@ -8,10 +8,12 @@
 //   events [fresh]
 //   +D STREAM JSON | advance +D | deploy << .. >> | list add|remove NAME V | restart
 //   ----
-//   +D RULE col=v.. measure=v.. [var +D, ..] truncated:WHAT.. | +D rejected STREAM CODE | +D late STREAM | error CODE [LINE:COL] | none
+//   +D RULE col=v.. measure=v.. [var +D, ..] truncated:WHAT.. | +D rejected STREAM CODE | +D late STREAM
+//   | error CODE [LINE:COL] | warning CODE [LINE:COL] | none
 //
 // +D is always an offset from `clock`. A block goes on where the one before it ended, unless it is `fresh`. A `use`, `rule`, `clock`
 // or `limit` behind a block begins another case: it keeps the clock and what was used, has rules and limits of its own, and begins fresh.
+// Warnings about a case's rules are compared if its first block expects one.
 #pragma once
 
 #include <map>
@@ -70,6 +72,7 @@ struct ScriptCase {
 
 struct Script {
   std::string path;
+  std::string above;                                 // of a script in a page: what the page declares above it
   std::vector<std::string> lines;
   std::vector<ScriptCase> cases;
   std::map<cep::DurationUs, std::string> spelling;   // offsets as the script first wrote them: "+60s" stays "+60s"
@@ -77,6 +80,9 @@ struct Script {
 
 // Errors: bad_script with path and line.
 cep::Result<Script> parse_script(const std::string& path, const std::string& text);
+
+// Without their line breaks.
+std::vector<std::string> split_lines(const std::string& text);
 
 // "+1h30m", "+59.999s": numbers with units ms s m h d w, after a sign.
 std::optional<cep::DurationUs> parse_offset(std::string_view text);

@@ -80,9 +80,10 @@ std::string ScriptLines::normalized(std::string_view line) const {
   return out;
 }
 
-std::string error_line(const patterns::SourceMap& sources, const patterns::Diagnostic& diagnostic) {
+std::string diagnostic_line(const patterns::SourceMap& sources, const patterns::Diagnostic& diagnostic) {
   const patterns::Position at = sources.position(diagnostic.span.file, diagnostic.span.begin);
-  return "error " + std::string(patterns::info(diagnostic.code).code) + " " + std::to_string(at.line) + ":" +
+  const bool is_error = diagnostic.severity == patterns::Severity::kError;
+  return (is_error ? "error " : "warning ") + std::string(patterns::info(diagnostic.code).code) + " " + std::to_string(at.line) + ":" +
          std::to_string(at.column);
 }
 

@@ -29,7 +29,7 @@ class ScriptLines {
   cep::TimeUs clock_us_;
 };
 
-// "error E0103 3:12"
-std::string error_line(const patterns::SourceMap& sources, const patterns::Diagnostic& diagnostic);
+// "error E0103 3:12", "warning W0212 2:18"
+std::string diagnostic_line(const patterns::SourceMap& sources, const patterns::Diagnostic& diagnostic);
 
 }  // namespace service

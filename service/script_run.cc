@@ -5,10 +5,9 @@
 #include <random>
 
 #include "api/alert_json.h"
-#include "api/json_rows.h"
-#include "api/json_scan.h"
 #include "service/checkpoint_trip.h"
 #include "service/pipeline.h"
+#include "service/script_events.h"
 #include "service/script_lines.h"
 #include "service/source_files.h"
 
@@ -21,29 +20,11 @@ cep::Error at_line(const Script& script, size_t line, const cep::Error& error) {
   return {error.code, script.path + ":" + std::to_string(line) + ": " + error.message};
 }
 
-// The event with its time filled in from the offset, unless it says its own.
-std::string with_time(const std::string& json, const cep::StreamSchema& schema, cep::TimeUs time_us) {
-  const cep::Column& column = schema.columns[schema.time_column];
-  const std::string name = column.path.empty() ? column.name : column.path.substr(1);
-  api::JsonScan scan(json);
-  if (name.find('/') != std::string::npos || !scan.enter('{')) return json;
-  std::string_view key;
-  std::string_view value;
-  bool is_empty = true;
-  while (scan.next_member(&key, &value)) {
-    is_empty = false;
-    if (key == name) return json;
-  }
-  if (scan.failed()) return json;
-  const size_t open = json.find('{');
-  return "{\"" + name + "\":\"" + cep::format_time(time_us) + "\"" + (is_empty ? "" : ",") + json.substr(open + 1);
-}
-
 // One run of a case: the engine under test and what it has given so far.
 class Run {
  public:
   Run(const Script& script, const ScriptCase& one, const ScriptSetup& setup, ScriptMode mode)
-      : script_(script), case_(one), setup_(setup), mode_(mode), print_(script, one.clock), random_(kShuffleSeed) {}
+      : script_(script), case_(one), setup_(setup), mode_(mode), print_(script, one.clock), events_(one.clock), random_(kShuffleSeed) {}
 
   cep::Result<std::vector<BlockResult>> run() {
     std::vector<BlockResult> results;
@@ -77,7 +58,7 @@ class Run {
     pipeline_ = std::make_unique<Pipeline>(options);
     pipeline_->apply_rules(book_.build());
     trip_ = std::make_unique<CheckpointTrip>();
-    decoders_.clear();
+    events_.forget_schemas();
     offsets_.clear();
   }
 
@@ -116,31 +97,22 @@ class Run {
     std::vector<cep::ProgramId> to_warm;
     if (book_.compile(sources, {&file, 1}, diagnostics, to_warm)) {
       pipeline_->apply_rules(book_.build(), to_warm);
-      decoders_.clear();
+      events_.forget_schemas();
       return;
     }
     for (const patterns::Diagnostic& diagnostic : diagnostics.sorted()) {
       if (diagnostic.severity != patterns::Severity::kError) continue;
-      lines_.push_back({cep::kTimeMin, 0, lines_.size(), error_line(sources, diagnostic)});
+      lines_.push_back({cep::kTimeMin, 0, lines_.size(), diagnostic_line(sources, diagnostic)});
     }
   }
 
   void decode(const ScriptStep& step) {
     const uint64_t position = offsets_.size();
     offsets_.push_back(step.offset_us);
-    const auto schema = book_.streams().find(step.name);
     api::RowError error;
-    if (const auto refused = refused_stream(step.name, book_.streams())) {
-      error = *refused;
-    } else {
-      cep::BatchBuilder rows(schema->second, 0, 0);
-      auto& decoder = decoders_[step.name];
-      if (decoder == nullptr) decoder = std::make_unique<api::JsonRows>(schema->second);
-      const std::string json = with_time(step.text, *schema->second, case_.clock + step.offset_us);
-      if (decoder->append(json, position, rows, &error)) {
-        arrivals_.push_back(rows.finish());
-        return;
-      }
+    if (cep::BatchPtr row = events_.decode(step, position, book_.streams(), error)) {
+      arrivals_.push_back(std::move(row));
+      return;
     }
     lines_.push_back({step.offset_us, 1, position, print_.rejected(step.offset_us, step.name, api::event_code_name(error.code))});
   }
@@ -227,12 +199,12 @@ class Run {
   const ScriptSetup& setup_;
   ScriptMode mode_;
   ScriptLines print_;
+  ScriptEvents events_;
   std::mt19937_64 random_;
   RuleBook book_;
   std::unique_ptr<Pipeline> pipeline_;
   std::unique_ptr<CheckpointTrip> trip_;        // of this pipeline's keys
   uint64_t restarts_ = 0;
-  std::map<std::string, std::unique_ptr<api::JsonRows>> decoders_;
   std::vector<cep::DurationUs> offsets_;        // by position: as the event's line says it
   std::vector<cep::BatchPtr> arrivals_;         // one row each
   std::vector<Line> lines_;

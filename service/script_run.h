@@ -39,14 +39,16 @@ struct BlockResult {
 
 // A case made ready: its rules compiled, its lists filled.
 struct ScriptSetup {
+  patterns::SourceMap sources;         // of the rules and what they lean on
   RuleBook book;
   std::vector<std::string> errors;     // "error E0103 3:12": nothing runs then
+  std::vector<std::string> warned;     // "warning W0212 2:18", for a script that expects it
   std::string warnings;                // for a person
   RuleBook amid;                       // the same among other rules
 };
 
-// Compiles the case's rules. Errors: files that are not there, names nobody declares.
-cep::Result<std::unique_ptr<ScriptSetup>> prepare_case(const Script& script, const ScriptCase& one, ScriptCrowd& crowd);
+// Compiles the case's rules. Errors: files that are not there, names nobody declares. Without a crowd there is no mode `amid`.
+cep::Result<std::unique_ptr<ScriptSetup>> prepare_case(const Script& script, const ScriptCase& one, ScriptCrowd* crowd);
 // False: the mode has nothing to show for this case (no delay to shuffle in or a buffer too small for it).
 bool has_mode(const ScriptCase& one, const ScriptSetup& setup, ScriptMode mode);
 // By block. Errors: unknown_list, wrong_type, bad_image, ... with the line.

@@ -3,12 +3,15 @@
 #include <set>
 
 #include "service/script_lines.h"
+#include "service/script_page.h"
 #include "service/script_run.h"
 
 namespace service {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr const char* kAbove = "<above>";      // among the files that were added: the page's declarations
 
 std::string absolute(const std::string& path) {
   std::error_code error;
@@ -17,7 +20,7 @@ std::string absolute(const std::string& path) {
 
 class Setup {
  public:
-  Setup(const Script& script, const ScriptCase& one, ScriptSetup& setup, ScriptCrowd& crowd)
+  Setup(const Script& script, const ScriptCase& one, ScriptSetup& setup, ScriptCrowd* crowd)
       : script_(script), case_(one), setup_(setup), crowd_(crowd), directory_(fs::path(script.path).parent_path()) {}
 
   cep::Status run() {
@@ -27,25 +30,26 @@ class Setup {
     }
     for (const ScriptRule& rule : case_.rules) {
       if (rule.path.empty()) {
-        files_.push_back(sources_.add(script_.path + ":" + std::to_string(rule.line), rule.text));
+        files_.push_back(setup_.sources.add(script_.path + ":" + std::to_string(rule.line), rule.text));
         continue;
       }
       const cep::Status status = add_file((directory_ / rule.path).string(), rule.line);
       if (!status) return status;
     }
     std::vector<cep::ProgramId> started;
-    if (!setup_.book.compile(sources_, files_, diagnostics_, started)) {
-      for (const patterns::Diagnostic& diagnostic : diagnostics_.sorted()) {
-        if (diagnostic.severity == patterns::Severity::kError) setup_.errors.push_back(error_line(sources_, diagnostic));
-      }
+    setup_.book.compile(setup_.sources, files_, diagnostics_, started);
+    for (const patterns::Diagnostic& diagnostic : diagnostics_.sorted()) {
+      const bool is_error = diagnostic.severity == patterns::Severity::kError;
+      (is_error ? setup_.errors : setup_.warned).push_back(diagnostic_line(setup_.sources, diagnostic));
     }
-    if (!diagnostics_.empty()) setup_.warnings = patterns::to_text(sources_, diagnostics_);
+    if (!diagnostics_.empty()) setup_.warnings = patterns::to_text(setup_.sources, diagnostics_);
     if (!setup_.errors.empty()) return cep::ok_status();
     for (const ScriptUse& use : case_.uses) {
       const cep::Status status = fill(use, setup_.book);
       if (!status) return status;
     }
-    cep::Result<RuleBook> amid = crowd_.amid(setup_.book);
+    if (crowd_ == nullptr) return cep::ok_status();
+    cep::Result<RuleBook> amid = crowd_->amid(setup_.book);
     if (!amid) return amid.error();
     setup_.amid = std::move(*amid);
     add_neighbours();
@@ -61,12 +65,21 @@ class Setup {
     if (!added_.insert(absolute(path)).second) return cep::ok_status();
     const cep::Result<std::string> text = read_whole_file(path);
     if (!text) return bad(line, text.error().message);
-    files_.push_back(sources_.add(path, *text));
+    files_.push_back(setup_.sources.add(path, *text));
     return cep::ok_status();
+  }
+
+  // True: the page declares it above the script.
+  bool use_above(const ScriptUse& use) {
+    const std::string kind = use.kind == ScriptUse::Kind::kStream ? "stream " : "list ";
+    if (!declared_names({script_.path, script_.above}).contains(kind + use.name)) return false;
+    if (added_.insert(kAbove).second) files_.push_back(setup_.sources.add(script_.path, script_.above));
+    return true;
   }
 
   cep::Status add_use(const ScriptUse& use) {
     if (use.kind == ScriptUse::Kind::kFile) return add_file((directory_ / use.name).string(), use.line);
+    if (use_above(use)) return cep::ok_status();
     // A list may also be declared by one of the case's own files.
     const char* const names[] = {"streams.weir", "lists.weir"};
     bool found = false;
@@ -78,7 +91,10 @@ class Setup {
       const cep::Status status = add_file(path, use.line);
       if (!status) return status;
     }
-    if (!found && use.kind == ScriptUse::Kind::kStream) return bad(use.line, "no streams.weir beside the script or above");
+    if (!found && use.kind == ScriptUse::Kind::kStream) {
+      const std::string nearest = "no streams.weir beside the script or above";
+      return bad(use.line, is_page(script_.path) ? "no ```weir fence above declares `" + use.name + "`, and there is " + nearest : nearest);
+    }
     return cep::ok_status();
   }
 
@@ -139,9 +155,8 @@ class Setup {
   const Script& script_;
   const ScriptCase& case_;
   ScriptSetup& setup_;
-  ScriptCrowd& crowd_;
+  ScriptCrowd* crowd_;
   fs::path directory_;
-  patterns::SourceMap sources_;
   patterns::Diagnostics diagnostics_;
   std::vector<patterns::FileId> files_;
   std::set<std::string> added_;
@@ -149,7 +164,7 @@ class Setup {
 
 }  // namespace
 
-cep::Result<std::unique_ptr<ScriptSetup>> prepare_case(const Script& script, const ScriptCase& one, ScriptCrowd& crowd) {
+cep::Result<std::unique_ptr<ScriptSetup>> prepare_case(const Script& script, const ScriptCase& one, ScriptCrowd* crowd) {
   auto setup = std::make_unique<ScriptSetup>();
   const cep::Status status = Setup(script, one, *setup, crowd).run();
   if (!status) return status.error();

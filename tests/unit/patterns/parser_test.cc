@@ -1,4 +1,5 @@
-// The grammar (GRAMMAR.md's examples are read here), every mistake with its hint, no cascades, limits, and a fuzzer.
+// The grammar (the examples of GRAMMAR.md and the mistakes of docs/language.md are read here), every mistake with its hint, no
+// cascades, limits, and a fuzzer.
 #include "patterns/parser.h"
 
 #include <gtest/gtest.h>
@@ -38,8 +39,8 @@ TEST(Parser, GrammarExamplesHold) {
 }
 
 // | `text` | Ennnn | ... |: a row of a table of mistakes, a whole statement or what follows `create rule r on s`.
-TEST(Parser, GrammarMistakesHold) {
-  std::istringstream page(read_source("patterns/GRAMMAR.md"));
+TEST(Parser, MistakesOfThePageHold) {
+  std::istringstream page(read_source("docs/language.md"));
   int rows = 0;
   for (std::string line; std::getline(page, line);) {
     const size_t code = line.find("` | E0");

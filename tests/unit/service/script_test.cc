@@ -117,7 +117,7 @@ TEST(Script, LinesAreComparedInOneForm) {
 std::vector<std::vector<std::string>> results(const std::string& text) {
   const Script script = parsed(text);
   ScriptCrowd crowd;
-  const auto setup = prepare_case(script, script.cases[0], crowd);
+  const auto setup = prepare_case(script, script.cases[0], &crowd);
   EXPECT_TRUE(setup.ok());
   EXPECT_TRUE((*setup)->errors.empty()) << (*setup)->warnings;
   std::vector<std::vector<std::string>> all;
@@ -156,7 +156,7 @@ TEST(Script, LateEventsAreToldByTheirOffset) {
 TEST(Script, ErrorsOfARuleSayWhere) {
   const Script script = parsed("rule <<\ncreate rule r on nowhere\n  when true alert message 'm';\n>>\n----\nerror E0101\n");
   ScriptCrowd crowd;
-  const auto setup = prepare_case(script, script.cases[0], crowd);
+  const auto setup = prepare_case(script, script.cases[0], &crowd);
   ASSERT_TRUE(setup.ok());
   ASSERT_EQ((*setup)->errors.size(), 1u);
   EXPECT_EQ((*setup)->errors[0], "error E0101 1:18");
