@@ -15,6 +15,19 @@ Value lost(EvalCounters& counters) {
   return {};
 }
 
+// The event that `first` or `last` is about (R44): the offset counts those that its filter lets through.
+RowRef event_of(const ExprPool& pool, const BoundAggregate& aggregate, EvalContext& inner) {
+  const bool from_first = aggregate.kind == AggregateKind::kFirst;
+  if (aggregate.filter == kNoExpr) return inner.bound->find(aggregate.variable, from_first, aggregate.offset);
+  std::vector<RowRef> newest_first;
+  inner.bound->for_each(aggregate.variable, [&](const RowRef& row) {
+    inner.event = row;
+    if (holds(pool, aggregate.filter, inner)) newest_first.push_back(row);
+  });
+  if (aggregate.offset >= newest_first.size()) return {};
+  return newest_first[from_first ? newest_first.size() - 1 - aggregate.offset : aggregate.offset];
+}
+
 }  // namespace
 
 void ValueCollector::add(const Value& v) {
@@ -114,12 +127,13 @@ Value bound_aggregate(const ExprPool& pool, uint16_t index, const Type& type, Ev
   const BoundAggregate& aggregate = context.bound->program().aggregates[index];
   EvalContext inner = context;
   if (aggregate.kind == AggregateKind::kFirst || aggregate.kind == AggregateKind::kLast) {
-    inner.event = context.bound->find(aggregate.variable, aggregate.kind == AggregateKind::kFirst, aggregate.offset);
+    inner.event = event_of(pool, aggregate, inner);
     return inner.event.valid() ? evaluate(pool, aggregate.argument, inner) : Value::null();
   }
   ValueCollector collector(aggregate.kind);
   context.bound->for_each(aggregate.variable, [&](const RowRef& row) {
     inner.event = row;
+    if (aggregate.filter != kNoExpr && !holds(pool, aggregate.filter, inner)) return;
     collector.add(aggregate.argument == kNoExpr ? Value::boolean(true) : evaluate(pool, aggregate.argument, inner));
   });
   return collector.result(type, *context.counters);

@@ -19,7 +19,8 @@ struct BoundEvent {
 class BoundEvents {
  public:
   virtual ~BoundEvents() = default;   // per residual condition, never per event: the matcher has the one hot implementation
-  // The event bound to `variable`, `offset` back from the last one (or forward from the first); invalid RowRef if there is none.
+  // The event bound to `variable` (which may be a subset), `offset` back from the last one (or forward from the first); invalid RowRef
+  // if there is none.
   virtual RowRef find(uint16_t variable, bool from_first, uint32_t offset) const = 0;
   // All events of the variable (or kAllVariables), newest first.
   virtual void for_each(uint16_t variable, const std::function<void(const RowRef&)>& visit) const = 0;

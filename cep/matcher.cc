@@ -43,14 +43,14 @@ RowRef ChainEvents::find(uint16_t wanted, bool from_first, uint32_t offset) cons
   uint32_t found = 0;
   uint32_t count = 0;
   for (uint32_t ref = node_; ref != 0; ref = block_.node(ref).previous) {
-    if (variable(ref) != wanted) continue;
+    if (!program_.stands_for(wanted, variable(ref))) continue;
     if (!from_first && count == offset) return row(ref);
     ++count;
   }
   if (!from_first || offset >= count) return {};
   uint32_t skip = count - 1 - offset;     // the same walk again: from the newest, `skip` of them come before
   for (uint32_t ref = node_; ref != 0; ref = block_.node(ref).previous) {
-    if (variable(ref) != wanted) continue;
+    if (!program_.stands_for(wanted, variable(ref))) continue;
     if (skip-- == 0) {
       found = ref;
       break;
@@ -61,7 +61,7 @@ RowRef ChainEvents::find(uint16_t wanted, bool from_first, uint32_t offset) cons
 
 void ChainEvents::for_each(uint16_t wanted, const std::function<void(const RowRef&)>& visit) const {
   for (uint32_t ref = node_; ref != 0; ref = block_.node(ref).previous) {
-    if (wanted == kAllVariables || variable(ref) == wanted) visit(row(ref));
+    if (program_.stands_for(wanted, variable(ref))) visit(row(ref));
   }
 }
 
@@ -198,22 +198,26 @@ void Matcher::start(BlockEditor& block, const MatchScope& scope, const MatchEven
     ChainEvents nothing(block.view(), 0, program, *scope.rules);   // counts are 0, fields are null
     return fits(scope, event, variable, &nothing);
   };
-  for (const Edge& edge : program.states[0].edges) {
+  const State& nothing_bound = program.states[0];
+  auto lifted = [&](const Guard& guard) {
+    return guard.lifted_by >= 0 && fits_start(nothing_bound.untils[static_cast<size_t>(guard.lifted_by)].variable);
+  };
+  for (const Edge& edge : nothing_bound.edges) {
     if (!fits_start(program.states[edge.target].variable)) continue;
-    if (!head_not_allows(block, scope, event, edge.target)) continue;
+    if (!head_nots_allow(block, scope, event, edge)) continue;
     // A greedy loop skipped at the head guards too: the event it would take starts nothing behind it (R3).
-    bool guarded = std::any_of(edge.guards.begin(), edge.guards.end(), [&](const Guard& guard) { return fits_start(guard.variable); });
+    bool guarded = std::any_of(edge.guards.begin(), edge.guards.end(),
+                               [&](const Guard& guard) { return fits_start(guard.variable) && !lifted(guard); });
     if (guarded) continue;
     bool stopped = std::any_of(edge.entry_untils.begin(), edge.entry_untils.end(), fits_start);
     if (!stopped) take(block, scope, event, nullptr, edge);
   }
 }
 
-bool Matcher::head_not_allows(BlockEditor& block, const MatchScope& scope, const MatchEvent& event, uint16_t target) {
+bool Matcher::head_nots_allow(BlockEditor& block, const MatchScope& scope, const MatchEvent& event, const Edge& edge) {
   const Program& program = *scope.rule->entry.program;
-  for (size_t i = 0; i < program.head_nots.size(); ++i) {
+  for (const uint16_t i : edge.head_nots) {
     const HeadNot& head = program.head_nots[i];
-    if (std::find(head.first_states.begin(), head.first_states.end(), target) == head.first_states.end()) continue;
     Cell* cell = block.view().find_cell(CellKind::kHeadNot, uint64_t{static_cast<uint32_t>(scope.rule->entry.id)} << 16 | i);
     if (cell == nullptr) continue;
     if (event.time - reinterpret_cast<TimeCell*>(cell->payload())->time < head.span_us) return false;
@@ -316,6 +320,44 @@ void Matcher::sort_complete(BlockEditor& block, const MatchScope& scope) {
   }
 }
 
+// R15: a list that is complete is not complete again at a later deadline. Other roads to the same list lose their absences.
+void Matcher::end_other_roads(BlockEditor& block, const MatchScope& scope) {
+  if (complete_.empty()) return;
+  const Program& program = *scope.rule->entry.program;
+  auto absence_bits = [&](const Run& run) -> uint64_t {
+    if (scope.rule->state_waits[run.state] == 0) return 0;
+    const std::vector<Edge>& edges = program.states[run.state].edges;
+    uint64_t bits = 0;
+    for (size_t e = 0; e < edges.size(); ++e) bits |= edges[e].kind == EdgeKind::kTake ? 0 : run.live & 1ull << e;
+    return bits;
+  };
+  auto equal_lists = [&](uint32_t a, uint32_t b) {
+    for (; a != b && a != 0 && b != 0; a = block.view().node(a).previous, b = block.view().node(b).previous) {
+      const Node& x = block.view().node(a);
+      const Node& y = block.view().node(b);
+      if (program.states[x.state].variable != program.states[y.state].variable) return false;
+      if (block.view().row_header(x.row).number != block.view().row_header(y.row).number) return false;
+    }
+    return a == b;
+  };
+  absences_.clear();
+  for (size_t i = first_; i < last_; ++i) {
+    if (absence_bits(block.runs()[i]) != 0) absences_.push_back(&block.runs()[i]);
+  }
+  const size_t older = absences_.size();
+  for (Run& run : born_) {
+    if (absence_bits(run) != 0) absences_.push_back(&run);
+  }
+  for (const Match& match : complete_) {
+    for (size_t i = 0; i < absences_.size(); ++i) {
+      Run& run = *absences_[i];
+      if (run.start_row != match.start_row) continue;
+      const uint32_t node = i < older ? run.node : block.held(run.node);
+      if (equal_lists(node, block.held(match.held))) run.live &= ~absence_bits(run);
+    }
+  }
+}
+
 // Drops the runs and later matches that the emitted match's skip strategy covers.
 void Matcher::apply_skip(BlockEditor& block, const MatchScope& scope, const Match& match, size_t index) {
   const StartRange dropped = skipped_starts(block.view(), scope, block.held(match.held), match.start_row);
@@ -332,6 +374,7 @@ void Matcher::apply_skip(BlockEditor& block, const MatchScope& scope, const Matc
 
 void Matcher::finish(BlockEditor& block, const MatchScope& scope, TimeUs now, std::vector<Match>& matches) {
   sort_complete(block, scope);
+  end_other_roads(block, scope);
   scope.counters->matches += complete_.size();
   if (complete_.size() > scope.limits->matches_per_event_max) {
     scope.counters->matches_dropped += complete_.size() - scope.limits->matches_per_event_max;

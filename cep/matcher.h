@@ -81,16 +81,18 @@ class Matcher {
   void take(BlockEditor& block, const MatchScope& scope, const MatchEvent& event, const Run* from, const Edge& edge);
   void start(BlockEditor& block, const MatchScope& scope, const MatchEvent& event);
   void note_head_nots(BlockEditor& block, const MatchScope& scope, const MatchEvent& event);
-  bool head_not_allows(BlockEditor& block, const MatchScope& scope, const MatchEvent& event, uint16_t target);
+  bool head_nots_allow(BlockEditor& block, const MatchScope& scope, const MatchEvent& event, const Edge& edge);
   bool accepts(BlockEditor& block, const MatchScope& scope, uint32_t node);
   void finish(BlockEditor& block, const MatchScope& scope, TimeUs now, std::vector<Match>& matches);
   void sort_complete(BlockEditor& block, const MatchScope& scope);
+  void end_other_roads(BlockEditor& block, const MatchScope& scope);
   void apply_skip(BlockEditor& block, const MatchScope& scope, const Match& match, size_t index);
   void settle_runs(BlockEditor& block, const MatchScope& scope, TimeUs now);
 
   size_t first_ = 0, last_ = 0;     // the rule's runs in the open block: BlockEditor::runs()[first_, last_)
   std::vector<Run> born_;           // new runs; `node` is an index of the editor's held references
   std::vector<Match> complete_;
+  std::vector<Run*> absences_;      // runs that still await a deadline
   std::vector<uint8_t> dropped_;    // by complete match
   bool refused_ = false;
   bool matches_cut_ = false;

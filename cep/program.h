@@ -43,6 +43,7 @@ struct Variable {
   std::string name;
   bool negated = false;           // occurs only in NOTs: never bound
   bool synthetic = false;         // the test of an `until`: no name in the rule
+  uint64_t members = 0;           // of a subset: the variables whose events it stands for, one bit each; never bound itself
   std::vector<Condition> conditions;   // by input
 };
 
@@ -51,7 +52,7 @@ struct Guard {
   uint16_t variable = 0;
   bool first_only = false;        // `, not b`: asked of the very next event only
   DurationUs active_us = kTimeMax;     // `not b for d ->`: only while less than this has passed since the last bound event
-  int8_t lifted_by = -1;          // greedy: no longer asked once this `until` of the state was true
+  int8_t lifted_by = -1;          // greedy: no longer asked once this `until` of the state was true (in state 0: of the event itself)
 };
 
 // An `until` of a loop, asked of every event while the run is in the state.
@@ -81,6 +82,7 @@ struct Edge {
   std::vector<uint8_t> ended_by;
   // First entry into a loop with `until` (synthetic variables): a stop event that fits ends the thread (skipped under kAny), R4.
   std::vector<uint16_t> entry_untils;
+  std::vector<uint16_t> head_nots;        // of state 0: indices into Program::head_nots; each keeps the match from starting here
   uint16_t clock_starts = 0;              // bit g: binding begins a round of group clock g
   uint16_t clock_checks = 0;              // bit g: the bound event must be within the round's time
   // Absence: the deadline is last bound + for_us, or (for_us == kTimeMax) first bound + Program::within_us; kTimeMax both: none.
@@ -98,7 +100,7 @@ struct State {
 struct HeadNot {
   uint16_t variable = 0;
   DurationUs span_us = 0;
-  std::vector<uint16_t> first_states;     // start edges it guards: targets of state 0
+  bool operator==(const HeadNot&) const = default;
 };
 
 // Aggregate over bound events: count(v), sum(v.f), ...
@@ -106,6 +108,7 @@ struct BoundAggregate {
   AggregateKind kind = AggregateKind::kCount;
   uint16_t variable = kAllVariables;
   ExprId argument = kNoExpr;              // over the bound event as event under test; kNoExpr: count events
+  ExprId filter = kNoExpr;                // of the same event: what does not hold is left out
   uint32_t offset = 0;                    // kFirst, kLast: so many after the first, before the last
 };
 
@@ -159,6 +162,11 @@ struct Program {
   std::string dump;                       // the automaton as text (weir explain)
   uint64_t fingerprint = 0;               // of everything
   uint64_t matching_fingerprint = 0;      // of what decides matching
+
+  // Whether an event bound to `variable` is one of `asked`: the variable itself, a subset it is in, or kAllVariables.
+  bool stands_for(uint16_t asked, uint16_t variable) const {
+    return asked == variable || asked == kAllVariables || (variables[asked].members >> variable & 1) != 0;
+  }
 
   // Some window reads the state of another key: all keys of the rule live on one shard (R49).
   bool is_pinned() const {

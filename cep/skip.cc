@@ -12,7 +12,7 @@ StartRange skipped_starts(BlockView block, const MatchScope& scope, uint32_t nod
   if (program.skip == SkipStrategy::kToFirst || program.skip == SkipStrategy::kToLast) {
     uint32_t target = 0;
     for (uint32_t ref = node; ref != 0; ref = block.node(ref).previous) {
-      if (program.states[block.node(ref).state].variable != program.skip_variable) continue;
+      if (!program.stands_for(program.skip_variable, program.states[block.node(ref).state].variable)) continue;
       if (target == 0 || program.skip == SkipStrategy::kToFirst) target = row_number(ref);
     }
     if (target == 0 || target == start_row) ++scope.counters->skip_target_unbound;

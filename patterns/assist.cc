@@ -49,6 +49,7 @@ std::set<std::string> variables_of(const RuleDecl& rule) {
   std::set<std::string> names;
   if (rule.pattern) add_names(rule.pattern->alternation, names);
   for (const Define& define : rule.defines) names.insert(define.variable.text);
+  for (const Subset& subset : rule.subsets) names.insert(subset.name.text);
   return names;
 }
 
@@ -56,6 +57,12 @@ const Define* definition_of(const RuleDecl& rule, const std::string& variable) {
   const auto found =
       std::find_if(rule.defines.begin(), rule.defines.end(), [&](const Define& it) { return it.variable.text == variable; });
   return found == rule.defines.end() ? nullptr : &*found;
+}
+
+const Subset* subset_of(const RuleDecl* rule, const std::string& name) {
+  if (rule == nullptr) return nullptr;
+  const auto found = std::find_if(rule->subsets.begin(), rule->subsets.end(), [&](const Subset& it) { return it.name.text == name; });
+  return found == rule->subsets.end() ? nullptr : &*found;
 }
 
 }  // namespace
@@ -134,6 +141,11 @@ std::string Assist::about(const std::string& word, const std::string& qualifier,
     return list == catalog_.lists.end() ? "" : "list `" + word + "` of " + list_text(list->second);
   }
   if (!qualifier.empty()) return about_fields(word, streams_of(rule, qualifier));
+  if (const Subset* const subset = subset_of(rule, word)) {
+    std::string text;
+    for (const Name& member : subset->members) text += (text.empty() ? "" : ", ") + print_name(member.text);
+    return "subset `" + word + "`: the events of `" + text + "`";
+  }
   if (rule != nullptr && variables_of(*rule).contains(word)) {
     const Define* const define = definition_of(*rule, word);
     if (define == nullptr || !define->condition.condition) return "variable `" + word + "`: fits every event";

@@ -13,7 +13,7 @@ bool operator==(const cep::Guard& a, const cep::Guard& b) {
 bool same_edge(const cep::Edge& a, const cep::Edge& b) {
   return a.kind == b.kind && a.link == b.link && a.target == b.target && a.gap_min_us == b.gap_min_us &&
          a.gap_max_us == b.gap_max_us && a.ended_by == b.ended_by && a.entry_untils == b.entry_untils &&
-         a.clock_starts == b.clock_starts && a.clock_checks == b.clock_checks && a.for_us == b.for_us &&
+         a.head_nots == b.head_nots && a.clock_starts == b.clock_starts && a.clock_checks == b.clock_checks && a.for_us == b.for_us &&
          std::equal(a.guards.begin(), a.guards.end(), b.guards.begin(), b.guards.end(),
                     [](const cep::Guard& x, const cep::Guard& y) { return x == y; });
 }
@@ -52,13 +52,9 @@ class Automaton {
     edge.target = static_cast<uint16_t>(first.position + 1);
     edge.entry_untils = first.road.entry_untils;
     edge.clock_starts = first.road.clock_starts;
-    std::vector<std::pair<uint16_t, cep::DurationUs>> nots;
     for (const RoadGuard& guard : first.road.guards) {
       if (guard.greedy) {
-        if (guard.until != cep::kNoVariable) {
-          diagnostics_.add(Code::kNotYet, guard.span, {"a greedy loop with `until` that can be skipped at the head"});
-        }
-        add_unique_guard(edge, {guard.variable, false, cep::kTimeMax, -1});
+        add_unique_guard(edge, guard_of(0, guard));
         continue;
       }
       if (guard.strict || first.road.link == cep::Link::kStrict) {
@@ -71,43 +67,16 @@ class Automaton {
         unbounded(guard);
         continue;
       }
-      add_unique(nots, {guard.variable, span_us});
+      add_unique(edge.head_nots, head_not({guard.variable, span_us}));
     }
     check_for_mix(first.road);
-    add_head_nots(edge.target, nots, first.road);
     add_edge(0, std::move(edge));
   }
 
-  // A target is guarded as a whole, so two ways to start at it must agree on their NOTs.
-  void add_head_nots(uint16_t target, const std::vector<std::pair<uint16_t, cep::DurationUs>>& nots, const Road& road) {
-    const bool known = std::any_of(core_.states[0].edges.begin(), core_.states[0].edges.end(),
-                                   [&](const cep::Edge& e) { return e.target == target; });
-    std::vector<std::pair<uint16_t, cep::DurationUs>> before;
-    for (const cep::HeadNot& head : core_.head_nots) {
-      if (std::count(head.first_states.begin(), head.first_states.end(), target)) {
-        before.push_back({head.variable, head.span_us});
-      }
-    }
-    if (known) {
-      const bool same = before.size() == nots.size() && std::all_of(nots.begin(), nots.end(), [&](const auto& n) {
-                          return std::count(before.begin(), before.end(), n) > 0;
-                        });
-      if (!same) {
-        diagnostics_.add(Code::kNotYet, road.guards.empty() ? span_ : road.guards[0].span,
-                         {"an item that can start a match both with and without a NOT before it"});
-      }
-      return;
-    }
-    for (const auto& [variable, span_us] : nots) {
-      auto found = std::find_if(core_.head_nots.begin(), core_.head_nots.end(), [&](const cep::HeadNot& head) {
-        return head.variable == variable && head.span_us == span_us;
-      });
-      if (found == core_.head_nots.end()) {
-        core_.head_nots.push_back({variable, span_us, {}});
-        found = core_.head_nots.end() - 1;
-      }
-      found->first_states.push_back(target);
-    }
+  uint16_t head_not(const cep::HeadNot& wanted) {
+    add_unique(core_.head_nots, wanted);
+    const auto found = std::find(core_.head_nots.begin(), core_.head_nots.end(), wanted);
+    return static_cast<uint16_t>(found - core_.head_nots.begin());
   }
 
   void add_take(const DraftEdge& draft) {
@@ -240,6 +209,19 @@ std::optional<CorePattern> make_automaton(Draft draft, const Fragment& whole, co
   return Automaton(std::move(draft), pattern, diagnostics).make(whole);
 }
 
+namespace {
+
+// The variable and the subsets that it is in.
+uint64_t bits_of(const CorePattern& core, uint16_t variable) {
+  uint64_t bits = uint64_t{1} << variable;
+  for (size_t s = 0; s < core.subsets.size(); ++s) {
+    if ((core.subsets[s] >> variable & 1) != 0) bits |= uint64_t{1} << (core.variables.size() + s);
+  }
+  return bits;
+}
+
+}  // namespace
+
 Bindings bindings_of(const CorePattern& core) {
   const size_t count = core.states.size();
   Bindings bindings{std::vector<uint64_t>(count, 0), std::vector<uint64_t>(count, ~uint64_t{0})};
@@ -249,7 +231,7 @@ Bindings bindings_of(const CorePattern& core) {
     for (size_t from = 0; from < count; ++from) {
       for (const cep::Edge& edge : core.states[from].edges) {
         if (edge.kind != cep::EdgeKind::kTake) continue;
-        const uint64_t own = uint64_t{1} << core.states[edge.target].variable;
+        const uint64_t own = bits_of(core, core.states[edge.target].variable);
         const uint64_t may = bindings.may[edge.target] | bindings.may[from] | own;
         const uint64_t must = bindings.must[edge.target] & (bindings.must[from] | own);
         changed = changed || may != bindings.may[edge.target] || must != bindings.must[edge.target];

@@ -7,20 +7,26 @@
 #include "patterns/checker_expr.h"
 #include "patterns/checker_into.h"
 #include "patterns/checker_key.h"
+#include "patterns/checker_subset.h"
 #include "patterns/printer.h"
 
 namespace patterns {
 namespace {
 
 // Calls `visit(item)` for every item of the pattern, in the order of the text.
-void for_each_item(const Alternation& alternation, const std::function<void(const Item&)>& visit) {
-  for (const Sequence& branch : alternation.branches) {
-    for (const Item& item : branch.items) {
-      visit(item);
-      if (item.group) for_each_item(*item.group, visit);
-      for (const Item& member : item.members) visit(member);
-    }
+using Visit = std::function<void(const Item&)>;
+void for_each_item(const Alternation& alternation, const Visit& visit);
+
+void for_each_item(const std::vector<Item>& items, const Visit& visit) {
+  for (const Item& item : items) {
+    visit(item);
+    if (item.group) for_each_item(*item.group, visit);
+    for_each_item(item.members, visit);
   }
+}
+
+void for_each_item(const Alternation& alternation, const Visit& visit) {
+  for (const Sequence& branch : alternation.branches) for_each_item(branch.items, visit);
 }
 
 // Where a variable's condition is asked: what is bound then.
@@ -60,7 +66,6 @@ class RuleChecker {
   }
 
   CheckedRule run() {
-    refuse_what_is_not_there();
     inputs();
     check_key(rule_, expressions_, diagnostics_, out_);
     names_for_windows();
@@ -78,15 +83,6 @@ class RuleChecker {
   }
 
  private:
-  void refuse_what_is_not_there() {
-    if (!rule_.subsets.empty()) {
-      not_yet(rule_.subsets[0].span, "`subset`");
-      out_.names.variables_unsure = true;
-    }
-  }
-
-  void not_yet(const Span& span, std::string_view what) { diagnostics_.add(Code::kNotYet, span, {what}); }
-
   void inputs() {
     for (const Input& input : rule_.on) {
       const Name& known_as = input.known_as();
@@ -164,6 +160,7 @@ class RuleChecker {
     out_.core = lower_pattern(*rule_.pattern, diagnostics_);
     variables();
     bind_inputs();
+    check_subsets(rule_, diagnostics_, out_);
     conditions();
     untils();
     if (out_.core) last_inputs();
@@ -209,7 +206,7 @@ class RuleChecker {
     for (const Define& define : rule_.defines) {
       const uint16_t variable = out_.names.find_variable(define.variable.text);
       if (variable == cep::kNoVariable) {
-        if (out_.names.variables_unsure) continue;
+        if (out_.names.variables_unsure || is_subset(define.variable)) continue;
         diagnostics_.add(Code::kNotInPattern, define.variable.span, {define.variable.text}).hint =
             one_of_variables(define.variable.text, "leave it out, or put it into the pattern");
       } else if (definitions_[variable]) {
@@ -221,14 +218,24 @@ class RuleChecker {
     }
   }
 
+  bool is_subset(const Name& name) {
+    const bool found = std::any_of(rule_.subsets.begin(), rule_.subsets.end(),
+                                   [&](const Subset& subset) { return subset.name.text == name.text; });
+    if (found) {
+      diagnostics_.add(Code::kSubsetPlace, name.span, {name.text, "has no condition of its own"}).hint =
+          "give its variables conditions";
+    }
+    return found;
+  }
+
   void conditions() {
     std::vector<Asked> asked;
     if (out_.core) asked = places_of_conditions(*out_.core);
-    out_.conditions.resize(out_.names.variables.size());
+    out_.conditions.resize(definitions_.size());
     for (size_t v = 0; v < definitions_.size(); ++v) out_.conditions[v].inputs = out_.names.variables[v].inputs;
     for (const Define& define : rule_.defines) {
       const uint16_t variable = out_.names.find_variable(define.variable.text);
-      const bool own = variable != cep::kNoVariable && definitions_[variable] == &define;
+      const bool own = variable < definitions_.size() && definitions_[variable] == &define;
       Scope scope = condition_scope(Place::kDefine, own ? out_.names.variables[variable].inputs : all_inputs());
       scope.own = variable;
       if (own && out_.core) take_place(asked[variable], scope);

@@ -262,11 +262,9 @@ TypedPtr ExprChecker::count_variable(const Expr& expr, const Scope& scope, Aggre
           "of a variable: `count(v) filter (where v.field ...)`, or of a window: `over (last 1 hour)`";
       return error(expr.span);
     }
-    const TypedPtr one = constant(expr.span, cep::Value::integer(1), ExprType::of(TypeKind::kInt));
-    const TypedPtr counted = filtered(*expr.filter, one, scope, made.variable);
-    if (counted->is_error()) return error(expr.span);
-    made.args = {counted};
-    made.weight += counted->weight;
+    made.window.filter = check_condition(*expr.filter, of_bound_events(scope, made.variable));
+    if (made.window.filter->is_error()) return error(expr.span);
+    made.weight += made.window.filter->weight;
   }
   if (expr.star && (scope.place == Place::kFilter || scope.place == Place::kWindow || scope.place == Place::kKey)) {
     diagnostics_.add(Code::kOverPlace, expr.span);
@@ -279,12 +277,19 @@ TypedPtr ExprChecker::count_variable(const Expr& expr, const Scope& scope, Aggre
   return std::make_shared<Typed>(std::move(made));
 }
 
-// `argument` where the filter's condition holds of the bound event, else null: what an aggregate leaves out.
-TypedPtr ExprChecker::filtered(const Expr& filter, const TypedPtr& argument, const Scope& scope, uint16_t variable) {
+// kind(argument) over the bound events of the variable, those that the filter lets through.
+TypedPtr ExprChecker::aggregate_of(const Expr& expr, const Scope& scope, AggregateKind kind, uint16_t variable) {
   const Scope inside = of_bound_events(scope, variable);
-  const TypedPtr condition = check_condition(filter, inside);
-  if (condition->is_error() || argument->is_error()) return error(filter.span);
-  return node(ExprOp::kCase, argument->span, argument->type, {condition, argument});
+  const TypedPtr argument = check(*expr.args[0], inside);
+  const TypedPtr filter = expr.filter ? check_condition(*expr.filter, inside) : nullptr;
+  const ExprType type = aggregate_type(expr, kind, argument.get());
+  if (argument->is_error() || type.is_error() || (filter && filter->is_error())) return error(expr.span);
+  auto made = std::make_shared<Typed>(*node(ExprOp::kBoundAggregate, expr.span, type, {argument}));
+  made->aggregate = kind;
+  made->variable = variable;
+  made->window.filter = filter;
+  if (filter) made->weight += filter->weight;
+  return made;
 }
 
 TypedPtr ExprChecker::bound_aggregate(const Expr& expr, const Scope& scope, AggregateKind kind) {
@@ -311,26 +316,13 @@ TypedPtr ExprChecker::bound_aggregate(const Expr& expr, const Scope& scope, Aggr
                            scope.names->find_variable(expr.args[0]->name.text) != cep::kNoVariable;
   if (expr.star || of_variable) return count_variable(expr, scope, kind);
   const uint16_t variable = aggregated_variable(expr, scope);
-  if (variable == cep::kNoVariable) return error(expr.span);
-  const Scope inside = of_bound_events(scope, variable);
-  TypedPtr argument = check(*expr.args[0], inside);
-  if (expr.filter) argument = filtered(*expr.filter, argument, scope, variable);
-  const ExprType type = aggregate_type(expr, kind, argument.get());
-  if (argument->is_error() || type.is_error()) return error(expr.span);
-  auto made = std::make_shared<Typed>(*node(ExprOp::kBoundAggregate, expr.span, type, {argument}));
-  made->aggregate = kind;
-  made->variable = variable;
-  return made;
+  return variable == cep::kNoVariable ? error(expr.span) : aggregate_of(expr, scope, kind, variable);
 }
 
 TypedPtr ExprChecker::first_or_last(const Expr& expr, const Scope& scope, AggregateKind kind) {
   if (expr.args.empty() || expr.args.size() > 2) {
     diagnostics_.add(Code::kArgumentCount, expr.name.span,
                      {expr.name.text, "1 to 2 arguments", std::to_string(expr.args.size())});
-    return error(expr.span);
-  }
-  if (expr.filter) {
-    diagnostics_.add(Code::kNotAggregate, expr.name.span, {expr.name.text, "filter"});
     return error(expr.span);
   }
   const Expr& of = *expr.args[0];
@@ -344,19 +336,16 @@ TypedPtr ExprChecker::first_or_last(const Expr& expr, const Scope& scope, Aggreg
     }
     offset = back.number.int_value;
   }
-  if (of.kind == ExprKind::kName && of.qualifier) {
+  if (of.kind == ExprKind::kName && of.qualifier && !expr.filter) {
     return bound_field(of, scope, static_cast<int32_t>(offset), kind == AggregateKind::kFirst);
   }
   const uint16_t variable = aggregated_variable(expr, scope);
   if (variable == cep::kNoVariable) return error(expr.span);
-  const Scope inside = of_bound_events(scope, variable);
-  TypedPtr argument = check(of, inside);
-  if (argument->is_error()) return error(expr.span);
-  auto made = std::make_shared<Typed>(*node(ExprOp::kBoundAggregate, expr.span, argument->type, {argument}));
-  made->aggregate = kind;
-  made->variable = variable;
-  made->offset = static_cast<int32_t>(offset);
-  return made;
+  const TypedPtr made = aggregate_of(expr, scope, kind, variable);
+  if (made->is_error()) return made;
+  Typed with_offset = *made;
+  with_offset.offset = static_cast<int32_t>(offset);
+  return std::make_shared<Typed>(std::move(with_offset));
 }
 
 }  // namespace patterns

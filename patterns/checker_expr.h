@@ -55,7 +55,7 @@ class ExprChecker {
   TypedPtr count_variable(const Expr& expr, const Scope& scope, cep::AggregateKind kind);
   TypedPtr first_or_last(const Expr& expr, const Scope& scope, cep::AggregateKind kind);
   uint16_t aggregated_variable(const Expr& expr, const Scope& scope);
-  TypedPtr filtered(const Expr& filter, const TypedPtr& argument, const Scope& scope, uint16_t variable);
+  TypedPtr aggregate_of(const Expr& expr, const Scope& scope, cep::AggregateKind kind, uint16_t variable);
   TypedPtr window(const Expr& expr, const Scope& scope, cep::AggregateKind kind);
   TypedPtr prev(const Expr& expr, const Scope& scope);
   std::optional<int64_t> prev_offset(const Expr& expr);

@@ -10,6 +10,10 @@ bool is_bound_at(const Scope& scope, uint64_t bound, uint16_t variable) {
   return (bound >> variable & 1) != 0 && !scope.at_head;
 }
 
+bool is_in_subset(const Scope& scope, uint16_t variable, uint16_t subset) {
+  return variable != cep::kNoVariable && (scope.names->variables[subset].members >> variable & 1) != 0;
+}
+
 // The first of a stream's fields, for somebody who has no idea of them.
 std::string fields_of(const cep::StreamSchema& schema) {
   constexpr size_t kShown = 8;
@@ -190,7 +194,8 @@ uint16_t ExprChecker::use_variable(const Name& name, const Scope& scope, bool nu
     return cep::kNoVariable;
   }
   if (!is_bound_at(scope, scope.may, variable)) {
-    if (variable == scope.own) return variable;  // null in every round there is: lint never-starts
+    const bool is_own = variable == scope.own || is_in_subset(scope, scope.own, variable);
+    if (is_own) return variable;  // null in every round there is: lint never-starts
     diagnostics_.add(Code::kForwardName, name.span, {name.text}).hint =
         "put the comparison into the condition of the later one";
     return cep::kNoVariable;

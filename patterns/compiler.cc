@@ -75,6 +75,13 @@ class Compiler {
       const ScopeVariable& known = rule_.names.variables[v];
       cep::Variable made;
       made.name = known.name;
+      made.members = known.members;
+      if (v >= rule_.conditions.size()) {      // a subset: nobody asks its condition, but its fields are of these inputs
+        made.conditions.assign(program_.inputs.size(), {cep::kNever, cep::kNoExpr});
+        for (const uint16_t input : known.inputs) made.conditions[input] = {};
+        program_.variables.push_back(std::move(made));
+        continue;
+      }
       made.negated = !known.bound && (!rule_.core || rule_.core->variables[v].negated);
       made.synthetic = rule_.core && rule_.core->variables[v].until != nullptr;
       made.conditions.assign(program_.inputs.size(), {cep::kNever, cep::kNoExpr});

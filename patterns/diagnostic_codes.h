@@ -80,6 +80,7 @@
   X(kAggregateMix, "E0220", "aggregate-mix", "R44", "an aggregate takes fields of one variable") \
   X(kNotInPattern, "E0221", "not-in-pattern", "", "`{}` is not in the pattern") \
   X(kNothingBound, "E0222", "nothing-bound", "R16", "the pattern has no item that takes an event") \
+  X(kSubsetPlace, "E0223", "subset-place", "R28", "`{}` is a subset, which {}") \
   X(kKeyType, "E0301", "key-type", "R1", "key column `{}` has two types: {} and {}") \
   X(kKeyCount, "E0302", "key-count", "R1", "every input needs the same number of key columns") \
   X(kKeyForm, "E0303", "key-form", "R58", "{} cannot be a key") \
@@ -105,6 +106,7 @@
   X(kRegexSize, "E0409", "regex-size", "", "the regular expression is longer than {} bytes") \
   X(kNotYet, "E0410", "not-yet", "", "{} is not there yet") \
   X(kTooManyRoads, "E0411", "too-many-roads", "", "behind `{}` the rule can go on in {} ways, {} are allowed") \
+  X(kTooManyClocks, "E0412", "too-many-clocks", "R11", "more than {} groups of the pattern have `within`") \
   X(kCycle, "E0501", "cycle", "R76", "alerts of `{}` come back to their own rule") \
   X(kStreamChange, "E0502", "stream-change", "R73", "stream `{}` cannot change so: {}") \
   X(kUnknownDrop, "E0503", "unknown-drop", "", "there is no {} `{}`") \

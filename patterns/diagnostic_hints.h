@@ -33,6 +33,7 @@ inline constexpr DefaultHint kDefaultHints[] = {
     {Code::kTooBig, "ask for fewer rounds, or count with a window: `count(*) over (last 1 hour) > 100`"},
     {Code::kTooManyVariables, "variables that stand side by side with `|` can be one, with `or` in its condition"},
     {Code::kTooManyRoads, "have fewer optional items in a row, or write two rules"},
+    {Code::kTooManyClocks, "give the whole pattern a `within`, or the links a gap: `-> [5 minutes] b`"},
     {Code::kInUse, "drop or change that first"},
     {Code::kIntoType, "cast it in a measure of the column's name, or declare the column with its type"},
     {Code::kFromRulesOption, "leave it out"},

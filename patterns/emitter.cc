@@ -154,7 +154,11 @@ ExprId Emitter::bound_aggregate(const Typed& expr) {
   made.kind = expr.aggregate;
   made.variable = expr.variable;
   made.offset = static_cast<uint32_t>(expr.offset);
-  if (!expr.args.empty()) made.argument = emit(*expr.args[0], rule_.names.variables[expr.variable].inputs);
+  const std::vector<uint16_t> none;
+  const std::vector<uint16_t>& inputs =
+      expr.variable == cep::kAllVariables ? none : rule_.names.variables[expr.variable].inputs;
+  if (!expr.args.empty()) made.argument = emit(*expr.args[0], inputs);
+  if (expr.window.filter) made.filter = emit(*expr.window.filter, inputs);
   std::vector<cep::BoundAggregate>& known = program_.aggregates;
   const std::string text = aggregate_text(program_, made);
   for (size_t i = 0; i < known.size(); ++i) {

@@ -21,7 +21,9 @@ class Dump {
   std::string run() {
     text_ = program_.is_when ? "when\n" : "pattern\n";
     inputs();
-    for (size_t v = 0; v < program_.variables.size(); ++v) variable(program_.variables[v]);
+    for (const cep::Variable& known : program_.variables) {
+      if (known.members == 0) variable(known);
+    }
     for (size_t s = 0; s < program_.states.size(); ++s) state(s);
     for (const cep::HeadNot& head : program_.head_nots) head_not(head);
     for (size_t g = 0; g < program_.clocks.size(); ++g) {
@@ -61,6 +63,7 @@ class Dump {
     for (const cep::Guard& guard : e.guards) text += " unless " + guard_text(guard);
     for (const uint8_t until : e.ended_by) text += " ended by " + std::to_string(until);
     for (const uint16_t until : e.entry_untils) text += " not entered at " + program_.variables[until].name;
+    for (const uint16_t head : e.head_nots) text += " unless before it " + head_not_text(program_.head_nots[head]);
     text += clocks(" starts clock ", e.clock_starts) + clocks(" in clock ", e.clock_checks);
     return text;
   }
@@ -147,10 +150,11 @@ class Dump {
   }
 
   void head_not(const cep::HeadNot& head) {
-    std::string text = "head not " + print_name(program_.variables[head.variable].name) + " for " +
-                       duration_text(head.span_us) + " before";
-    for (const uint16_t state : head.first_states) text += " " + std::to_string(state);
-    line(text);
+    line("head not " + head_not_text(head));
+  }
+
+  std::string head_not_text(const cep::HeadNot& head) const {
+    return print_name(program_.variables[head.variable].name) + " for " + duration_text(head.span_us);
   }
 
   std::string skip() const {

@@ -61,6 +61,16 @@ std::string constant_text(const cep::Value& v) {
   }
 }
 
+// A subset is written as what it stands for: its name decides nothing.
+std::string variable_text(const cep::Program& program, const cep::Variable& variable) {
+  if (variable.members == 0) return print_name(variable.name);
+  std::string text;
+  for (size_t v = 0; v < program.variables.size(); ++v) {
+    if ((variable.members >> v & 1) != 0) text += (text.empty() ? "(" : " | ") + print_name(program.variables[v].name);
+  }
+  return text + ")";
+}
+
 class ExprText {
  public:
   ExprText(const cep::Program& program, const cep::StreamSchema* event, const cep::StreamSchema* under_test = nullptr)
@@ -170,7 +180,7 @@ class ExprText {
     } else {
       column = print_name(schema_of(variable)->columns[static_cast<size_t>(e.b)].name);
     }
-    const std::string field = print_name(variable.name) + "." + column;
+    const std::string field = variable_text(program_, variable) + "." + column;
     const bool from_first = (e.flags & cep::Expr::kFromFirst) != 0;
     if (!from_first && e.c == 0) return field;
     return (from_first ? "first(" : "last(") + field + (e.c != 0 ? ", " + std::to_string(e.c) : "") + ")";
@@ -216,7 +226,7 @@ std::string aggregate_text(const cep::Program& program, const cep::BoundAggregat
   std::string inside = "*";
   if (aggregate.variable != cep::kAllVariables) {
     const cep::Variable& variable = program.variables[aggregate.variable];
-    inside = print_name(variable.name);
+    inside = variable_text(program, variable);
     if (aggregate.argument != cep::kNoExpr) {
       const cep::StreamSchema* schema = ExprText(program, nullptr).schema_of(variable);
       // The argument's fields are of this variable: the text says so once, `sum(v: amount * rate)`.
@@ -228,7 +238,12 @@ std::string aggregate_text(const cep::Program& program, const cep::BoundAggregat
   }
   const bool distinct = aggregate.kind == cep::AggregateKind::kCountDistinct;
   if (aggregate.offset != 0) inside += ", " + std::to_string(aggregate.offset);
-  return std::string(name_of(aggregate.kind)) + "(" + (distinct ? "distinct " : "") + inside + ")";
+  std::string text = std::string(name_of(aggregate.kind)) + "(" + (distinct ? "distinct " : "") + inside + ")";
+  if (aggregate.filter != cep::kNoExpr) {
+    const cep::StreamSchema* schema = ExprText(program, nullptr).schema_of(program.variables[aggregate.variable]);
+    text += " filter (where " + expr_text(program, aggregate.filter, schema) + ")";
+  }
+  return text;
 }
 
 namespace {

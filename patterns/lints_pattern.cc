@@ -17,7 +17,9 @@ bool in_episodes(const RuleDecl& rule) { return rule.emit && rule.emit->episode_
 
 bool can_be_skipped(const Item& item) {
   if (item.quantifier && item.quantifier->min == 0) return true;
-  if (item.kind != ItemKind::kGroup || repeats(item)) return false;
+  if (repeats(item)) return false;
+  if (item.kind == ItemKind::kPermute) return std::all_of(item.members.begin(), item.members.end(), can_be_skipped);
+  if (item.kind != ItemKind::kGroup) return false;
   return std::any_of(item.group->branches.begin(), item.group->branches.end(), [](const Sequence& branch) {
     return std::all_of(branch.items.begin(), branch.items.end(),
                        [](const Item& inner) { return inner.kind == ItemKind::kNot || can_be_skipped(inner); });
@@ -72,7 +74,15 @@ class ShapeLints {
       } else {
         loop(item, last && !(i + 1 < tree.items.size() && tree.items[i + 1].kind == ItemKind::kNot));
       }
-      if (item.group) alternation(*item.group, last && !repeats(item));
+      inside(item, last && !repeats(item));
+    }
+  }
+
+  void inside(const Item& item, bool last) {
+    if (item.group) alternation(*item.group, last);
+    for (const Item& member : item.members) {
+      loop(member, false);
+      inside(member, false);
     }
   }
 
@@ -133,22 +143,24 @@ class ShapeLints {
   // Variables bound somewhere in the tree; a name in two items of one sequence stands twice in one path.
   std::set<std::string> names_of(const Alternation& tree) {
     std::set<std::string> all;
-    for (const Sequence& branch : tree.branches) {
-      std::set<std::string> path;
-      for (const Item& item : branch.items) {
-        std::set<std::string> names;
-        if (item.kind == ItemKind::kVariable) names.insert(item.name.text);
-        if (item.group) names = names_of(*item.group);
-        for (const std::string& name : names) {
-          if (path.insert(name).second || !reported_.insert(name).second) continue;
-          const Span& span = item.kind == ItemKind::kVariable ? item.name.span : item.span;
-          diagnostics_.add(Code::kVarTwice, span, {name}).hint =
-              "`" + name + ".field` is the last one's, `first(" + name + ".field)` the first one's";
-        }
-      }
-      all.insert(path.begin(), path.end());
-    }
+    for (const Sequence& branch : tree.branches) all.merge(names_of(branch.items));
     return all;
+  }
+
+  std::set<std::string> names_of(const std::vector<Item>& items) {
+    std::set<std::string> path;
+    for (const Item& item : items) {
+      std::set<std::string> names = names_of(item.members);
+      if (item.kind == ItemKind::kVariable) names.insert(item.name.text);
+      if (item.group) names = names_of(*item.group);
+      for (const std::string& name : names) {
+        if (path.insert(name).second || !reported_.insert(name).second) continue;
+        const Span& span = item.kind == ItemKind::kVariable ? item.name.span : item.span;
+        diagnostics_.add(Code::kVarTwice, span, {name}).hint =
+            "`" + name + ".field` is the last one's, `first(" + name + ".field)` the first one's";
+      }
+    }
+    return path;
   }
 
   const CheckedRule& rule_;

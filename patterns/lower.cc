@@ -32,6 +32,13 @@ struct Times {
   cep::DurationUs max_us = cep::kTimeMax;
 };
 
+// How an item is reached from what stands before it.
+struct Entry {
+  std::optional<cep::Link> link;
+  Span span;
+  Times gap;
+};
+
 Times times_of(const std::optional<Gap>& gap) {
   if (!gap) return {};
   return {gap->at_least ? gap->at_least->us : 0, gap->less_than.us};
@@ -45,18 +52,44 @@ uint64_t copies_of(const Item& item) {
   return item.quantifier->max ? *item.quantifier->max : std::max(item.quantifier->min, 1u);
 }
 
-// Positions the pattern will have, without making them; at most kManyStates.
+uint64_t count_positions(const Item& item);
+
+uint64_t count_positions(const std::vector<Item>& items) {
+  uint64_t total = 0;
+  for (const Item& item : items) total = std::min(kManyStates, total + count_positions(item));
+  return total;
+}
+
 uint64_t count_positions(const Alternation& alternation) {
   uint64_t total = 0;
-  for (const Sequence& branch : alternation.branches) {
-    for (const Item& item : branch.items) {
-      const uint64_t body = item.kind == ItemKind::kVariable              ? 1
-                            : item.kind == ItemKind::kGroup && item.group ? count_positions(*item.group)
-                                                                          : 0;
-      total = std::min(kManyStates, total + std::min(kManyStates, body * copies_of(item)));
-    }
-  }
+  for (const Sequence& branch : alternation.branches) total = std::min(kManyStates, total + count_positions(branch.items));
   return total;
+}
+
+// Positions the item will have, without making them; at most kManyStates. Each member of a permute stands behind every
+// subset of the others.
+uint64_t count_positions(const Item& item) {
+  uint64_t body = 0;
+  if (item.kind == ItemKind::kVariable) body = 1;
+  if (item.kind == ItemKind::kGroup && item.group) body = count_positions(*item.group);
+  if (item.kind == ItemKind::kPermute) body = count_positions(item.members) << (item.members.size() - 1);
+  return std::min(kManyStates, body * copies_of(item));
+}
+
+bool can_be_left_out(const Item& member) { return member.quantifier && member.quantifier->min == 0; }
+
+// Whether a permute may end with the members of the set `taken`, one bit a member.
+bool may_end(const Item& permute, size_t taken) {
+  for (size_t i = 0; i < permute.members.size(); ++i) {
+    if ((taken >> i & 1) == 0 && !can_be_left_out(permute.members[i])) return false;
+  }
+  return true;
+}
+
+void add_ends(Fragment& all, const Fragment& one) {
+  for (const End& end : one.first) add_unique(all.first, end);
+  for (const End& end : one.last) add_unique(all.last, end);
+  for (const Road& road : one.skips) add_unique(all.skips, road);
 }
 
 class Lowering {
@@ -81,9 +114,7 @@ class Lowering {
     Fragment all;
     for (const Sequence& branch : tree.branches) {
       Fragment one = sequence(branch);
-      for (End& end : one.first) add_unique(all.first, std::move(end));
-      for (End& end : one.last) add_unique(all.last, std::move(end));
-      for (Road& road : one.skips) add_unique(all.skips, std::move(road));
+      add_ends(all, one);
       if (tree.branches.size() == 1) all.rounds = std::move(one.rounds);
     }
     return all;
@@ -100,7 +131,7 @@ class Lowering {
       } else {
         Fragment next = loop(item);
         rounds = next.rounds;
-        append(whole, next, item);
+        append(whole, next, {link_of(item.link), item.link_span, times_of(item.gap)});
       }
     }
     whole.rounds = std::move(rounds);
@@ -128,11 +159,10 @@ class Lowering {
     for (Road& road : whole.skips) road.ends_with_not = true;
   }
 
-  void append(Fragment& whole, const Fragment& next, const Item& item) {
-    const std::optional<cep::Link> link = link_of(item.link);
-    const Times gap = times_of(item.gap);
+  void append(Fragment& whole, const Fragment& next, const Entry& by) {
+    const std::optional<cep::Link> link = by.link;
     for (const End& first : next.first) {
-      const Road entered = enter(first.road, link, item.link_span, gap.min_us, gap.max_us);
+      const Road entered = enter(first.road, link, by.span, by.gap.min_us, by.gap.max_us);
       for (const End& from : whole.last) edge(from.position, first.position, join(from.road, entered));
       for (const Road& skip : whole.skips) add_unique(whole.first, End{first.position, join(skip, entered)});
     }
@@ -160,8 +190,8 @@ class Lowering {
       one.last.push_back({position, {}});
       return one;
     }
+    if (item.kind == ItemKind::kPermute) return permute(item);
     if (item.kind != ItemKind::kGroup || !item.group) {
-      if (item.kind == ItemKind::kPermute) diagnostics_.add(Code::kNotYet, item.span, {"`permute`"});
       refused_ = true;
       one.skips.push_back({});
       return one;
@@ -170,6 +200,31 @@ class Lowering {
     one = alternation(*item.group);
     if (item.within) start_clock(item, one, edges_before);
     return one;
+  }
+
+  // R12: the alternation of the orders of those that are taken, joined by `->`. What may follow depends on which were taken
+  // and not on their order, so orders of the same subset share what is behind them: n * 2^(n-1) copies, not n! (L4).
+  Fragment permute(const Item& item) {
+    std::vector<Fragment> behind(size_t{1} << item.members.size());   // by the set of members taken
+    behind[0].skips.push_back({});
+    Fragment all;
+    for (size_t taken = 0; taken < behind.size() && !refused_; ++taken) {
+      if (taken == 0 && may_end(item, taken)) {
+        all.skips.push_back({});
+        all.skips.back().passed_item = true;
+      } else if (may_end(item, taken)) {
+        add_ends(all, behind[taken]);
+      }
+      for (size_t i = 0; i < item.members.size(); ++i) {
+        if ((taken >> i & 1) != 0) continue;
+        Fragment next = loop(item.members[i]);
+        if (can_be_left_out(item.members[i])) next.skips.clear();     // left out: a smaller subset, not a road through
+        Fragment longer = behind[taken];
+        append(longer, next, {taken == 0 ? std::nullopt : std::optional(cep::Link::kRelaxed), {}, {}});
+        add_ends(behind[taken | size_t{1} << i], longer);
+      }
+    }
+    return all;
   }
 
   void start_clock(const Item& item, Fragment& one, size_t edges_before) {
@@ -183,7 +238,8 @@ class Lowering {
     auto found = std::find(clock_items_.begin(), clock_items_.end(), &item);
     const size_t number = static_cast<size_t>(found - clock_items_.begin());
     if (number >= kGroupClocksMax) {
-      diagnostics_.add(Code::kNotYet, item.within->span, {"a pattern with more than 16 groups with `within`"});
+      if (!refused_) diagnostics_.add(Code::kTooManyClocks, item.within->span, {std::to_string(kGroupClocksMax)});
+      refused_ = true;
       return 0;
     }
     if (found == clock_items_.end()) {
@@ -222,7 +278,7 @@ class Lowering {
   // Parentheses without a quantifier are only parentheses; what can be skipped inside can be skipped.
   Fragment plain(const Item& item) {
     Fragment one = round(item);
-    if (item.kind == ItemKind::kGroup) one.rounds.clear();  // R19: behind a group between its rounds, not inside one
+    if (item.kind != ItemKind::kVariable) one.rounds.clear();  // R19: behind a group between its rounds, not inside one
     return one;
   }
 
@@ -253,9 +309,6 @@ class Lowering {
 
   void leave_loop(const Item& item, const Fragment& one, bool another_possible, uint16_t until, Fragment& whole) {
     const bool guarded = item.greedy && another_possible;
-    if (guarded && item.kind == ItemKind::kGroup && !first_items_are_mandatory(*item.group)) {
-      diagnostics_.add(Code::kNotYet, item.span, {"a greedy group whose first item is optional, a group or a NOT"});
-    }
     for (const End& last : one.last) {
       End end = last;
       if (guarded) {
@@ -264,13 +317,6 @@ class Lowering {
       }
       add_unique(whole.last, std::move(end));
     }
-  }
-
-  static bool first_items_are_mandatory(const Alternation& group) {
-    return std::all_of(group.branches.begin(), group.branches.end(), [](const Sequence& branch) {
-      const Item& item = branch.items.front();
-      return item.kind == ItemKind::kVariable && (!item.quantifier || item.quantifier->min > 0);
-    });
   }
 
   RoadGuard greedy_guard(const Item& item, const End& first, uint16_t until) const {

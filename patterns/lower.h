@@ -18,7 +18,7 @@ namespace patterns {
 inline constexpr uint32_t kStatesMax = 2'000;
 inline constexpr uint32_t kRoadsMax = 63;       // edges + untils of a state; the 64th bit is the matcher's
 inline constexpr uint32_t kVariablesMax = 32;   // with a name
-inline constexpr uint32_t kConditionsMax = 64;  // named variables and untils
+inline constexpr uint32_t kConditionsMax = 64;  // named variables, untils and subsets
 inline constexpr uint32_t kGroupClocksMax = 16;
 
 struct CoreVariable {
@@ -34,6 +34,7 @@ struct CorePattern {
   std::vector<cep::State> states;
   std::vector<cep::HeadNot> head_nots;
   std::vector<cep::GroupClock> clocks;
+  std::vector<uint64_t> subsets;    // the checker's: members of each, one bit a variable; numbered behind the variables
   bool can_be_empty = false;
   bool completes_at_event = false;  // some match completes when an event is bound
   bool completes_at_deadline = false;
@@ -45,7 +46,7 @@ struct CorePattern {
 // Empty if the pattern cannot be lowered; the diagnostics say why.
 std::optional<CorePattern> lower_pattern(const PatternClause& pattern, Diagnostics& diagnostics);
 
-// Which variables are bound when a run is in a state, by state, one bit a variable. The state's own variable is in.
+// Which variables are bound when a run is in a state, by state, one bit a variable or subset. The state's own variable is in.
 struct Bindings {
   std::vector<uint64_t> may;
   std::vector<uint64_t> must;

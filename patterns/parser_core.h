@@ -120,6 +120,7 @@ class Parser {
   void item_body(Item& out);
   void not_item(Item& out);
   void permute_item(Item& out);
+  bool refuse_link_in_permute();
   void check_member(const Item& member);
   void quantifier(Item& out);
   void quantifier_bounds(Quantifier& out);

@@ -195,26 +195,46 @@ void Parser::permute_item(Item& out) {
   if (++nesting_ > limits_.pattern_nesting_max) {
     fail(Code::kPatternNesting, word.span, {std::to_string(limits_.pattern_nesting_max)});
   } else {
-    do {
+    if (at(TokenKind::kRightParen)) {
+      hint(fail(Code::kPermuteShape, since(word), {"an item at least"}), "say what comes in any order: `permute(a, b)`");
+    }
+    while (!failed_ && !refuse_link_in_permute()) {
       out.members.push_back(item());
       check_member(out.members.back());
-    } while (!failed_ && accept(TokenKind::kComma));
+      if (refuse_link_in_permute() || failed_ || !accept(TokenKind::kComma)) break;
+    }
   }
-  if (!sync_close(TokenKind::kRightParen)) out.kind = ItemKind::kError;
+  const bool is_whole = !failed_;
+  if (!sync_close(TokenKind::kRightParen) || !is_whole) out.kind = ItemKind::kError;
   --nesting_;
   if (out.members.size() > limits_.permute_items_max) {
-    report(Code::kPermuteShape, since(word), {"at most " + most + " items"}, {});
+    report(Code::kPermuteShape, since(word), {"at most " + most + " items"},
+           "variables of which any will do can be one, with `or` in its condition");
     out.members.resize(limits_.permute_items_max);
   }
+}
+
+// R12: its items have no links. What stands together is a group.
+bool Parser::refuse_link_in_permute() {
+  const bool is_link = at(TokenKind::kSkipArrow) || at(TokenKind::kAnyArrow) || at(TokenKind::kBar) || at(TokenKind::kLeftBracket);
+  if (failed_ || !is_link) return false;
+  hint(fail(Code::kPermuteShape, peek().span, {"items without links between them"}),
+       "what belongs together is one item in parentheses: `permute((a -> b), c)`");
+  return true;
 }
 
 void Parser::check_member(const Item& member) {
   if (member.kind == ItemKind::kNot) {
     report(Code::kPermuteShape, member.span, {"no NOT"}, "write the alternation of the orders you mean");
   }
+  if (member.greedy) {
+    report(Code::kPermuteShape, member.span, {"no `greedy` item"}, "write the alternation of the orders you mean");
+  }
   const std::optional<Quantifier>& rounds = member.quantifier;
   const bool fine = !rounds || (rounds->max && (*rounds->max == 1 || *rounds->max == rounds->min));
-  if (!fine) report(Code::kPermuteShape, rounds->span, {"no open loop"}, "`?` and `{n}` are possible");
+  if (fine) return;
+  const std::string refused = "no `" + std::string(sources_.text(rounds->span)) + "`";
+  report(Code::kPermuteShape, rounds->span, {refused}, "`?` and `{n}` are possible");
 }
 
 void Parser::quantifier(Item& out) {

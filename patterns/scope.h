@@ -21,6 +21,7 @@ struct ScopeVariable {
   std::string name;
   bool bound = false;            // stands outside NOT somewhere
   std::vector<uint16_t> inputs;  // whose events it can bind
+  uint64_t members = 0;          // of a subset: its variables, one bit each
 };
 
 struct ScopeKey {
@@ -31,7 +32,7 @@ struct ScopeKey {
 // The names of a rule: the same for all its expressions.
 struct RuleNames {
   std::vector<ScopeInput> inputs;
-  std::vector<ScopeVariable> variables;  // numbered as in the core pattern
+  std::vector<ScopeVariable> variables;  // numbered as in the core pattern; the subsets behind them
   std::vector<ScopeKey> key;
   std::vector<std::vector<std::string>> key_fields;  // by input, by key column: its field; empty: computed
   cep::DurationUs prev_horizon_us = 30 * cep::kDay;  // how far `prev` looks back: `within` if there is one (R50)

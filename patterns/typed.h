@@ -40,8 +40,9 @@ struct TypedWindow {
 
 struct Typed {
   // kField, kThisField: name. kBoundField: variable, name, offset, flag kFromFirst. kBoundAggregate: aggregate, variable, args[0]
-  // if any, in which the variable's fields are plain fields (first, last: offset). kWindow: aggregate, args[0] if any, window. kKeyPart:
-  // offset. kInList: name, args. kMatches: args[0], name = the pattern. kFunction: function, args. kConstant: constant.
+  // if any and window.filter if any, in which the variable's fields are plain fields (first, last: offset). kWindow: aggregate,
+  // args[0] if any, window. kKeyPart: offset. kInList: name, args. kMatches: args[0], name = the pattern. kFunction: function,
+  // args. kConstant: constant.
   cep::ExprOp op = cep::ExprOp::kConstant;
   uint8_t flags = 0;
   ExprType type;

@@ -56,17 +56,28 @@ std::string ConditionWriter::bound_value(const std::vector<std::string>& variabl
     }
   }
   features_.set(kBoundAggregate);
-  switch (random_.below(9)) {
-    case 0: return "count(" + v + ")";
-    case 1: return "count(*)";
-    case 2: return "count(" + field + ")";
-    case 3: return "count(distinct " + v + random_.of<const char*>({".x)", ".v)", ".amt)", ".f)"});
-    case 4: return "avg(" + field + ")";
-    case 5: return "min(" + field + ")";
-    case 6: return "max(" + field + ")";
-    case 7: return "sum(" + v + ".v + " + v + ".h)";
-    default: return "sum(" + field + ")";
+  const std::string filter = random_.chance(30) ? bound_filter(v) : "";
+  switch (random_.below(filter.empty() ? 10 : 12)) {
+    case 0: return "count(" + v + ")" + filter;
+    case 1: return filter.empty() ? "count(*)" : "count(" + v + ")" + filter;
+    case 2: return "count(" + field + ")" + filter;
+    case 3: return "count(distinct " + v + random_.of<const char*>({".x)", ".v)", ".amt)", ".f)"}) + filter;
+    case 4: return "avg(" + field + ")" + filter;
+    case 5: return "min(" + field + ")" + filter;
+    case 6: return "max(" + field + ")" + filter;
+    case 7: return "sum(" + v + ".v + " + v + ".h)" + filter;
+    case 8: return "stddev(" + field + ")" + filter;
+    case 10: return "first(" + field + (random_.chance(30) ? ", 1)" : ")") + filter;
+    case 11: return "last(" + field + (random_.chance(30) ? ", 1)" : ")") + filter;
+    default: return "sum(" + field + ")" + filter;
   }
+}
+
+std::string ConditionWriter::bound_filter(const std::string& variable) {
+  features_.set(kBoundFilter);
+  const std::string test = random_.of<const char*>({".flag", ".v >= 2", ".v < 3", ".amt <> 2.50", ".x in @letters", ".f is not null"});
+  const std::string filter = variable + test;
+  return " filter (where " + (random_.chance(20) ? "not (" + filter + ")" : filter) + ")";
 }
 
 std::string ConditionWriter::bound_test(const std::vector<std::string>& variables) {

@@ -33,6 +33,7 @@ class ConditionWriter {
   std::string number();
   std::string constant();
   std::string list_test();
+  std::string bound_filter(const std::string& variable);
   std::string arithmetic_test();
 
   Random& random_;

@@ -203,11 +203,7 @@ class RuleWriter {
     const int kind = random_.below(100);
     if (kind < 6) {
       feature(kPermute);
-      std::string text = "permute(" + variable(false) + ", " + variable(false);
-      if (random_.chance(25)) text += "?";
-      if (random_.chance(25)) text += ", " + variable(false);
-      text += ")";
-      return text + quantifier(false, optional);
+      return permute() + quantifier(false, optional);
     }
     if (depth > 0 && kind < 30) {
       feature(kGroup);
@@ -225,6 +221,18 @@ class RuleWriter {
     }
     const std::string name = variable(false);
     return name + quantifier(true, optional);
+  }
+
+  std::string permute() {
+    std::string text;
+    const int members = random_.of({2, 2, 3, 3, 4});
+    for (int i = 0; i < members; ++i) {
+      text += i == 0 ? "permute(" : ", ";
+      text += random_.chance(10) ? "(" + sequence(random_.between(1, 2), 0) + ")" : variable(false);
+      if (random_.chance(22)) text += "?";
+      else if (random_.chance(12)) text += random_.of<const char*>({"{2}", "{2} strict", "{2} any", "{2} until (v = 5)"});
+    }
+    return text + ")";
   }
 
   std::string sequence(int items, int depth) {
@@ -245,6 +253,18 @@ class RuleWriter {
     return text;
   }
 
+  // NOTs at the end; what stands between two of them may be left out, and then both are in one gap (R26).
+  std::string absence(bool has_for) {
+    const auto one = [&] {
+      const std::string text = (random_.chance(20) ? ", " : " -> ") + negated();
+      return has_for ? text + " for " + seconds({1, 2, 3, 5}) : text;
+    };
+    const std::string first = one();
+    if (random_.chance(75)) return first;
+    const std::string between = random_.chance(50) ? " -> " + variable(false) + "?" : "";
+    return first + between + one();
+  }
+
   std::string pattern() {
     std::string text;
     const bool has_within = random_.chance(55);
@@ -255,9 +275,7 @@ class RuleWriter {
     text += sequence(random_.of({1, 2, 2, 3, 3, 4}), random_.of({0, 1, 1, 1, 2}));
     if (random_.chance(17)) {
       feature(kAbsence);
-      const bool next = random_.chance(20);
-      text += (next ? ", " : " -> ") + negated();
-      if (!has_within || random_.chance(60)) text += " for " + seconds({1, 2, 3, 5});
+      text += absence(!has_within || random_.chance(60));
     }
     if (has_within) {
       feature(kWithin);
@@ -282,6 +300,7 @@ class RuleWriter {
       const int input = names_input ? random_.below(2) : -1;
       std::vector<std::string> usable = before;
       if (!one.negated && random_.chance(25)) usable.push_back(one.name);
+      if (subset_ && std::find(before.begin(), before.end(), bound_[0]) != before.end()) usable.push_back("ss");
       text += (&one == &written_.front() ? "" : ",\n           ") + one.name + " as ";
       if (names_input) text += words_.inputs[static_cast<size_t>(input)] + " where ";
       text += conditions_.variable_test(one.letter, usable);
@@ -334,7 +353,8 @@ class RuleWriter {
       return "\n    after match skip to next row";
     }
     feature(kSkipTo);
-    return std::string("\n    after match skip to ") + (kind < 89 ? "first " : "last ") + any_bound();
+    return std::string("\n    after match skip to ") + (kind < 89 ? "first " : "last ") +
+           (subset_ && random_.chance(40) ? "ss" : any_bound());
   }
 
   Random random_;

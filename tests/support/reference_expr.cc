@@ -114,12 +114,9 @@ Value field(const ReferenceEvent* event, const std::string& name) {
 
 // Events bound so far to a variable or to one of a subset, in the order of binding.
 std::vector<const ReferenceEvent*> bound_to(const std::string& name, const Scope& scope) {
-  const auto subset = scope.names->subsets.find(name);
   std::vector<const ReferenceEvent*> events;
   for (const ReferenceBound& one : *scope.bound) {
-    const bool member = subset != scope.names->subsets.end() &&
-                        std::find(subset->second.begin(), subset->second.end(), one.variable) != subset->second.end();
-    if (member || scope.names->variables[one.variable] == name) events.push_back(&(*scope.history)[one.event]);
+    if (scope.names->stands_for(name, one.variable)) events.push_back(&(*scope.history)[one.event]);
   }
   return events;
 }
@@ -213,6 +210,7 @@ Value over_bound(const Expr& call, const Scope& scope) {
   for (const ReferenceEvent* event : bound_to(of_events ? argument.name.text : qualified->qualifier->text, scope)) {
     Scope inner = scope;
     inner.argument = event;
+    if (call.filter && !eval(*call.filter, inner).is_true()) continue;
     values.push_back(of_events ? Value::boolean(true) : eval(argument, inner));
   }
   return aggregated(call, std::move(values));
@@ -352,6 +350,12 @@ Value predicate(const Expr& expr, const Scope& scope) {
 }
 
 }  // namespace
+
+bool ReferenceNames::stands_for(const std::string& name, size_t variable) const {
+  const auto subset = subsets.find(name);
+  if (subset == subsets.end()) return variables[variable] == name;
+  return std::find(subset->second.begin(), subset->second.end(), variable) != subset->second.end();
+}
 
 cep::Value reference_value(const Expr& expr, const Scope& scope) {
   switch (expr.kind) {

@@ -43,6 +43,7 @@ struct ReferenceNames {         // what names in the rule's expressions stand fo
   std::vector<std::string> inputs;
   std::vector<std::string> variables;
   std::map<std::string, std::vector<size_t>> subsets;   // to variables
+  bool stands_for(const std::string& name, size_t variable) const;
   const ReferenceLists* lists = nullptr;
   cep::DurationUs prev_horizon = 0;                     // R50
 };

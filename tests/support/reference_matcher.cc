@@ -68,6 +68,7 @@ class Search {
       whole.part = &rule_.pattern;
       begin_round(whole, {});
     }
+    end_absences();
     return in_order(std::move(found_));
   }
 
@@ -166,7 +167,7 @@ class Search {
   // R16: a round takes at least one event. A group that is no loop may be passed.
   void end_round(const Frame& frame, Gap gap) {
     if (bound_.size() > frame.begun) return round_done(frame, gap);
-    if (frame.part->min != 1 || frame.part->max != 1) return;
+    if (frame.part->min != 1 || frame.part->max != 1 || frame.part->taken) return;
     gap.ends_in_not = false;
     leave(frame, gap);
   }
@@ -235,9 +236,17 @@ class Search {
       for (const Part& item : branch) {
         if (item.kind == Part::Kind::kNot) continue;
         add_first(item, variables);
-        if (item.min > 0) break;
+        if (!can_be_passed(item)) break;
       }
     }
+  }
+  // R6, R16
+  static bool can_be_passed(const Part& part) {
+    const bool is_loop = part.min != 1 || part.max != 1 || part.taken;
+    if (part.kind == Part::Kind::kNot || part.min == 0) return true;
+    if (part.kind == Part::Kind::kVariable || is_loop) return false;
+    return std::any_of(part.branches.begin(), part.branches.end(),
+                       [](const Sequence& branch) { return std::all_of(branch.begin(), branch.end(), can_be_passed); });
   }
 
   // --- Threads (the definition, steps 1 to 4)
@@ -330,9 +339,9 @@ class Search {
     for (size_t x = last + 1; x < history_.size() && (event_first ? time(x) <= deadline : time(x) < deadline); ++x) {
       const bool gone = guarded(gap.guards, last, x);
       if (!gone && next_only) accept({time(x), true, x, false});
-      if (gone || next_only) return ended({time(x), true, x, true});
+      if (gone || next_only) return void(absences_.emplace_back(start_, bound_, Moment{time(x), true, x, true}));
     }
-    ended({deadline, false, 0, true});
+    absences_.emplace_back(start_, bound_, Moment{deadline, false, 0, true});
     if (deadline <= watermark_) accept({deadline, false, 0, false});
   }
 
@@ -347,13 +356,30 @@ class Search {
   // R15: equal lists are one match, found where the first is.
   std::vector<Match> in_order(std::vector<Match> found) const {
     std::sort(found.begin(), found.end(), [](const Match& a, const Match& b) { return a.order() < b.order(); });
-    std::set<std::vector<std::pair<size_t, const ReferenceRow*>>> known;
-    std::erase_if(found, [&](const Match& match) {
-      std::vector<std::pair<size_t, const ReferenceRow*>> list;
-      for (const ReferenceBound& one : match.bound) list.emplace_back(one.variable, history_[one.event].row);
-      return !known.insert(std::move(list)).second;
-    });
+    std::set<List> known;
+    std::erase_if(found, [&](const Match& match) { return !known.insert(list_of(match.bound)).second; });
     return found;
+  }
+
+  using List = std::vector<std::pair<size_t, const ReferenceRow*>>;
+  List list_of(const std::vector<ReferenceBound>& bound) const {
+    List list;
+    for (const ReferenceBound& one : bound) list.emplace_back(one.variable, history_[one.event].row);
+    return list;
+  }
+
+  // R15: where the list was complete before, nothing was awaited any more.
+  void end_absences() {
+    std::map<List, Moment> complete;
+    for (const Match& match : found_) {
+      const auto known = complete.emplace(list_of(match.bound), match.moment).first;
+      known->second = std::min(known->second, match.moment);
+    }
+    for (const auto& [start, bound, end] : absences_) {
+      const auto known = complete.find(list_of(bound));
+      const Moment then{end.time, end.at_event, end.event, false};
+      if (known == complete.end() || !(known->second < then)) ends_[start] = std::max(ends_[start], end);
+    }
   }
 
   void ended(const Moment& moment) { ends_[start_] = std::max(ends_[start_], moment); }
@@ -370,6 +396,7 @@ class Search {
   std::vector<ReferenceBound> bound_;
   std::vector<Match> found_;
   std::vector<Moment> ends_;
+  std::vector<std::tuple<size_t, std::vector<ReferenceBound>, Moment>> absences_;   // start, list, end
 };
 
 }  // namespace

@@ -59,6 +59,7 @@ class Reference {
     std::optional<cep::DurationUs> within;             // of one round
     uint32_t min = 1;
     uint32_t max = 1;
+    bool taken = false;                                // of an order of a permute in which it is not left out
     patterns::Link again = patterns::Link::kSkip;      // to another round
     cep::DurationUs again_at_least = 0;
     cep::DurationUs again_less_than = cep::kTimeMax;

@@ -27,7 +27,7 @@ struct Skips {
     const size_t more = rule.broken == ReferenceBreak::kSkipTooMuch ? 1 : 0;
     std::optional<size_t> target;
     for (size_t i = 0; i < match.bound.size() && clause; ++i) {
-      if (rule.names.variables[match.bound[i].variable] != clause->target.text) continue;
+      if (!rule.names.stands_for(clause->target.text, match.bound[i].variable)) continue;
       if (!target || kind == patterns::SkipKind::kLast) target = match.places[i];
     }
     if (kind == patterns::SkipKind::kNextRow) {

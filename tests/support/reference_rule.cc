@@ -85,18 +85,32 @@ Part Reference::part_of(const patterns::Item& item) {
   return part;
 }
 
-// R12: the alternation of all orders, joined by `->`.
+// R12: the alternation of all orders, joined by `->`, of those that are taken: what is left out leaves no trace.
 std::vector<Sequence> Reference::permuted(const patterns::Item& item) {
   Sequence members;
   for (const patterns::Item& member : item.members) members.push_back(part_of(member));
-  std::vector<size_t> order(members.size());
-  for (size_t i = 0; i < order.size(); ++i) order[i] = i;
   std::vector<Sequence> orders;
-  do {
-    Sequence& one = orders.emplace_back();
-    for (const size_t i : order) one.push_back(members[i]);
-    for (size_t i = 1; i < one.size(); ++i) one[i].link = Link::kSkip;
-  } while (std::next_permutation(order.begin(), order.end()));
+  for (size_t taken = 0; taken < size_t{1} << members.size(); ++taken) {
+    std::vector<size_t> order;
+    bool left_out = true;
+    for (size_t i = 0; i < members.size(); ++i) {
+      const bool is_taken = (taken >> i & 1) != 0;
+      if (is_taken) order.push_back(i);
+      left_out = left_out && (is_taken || members[i].min == 0);
+    }
+    if (!left_out) continue;
+    do {
+      Sequence& one = orders.emplace_back();
+      for (const size_t i : order) {
+        Part& part = one.emplace_back(members[i]);
+        if (part.min == 0) {
+          part.min = 1;
+          part.taken = true;
+        }
+        if (one.size() > 1) part.link = Link::kSkip;
+      }
+    } while (std::next_permutation(order.begin(), order.end()));
+  }
   return orders;
 }
 

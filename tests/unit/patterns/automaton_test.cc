@@ -288,25 +288,25 @@ state 1 a
 state 2 c accepts
 )"},
     {"R24", "not b for 1 hour -> a -> c", R"(state 0
-  -> 1 a
+  -> 1 a unless before it b for 1 hour
 state 1 a
   -> 2 c
 state 2 c accepts
-head not b for 1 hour before 1
+head not b for 1 hour
 )"},
     {"R24", "not b -> a within 1 hour", R"(state 0
-  -> 1 a
+  -> 1 a unless before it b for 1 hour
 state 1 a accepts
-head not b for 1 hour before 1
+head not b for 1 hour
 within 1 hour
 )"},
     {"R24, only on the road that skips", "a? -> not b -> c within 1 hour", R"(state 0
   -> 1 a
-  -> 2 c
+  -> 2 c unless before it b for 1 hour
 state 1 a
   -> 2 c unless b
 state 2 c accepts
-head not b for 1 hour before 2
+head not b for 1 hour
 within 1 hour
 )"},
     {"R25", "(a -> not b){2} within 1 hour", R"(state 0
@@ -323,6 +323,29 @@ state 1 a
   -> 2 c
   absent for 1 hour unless b for 1 hour
 state 2 c accepts
+)"},
+    {"R12", "permute(a, b?) -> c", R"(state 0
+  -> 1 a
+  -> 2 b
+state 1 a
+  -> 3 b
+  -> 5 c
+state 2 b
+  -> 4 a
+state 3 b
+  -> 5 c
+state 4 a
+  -> 5 c
+state 5 c accepts
+)"},
+    {"R24, with and without", "(not b for 1 hour -> a) | (a -> c)", R"(state 0
+  -> 1 a unless before it b for 1 hour
+  -> 2 a
+state 1 a accepts
+state 2 a
+  -> 3 c
+state 3 c accepts
+head not b for 1 hour
 )"},
     {"R26", "a -> not (b | c) -> d", R"(state 0
   -> 1 a
@@ -403,12 +426,10 @@ TEST(Automaton, WhatHasNoMeaningIsRefused) {
       {"not b for 1 hour, a", {"E0214 ,"}},
       {"a -> not b for 1 hour -> not c -> d", {"E0215 not c"}},
       {"not a for 1 hour", {"E0222 pattern not a for 1 hour"}},
-      {"a -> permute(b, c)", {"E0410 permute(b, c)"}},
+      {"a -> permute(b{400}, c{300}, d{400})", {"E0406 pattern a -> permute(b{400}, c{300}, d{400})"}},
       {"a{0,1000} -> b{1001}", {"E0406 pattern a{0,1000} -> b{1001}"}},
       {"a -> (b | c | b | c | b | c | b | c | b | c | b | c | b | c | b | c){5}", {}},
       {"(a? -> b? -> c? -> d?){400}", {}},
-      {"a -> (b? -> c){1,3} greedy -> d", {"E0410 (b? -> c){1,3} greedy"}},
-      {"a* greedy until (v = 1) -> b", {"E0410 a* greedy until (v = 1)"}},
   };
   for (const Refused& it : refused) {
     const Compiled compiled = compile_text(rule_of(it.pattern));

@@ -62,6 +62,7 @@ TEST_F(AssistTest, HoverSaysWhatAWordIs) {
   EXPECT_EQ(hover("create rule r on s when amount > 5~"), "");
   EXPECT_EQ(hover("create rule r on s pattern a -> ~b define b as amount > 5"), "variable `b`: `amount > 5`");
   EXPECT_EQ(hover("create rule r on s pattern ~a -> b define b as amount > 5"), "variable `a`: fits every event");
+  EXPECT_EQ(hover("create rule r on s pattern a -> b subset ~t = (a, b)"), "subset `t`: the events of `a, b`");
   EXPECT_EQ(hover("create rule r on s, logins as x pattern a -> b define a as x where true, b as user = a.us~er"),
             "`user text`, a field of stream `logins`");
   EXPECT_EQ(hover("create rule r on s when card in @~l"), "list `l` of text");

@@ -136,7 +136,6 @@ const std::map<std::string, std::string>& without_case() {
       {"E0305", "Kafka topics are not there yet"},
       {"E0307", "windows of rows and `over (all)` are not there yet"},
       {"E0308", "`prev` is not there yet"},
-      {"E0210", "`permute` is not there yet: parser_test"},
       {"E0401", "a statement of 64 KB: parser_test"},
       {"E0403", "an expression of 2,000 parts: parser_test"},
       {"E0405", "a thousand values: parser_test"},
