@@ -46,11 +46,13 @@ class Backend {
   virtual void matches(MatchesQuery query, Reply reply) = 0;
   virtual void rejected(RejectedQuery query, Reply reply) = 0;
 
-  virtual void lists(PageQuery page, Reply reply) = 0;
-  virtual void list(std::string name, PageQuery page, Reply reply) = 0;
-  virtual void list_entry(std::string name, std::vector<std::string> value, Reply reply) = 0;
-  virtual void put_list_entry(ListEntryPut put, Reply reply) = 0;
-  virtual void delete_list_entry(std::string name, std::vector<std::string> value, Reply reply) = 0;
+  virtual void datasets(bool is_table, PageQuery page, Reply reply) = 0;
+  virtual void dataset(DatasetName name, PageQuery page, Reply reply) = 0;
+  virtual void import_dataset(DatasetImport import, Reply reply) = 0;
+  virtual void dataset_entry(DatasetName name, std::vector<std::string> key, Reply reply) = 0;
+  virtual void put_dataset_entry(DatasetEntryPut put, Reply reply) = 0;
+  virtual void delete_dataset_entry(EditRequest edit, std::vector<std::string> key, Reply reply) = 0;
+  virtual void edits(EditsQuery query, Reply reply) = 0;
 
   virtual void sinks(PageQuery page, Reply reply) = 0;
   virtual void sink(std::string name, Reply reply) = 0;

@@ -43,53 +43,7 @@ void with_page(const HttpRequest& request, const Responder& respond, const Call&
   call(std::move(page.value()));
 }
 
-// The parts of a list's element: every path segment behind the list's name.
-std::vector<std::string> list_value(const HttpRequest& request) {
-  return {request.captures.begin() + 1, request.captures.end()};
-}
-
 }  // namespace
-
-void get_lists(HttpRequest& request, Backend& backend, Responder respond) {
-  with_page(request, respond, [&](PageQuery page) { backend.lists(std::move(page), respond.answer); });
-}
-
-void get_list(HttpRequest& request, Backend& backend, Responder respond) {
-  with_page(request, respond,
-            [&](PageQuery page) { backend.list(request.captures[0], std::move(page), respond.answer); });
-}
-
-void get_list_entry(HttpRequest& request, Backend& backend, Responder respond) {
-  backend.list_entry(request.captures[0], list_value(request), respond.answer);
-}
-
-void put_list_entry(HttpRequest& request, Backend& backend, Responder respond) {
-  ListEntryPut put;
-  put.list = request.captures[0];
-  put.value = list_value(request);
-  put.if_match = request.header("if-match");
-  put.if_none_match = request.header("if-none-match");
-  const auto members = text_members(request.body);
-  if (!members.ok()) return respond.answer(bad(members.error().message));
-  for (const auto& [name, text] : members.value()) {
-    if (name == "owner") {
-      put.owner = text;
-    } else if (name == "comment") {
-      put.comment = text;
-    } else if (name == "expires") {
-      const auto time = read_time(name, text);
-      if (!time.ok()) return respond.answer(bad(time.error().message));
-      put.expires = time.value();
-    } else {
-      return respond.answer(bad("The member " + name + " is unknown: owner, comment and expires are read."));
-    }
-  }
-  backend.put_list_entry(std::move(put), respond.answer);
-}
-
-void delete_list_entry(HttpRequest& request, Backend& backend, Responder respond) {
-  backend.delete_list_entry(request.captures[0], list_value(request), respond.answer);
-}
 
 void get_sinks(HttpRequest& request, Backend& backend, Responder respond) {
   with_page(request, respond, [&](PageQuery page) { backend.sinks(std::move(page), respond.answer); });

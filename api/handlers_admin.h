@@ -1,16 +1,10 @@
-// Lists, sinks, streams, limits, checkpoints, health and metrics: requests to port calls.
+// Sinks, streams, limits, checkpoints, health and metrics: requests to port calls.
 // Threads: called on an io thread; never waits.
 #pragma once
 
 #include "api/http.h"
 
 namespace api {
-
-void get_lists(HttpRequest& request, Backend& backend, Responder respond);
-void get_list(HttpRequest& request, Backend& backend, Responder respond);
-void get_list_entry(HttpRequest& request, Backend& backend, Responder respond);
-void put_list_entry(HttpRequest& request, Backend& backend, Responder respond);
-void delete_list_entry(HttpRequest& request, Backend& backend, Responder respond);
 
 void get_sinks(HttpRequest& request, Backend& backend, Responder respond);
 void get_sink(HttpRequest& request, Backend& backend, Responder respond);

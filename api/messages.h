@@ -126,12 +126,30 @@ struct RejectedQuery {
   std::optional<std::string> stream, code;
   PageQuery page;
 };
-struct ListEntryPut {
-  std::string list;
-  std::vector<std::string> value;  // one text per declared type
+struct DatasetName {
+  bool is_table = false;  // else a list
+  std::string name;
+};
+struct EditRequest {
+  DatasetName dataset;
+  std::string by;                       // From; may be empty
+  std::string if_match, if_none_match;  // header values, empty: absent
+};
+struct DatasetEntryPut {
+  EditRequest edit;
+  std::vector<std::string> key;  // one text per declared type
+  std::string row;               // of a table: a JSON object
   std::string owner, comment;
   std::optional<cep::TimeUs> expires;
-  std::string if_match, if_none_match;
+};
+struct DatasetImport {
+  EditRequest edit;
+  std::string csv;
+  bool replace = false;  // what the CSV does not have goes
+};
+struct EditsQuery {
+  std::string dataset;  // empty: of all
+  PageQuery page;
 };
 struct SinkReplay {
   std::string sink;

@@ -48,6 +48,8 @@ constexpr std::string_view kSchemas = R"json({
 "Mode": {"type": "object", "required": ["mode"], "properties": {"mode": {"enum": ["live", "shadow", "paused"]}}},
 "ListEntry": {"type": "object", "additionalProperties": false, "properties": {
   "owner": {"type": "string"}, "comment": {"type": "string"}, "expires": {"type": "string", "format": "date-time"}}},
+"TableRow": {"type": "object", "required": ["row"], "additionalProperties": false, "properties": {"row": {"type": "object"},
+  "owner": {"type": "string"}, "comment": {"type": "string"}, "expires": {"type": "string", "format": "date-time"}}},
 "Replay": {"type": "object", "additionalProperties": false, "properties": {
   "alert": {"type": "string"}, "from": {"type": "string", "format": "date-time"},
   "to": {"type": "string", "format": "date-time"}}},
@@ -121,6 +123,11 @@ void write_parameters(const Route& route, JsonWriter& json) {
     rest.remove_prefix(std::min(end + 1, rest.size()));
   }
   if (route.body == BodyKind::kEvents) write_parameter("Idempotency-Key", "header", false, false, json);
+  const bool edits = route.scope == Scope::kAdmin && (route.path.starts_with("/v1/lists") || route.path.starts_with("/v1/tables"));
+  if (edits) {
+    for (const std::string_view header : {"From", "If-Match"}) write_parameter(header, "header", false, false, json);
+    if (route.body == BodyKind::kJson) write_parameter("If-None-Match", "header", false, false, json);
+  }
   json.end_array();
 }
 
@@ -140,6 +147,7 @@ void write_body(const Route& route, JsonWriter& json) {
       .boolean(route.body != BodyKind::kJson || route.body_schema != "ListEntry");
   json.key("content").begin_object();
   if (route.body == BodyKind::kRuleText) write_media("text/plain", R"({"type":"string"})", json);
+  if (route.body == BodyKind::kCsv) write_media("text/csv", R"({"type":"string"})", json);
   if (route.body == BodyKind::kJson) write_media("application/json", reference(route.body_schema), json);
   if (route.body == BodyKind::kEvents) {
     write_media("application/x-ndjson", R"({"type":"string"})", json);

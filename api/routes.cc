@@ -4,6 +4,7 @@
 
 #include "api/handlers_admin.h"
 #include "api/handlers_alerts.h"
+#include "api/handlers_datasets.h"
 #include "api/handlers_events.h"
 #include "api/handlers_rules.h"
 #include "api/openapi.h"
@@ -65,7 +66,7 @@ std::vector<Route> rule_routes() {
       {"POST", "/v1/check", post_check, kDeploymentBytesMax, kRead, "Check statements without deploying them", "",
        kRuleText, "", "200:CheckAnswer 413 422"},
       {"POST", "/v1/deployments", post_deployment, kDeploymentBytesMax, kRules,
-       "Streams, lists and rules in one cut, all or nothing", "dry_run", kRuleText, "", "200:Object 413 422"},
+       "Streams, lists, tables and rules in one cut, all or nothing", "dry_run", kRuleText, "", "200:Object 413 422"},
       {"POST", "/v1/reload", post_reload, 0, kAdmin, "Apply the rule directories again", "", kNone, "",
        "200:Object 422"},
   };
@@ -88,21 +89,36 @@ std::vector<Route> alert_routes() {
   };
 }
 
-std::vector<Route> list_routes() {
+std::vector<Route> dataset_routes() {
   return {
-      {"GET", "/v1/lists", get_lists, 0, kRead, "Lists by name", "limit cursor", kNone, "", "200:Page"},
-      {"GET", "/v1/lists/{name}", get_list, 0, kRead, "Entries of a list", "limit cursor", kNone, "", "200:Page 404"},
-      {"PUT", "/v1/lists/{name}", nullptr, 0, kAdmin, "Replace a list's entries from CSV", "", kNone, "", "501"},
-      {"GET", "/v1/lists/{name}/{value*}", get_list_entry, 0, kRead, "One entry", "", kNone, "", "200:Object 404"},
-      {"PUT", "/v1/lists/{name}/{value*}", put_list_entry, kSmallBytesMax, kAdmin, "Add or change an entry", "", kJson,
-       "ListEntry", "200:Object 201:Object 404 412 422 501"},
-      {"DELETE", "/v1/lists/{name}/{value*}", delete_list_entry, 0, kAdmin, "Remove an entry", "", kNone, "",
-       "204 404"},
-      {"GET", "/v1/tables", nullptr, 0, kRead, "Tables by name", "", kNone, "", "501"},
-      {"GET", "/v1/tables/{name}", nullptr, 0, kRead, "Rows of a table", "", kNone, "", "501"},
-      {"GET", "/v1/tables/{name}/{key*}", nullptr, 0, kRead, "One row of a table", "", kNone, "", "501"},
-      {"PUT", "/v1/tables/{name}/{key*}", nullptr, 0, kAdmin, "Add or change a row of a table", "", kNone, "", "501"},
-      {"DELETE", "/v1/tables/{name}/{key*}", nullptr, 0, kAdmin, "Remove a row of a table", "", kNone, "", "501"},
+      {"GET", "/v1/lists", get_datasets, 0, kRead, "Lists by name", "limit cursor", kNone, "", "200:Page"},
+      {"GET", "/v1/lists/{name}", get_dataset, 0, kRead, "Entries of a list, in an order that edits do not change",
+       "limit cursor", kNone, "", "200:Page 404"},
+      {"PUT", "/v1/lists/{name}", put_dataset, kBatchBytesMax, kAdmin,
+       "Replace a list's entries: values, then owner, comment and expiry if wanted; one edit, all or nothing", "", kCsv,
+       "", "200:Object 404 412 413 422"},
+      {"POST", "/v1/lists/{name}", post_dataset, kBatchBytesMax, kAdmin, "Add or change the entries of a CSV; one edit, all or nothing",
+       "", kCsv, "", "200:Object 404 412 413 422"},
+      {"GET", "/v1/lists/{name}/{value*}", get_dataset_entry, 0, kRead, "One entry", "", kNone, "", "200:Object 404"},
+      {"PUT", "/v1/lists/{name}/{value*}", put_dataset_entry, kSmallBytesMax, kAdmin, "Add or change an entry", "", kJson,
+       "ListEntry", "200:Object 201:Object 404 412 422"},
+      {"DELETE", "/v1/lists/{name}/{value*}", delete_dataset_entry, 0, kAdmin, "Remove an entry", "", kNone, "",
+       "204 404 412"},
+      {"GET", "/v1/tables", get_datasets, 0, kRead, "Tables by name", "limit cursor", kNone, "", "200:Page"},
+      {"GET", "/v1/tables/{name}", get_dataset, 0, kRead, "Rows of a table, in an order that edits do not change",
+       "limit cursor", kNone, "", "200:Page 404"},
+      {"PUT", "/v1/tables/{name}", put_dataset, kBatchBytesMax, kAdmin,
+       "Replace a table's rows by those of a CSV with a header; one edit, all or nothing", "", kCsv, "",
+       "200:Object 404 412 413 422"},
+      {"POST", "/v1/tables/{name}", post_dataset, kBatchBytesMax, kAdmin,
+       "Add or change the rows of a CSV with a header; one edit, all or nothing", "", kCsv, "", "200:Object 404 412 413 422"},
+      {"GET", "/v1/tables/{name}/{key*}", get_dataset_entry, 0, kRead, "One row of a table", "", kNone, "", "200:Object 404"},
+      {"PUT", "/v1/tables/{name}/{key*}", put_dataset_entry, kSmallBytesMax, kAdmin, "Add or change a row of a table", "",
+       kJson, "TableRow", "200:Object 201:Object 404 412 422"},
+      {"DELETE", "/v1/tables/{name}/{key*}", delete_dataset_entry, 0, kAdmin, "Remove a row of a table", "", kNone, "",
+       "204 404 412"},
+      {"GET", "/v1/edits", get_edits, 0, kRead, "Who edited lists and tables, when and how, newest first",
+       "list table limit cursor", kNone, "", "200:Page"},
   };
 }
 
@@ -210,7 +226,7 @@ std::string_view scope_name(Scope scope) {
 const std::vector<Route>& routes() {
   static const std::vector<Route> table = [] {
     std::vector<Route> all;
-    for (const auto& part : {event_routes(), rule_routes(), alert_routes(), list_routes(), admin_routes()}) {
+    for (const auto& part : {event_routes(), rule_routes(), alert_routes(), dataset_routes(), admin_routes()}) {
       all.insert(all.end(), part.begin(), part.end());
     }
     return all;

@@ -87,15 +87,21 @@ Value with_arguments(const ExprPool& pool, const Expr& e, EvalContext& context, 
   return fill(values.data());
 }
 
-Value list_membership(const ExprPool& pool, const Expr& e, EvalContext& context) {
-  return with_arguments(pool, e, context, [&](std::span<const Value> element) -> Value {
-    for (const Value& v : element) {
+// `x in @list` and `@table[x].column`, as of the time of the event they are asked about. A dataset without a version in force is empty.
+Value ask_dataset(const ExprPool& pool, const Expr& e, EvalContext& context) {
+  return with_arguments(pool, e, context, [&](std::span<const Value> key) -> Value {
+    for (const Value& v : key) {
       if (v.is_null()) return {};
     }
     const auto index = static_cast<size_t>(e.a);
-    WEIR_CHECK(index < context.lists.size(), "a list is tested without the versions in force");
-    const ListPtr& list = context.lists[index];
-    return truth(list != nullptr && list->contains(element), e);  // a list without a version in force is empty
+    WEIR_CHECK(index < context.datasets.size(), "a list or table is asked without the versions in force");
+    const Dataset* const dataset = context.datasets[index].get();
+    const TimeUs time = context.event.valid() ? context.event.time() : kTimeMin;
+    if (e.op == ExprOp::kInList) return truth(dataset != nullptr && dataset->contains(key, time), e);
+    if (dataset == nullptr) return {};
+    const Value value = dataset->look_up(key, static_cast<uint16_t>(e.b), time);
+    // An edit may let go of the version while the value is still in use.
+    return value.kind == ValueKind::kText ? Value::string(context.texts->keep(std::string(value.text()))) : value;
   });
 }
 
@@ -215,7 +221,8 @@ Value evaluate(const ExprPool& pool, ExprId expr, EvalContext& context) {
     case ExprOp::kGreater:
     case ExprOp::kGreaterEqual: return comparison(pool, e, context);
     case ExprOp::kIn: return membership(pool, e, context);
-    case ExprOp::kInList: return list_membership(pool, e, context);
+    case ExprOp::kInList:
+    case ExprOp::kLookUp: return ask_dataset(pool, e, context);
     case ExprOp::kMatches: return regex_match(pool, e, context);
     case ExprOp::kLike: return like_match(pool, e, context);
     case ExprOp::kAdd:

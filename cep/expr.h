@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "cep/list.h"
+#include "cep/dataset.h"
 #include "cep/row.h"
 #include "cep/value.h"
 
@@ -33,7 +33,8 @@ enum class ExprOp : uint8_t {
   kIsNull,           // a; flag kNegated
   kEqual, kNotEqual, kLess, kLessEqual, kGreater, kGreaterEqual,   // a, b; exact across numbers (R53)
   kIn,               // a: value, args: constants' expressions; flag kNegated
-  kInList,           // args: element, a: list of the program; flag kNegated
+  kInList,           // args: element, a: dataset of the program; flag kNegated
+  kLookUp,           // args: key, a: dataset of the program, b: column of the table, c: its name in the program
   kMatches,          // a, b: regex; flag kNegated; RE2, unanchored (R57)
   kLike,             // a, b: pattern expression; flag kNegated
   kAdd, kSubtract, kMultiply, kDivide, kModulo, kNegate,   // a, b; result kind in `type`
@@ -101,7 +102,7 @@ struct EvalContext {
   const BoundEvents* bound = nullptr;
   WindowReader* windows = nullptr;
   std::span<const Value> key;            // the rule's key columns
-  std::span<const ListPtr> lists;        // by the program's list number
+  std::span<const DatasetPtr> datasets;  // by the program's dataset number
   TextArena* texts = nullptr;            // owner of texts made here; required
   EvalCounters* counters = nullptr;      // required
 };

@@ -69,7 +69,7 @@ EvalContext context_of(const MatchScope& scope) {
   EvalContext context;
   context.windows = scope.windows;
   context.key = scope.key;
-  context.lists = scope.rule->lists;
+  context.datasets = scope.rule->datasets;
   context.texts = scope.texts;
   context.counters = scope.eval_counters;
   return context;

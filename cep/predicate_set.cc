@@ -14,13 +14,13 @@ uint32_t PredicateSet::add(const ProgramPtr& program, const Predicate& predicate
   return at->second;
 }
 
-void PredicateSet::evaluate(const Batch& batch, const std::map<std::string, ListPtr>& lists, EvalCounters& counters,
+void PredicateSet::evaluate(const Batch& batch, const Datasets& datasets, EvalCounters& counters,
                             std::vector<uint64_t>& words) const {
   const uint32_t rows = batch.rows();
   const uint32_t stride = words_per_row();
   words.assign(size_t{rows} * stride, 0);
   std::vector<uint8_t> bits(rows);
-  std::vector<ListPtr> versions;
+  std::vector<DatasetPtr> versions;
   TextArena texts;
   EvalContext context;
   context.texts = &texts;
@@ -29,11 +29,11 @@ void PredicateSet::evaluate(const Batch& batch, const std::map<std::string, List
     const Entry& entry = entries_[p];
     if (entry.has_rows) {
       versions.clear();
-      for (const std::string& name : entry.program->lists) {
-        const auto found = lists.find(name);
-        versions.push_back(found != lists.end() ? found->second : nullptr);
+      for (const std::string& name : entry.program->datasets) {
+        const auto found = datasets.find(name);
+        versions.push_back(found != datasets.end() ? found->second : nullptr);
       }
-      context.lists = versions;
+      context.datasets = versions;
     }
     std::fill(bits.begin(), bits.end(), uint8_t{1});
     apply_column_test(entry.test, entry.program->pool, batch, context, bits.data());

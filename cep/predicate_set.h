@@ -25,15 +25,15 @@ class PredicateSet {
   uint32_t size() const { return static_cast<uint32_t>(entries_.size()); }
   uint32_t words_per_row() const { return (size() + 63) / 64; }
 
-  // Fills rows * words_per_row words. `lists` by name: the versions in force.
-  void evaluate(const Batch& batch, const std::map<std::string, ListPtr>& lists, EvalCounters& counters,
+  // Fills rows * words_per_row words. `datasets` by name: the versions in force.
+  void evaluate(const Batch& batch, const Datasets& datasets, EvalCounters& counters,
                 std::vector<uint64_t>& words) const;
 
  private:
   struct Entry {
     ProgramPtr program;
     ColumnTest test;
-    bool has_rows;                // some part needs the interpreter, and with it the lists in force
+    bool has_rows;                // some part needs the interpreter, and with it the datasets in force
   };
   SchemaPtr schema_;
   std::vector<Entry> entries_;

@@ -147,7 +147,8 @@ struct Program {
   std::vector<BoundAggregate> aggregates;
   std::vector<Ring> rings;
   std::vector<Window> windows;
-  std::vector<std::string> lists;         // names, by the pool's list number
+  std::vector<std::string> datasets;      // lists and tables, by the pool's number
+  std::vector<std::string> table_columns; // names of the columns that look-ups ask, by Expr::c of kLookUp
   DurationUs within_us = kTimeMax;
   ExprId having = kNoExpr;
   SkipStrategy skip = SkipStrategy::kPastLastRow;

@@ -78,10 +78,10 @@ class RuleSetBuilder {
     Timeline& timeline = set_.timelines_[rule.timeline];
     timeline.rules.push_back(number);
     rule.space = space_of(timeline, "", program.key);
-    for (const std::string& list : program.lists) {
-      auto found = set_.lists_.find(list);
-      WEIR_CHECK(found != set_.lists_.end(), "a rule names a list that the rule set does not hold");
-      rule.lists.push_back(found->second);
+    for (const std::string& list : program.datasets) {
+      auto found = set_.datasets_.find(list);
+      WEIR_CHECK(found != set_.datasets_.end(), "a rule names a list that the rule set does not hold");
+      rule.datasets.push_back(found->second);
     }
     for (const Predicate& predicate : program.predicates) {
       TimelineStream& stream = stream_of(timeline, program.inputs[predicate.input].schema->id);
@@ -334,10 +334,10 @@ class RuleSetBuilder {
   RuleSet& set_;
 };
 
-std::shared_ptr<const RuleSet> RuleSet::build(std::vector<RuleEntry> rules, std::map<std::string, ListPtr> lists,
+std::shared_ptr<const RuleSet> RuleSet::build(std::vector<RuleEntry> rules, Datasets datasets,
                                               std::map<std::string, SchemaPtr> streams) {
   auto set = std::make_shared<RuleSet>();
-  set->lists_ = std::move(lists);
+  set->datasets_ = std::move(datasets);
   set->streams_ = std::move(streams);
   std::sort(rules.begin(), rules.end(),
             [](const RuleEntry& a, const RuleEntry& b) { return a.program->rule < b.program->rule; });

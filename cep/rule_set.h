@@ -32,7 +32,7 @@ struct BoundRule {
   uint32_t space = 0;                       // within the timeline
   std::vector<uint32_t> predicate_bit;      // Program::predicates -> bit in its stream's predicate set
   std::vector<uint32_t> ring;               // Program::rings -> Timeline::rings
-  std::vector<ListPtr> lists;               // by the program's list number; replaced by list edits
+  std::vector<DatasetPtr> datasets;         // by the program's number; replaced by edits
   std::vector<uint64_t> state_awaits;       // by state: fold of the bits its edges await; kAwaitsAny: strict, first_only, residual alone
   std::vector<uint8_t> state_waits;         // by state: it has an absence, hence a deadline
   SchemaPtr into;                           // the stream its alerts become events of; null: none, or the rule is not live
@@ -111,13 +111,13 @@ struct Timeline {
 
 class RuleSet {
  public:
-  // Binds the rules (any order; sorted by name inside). `lists` must hold every list a rule names.
-  static std::shared_ptr<const RuleSet> build(std::vector<RuleEntry> rules, std::map<std::string, ListPtr> lists,
+  // Binds the rules (any order; sorted by name inside). `datasets` must hold all that a rule names.
+  static std::shared_ptr<const RuleSet> build(std::vector<RuleEntry> rules, Datasets datasets,
                                               std::map<std::string, SchemaPtr> streams);
 
   const std::vector<BoundRule>& rules() const { return rules_; }
   const std::vector<Timeline>& timelines() const { return timelines_; }
-  const std::map<std::string, ListPtr>& lists() const { return lists_; }
+  const Datasets& datasets() const { return datasets_; }
   const std::map<std::string, SchemaPtr>& streams() const { return streams_; }
   const SchemaPtr& schema(StreamId id) const { return schemas_[index_of(id)]; }   // nullptr: no such stream
   size_t schema_count() const { return schemas_.size(); }
@@ -141,7 +141,7 @@ class RuleSet {
   friend class RuleSetBuilder;
   std::vector<BoundRule> rules_;
   std::vector<Timeline> timelines_;
-  std::map<std::string, ListPtr> lists_;
+  Datasets datasets_;
   std::map<std::string, SchemaPtr> streams_;
   std::vector<SchemaPtr> schemas_;                     // by StreamId
   std::vector<std::vector<uint32_t>> timelines_by_stream_;

@@ -27,7 +27,7 @@ void TimelineEngine::release_derived(std::vector<Alert>& alerts) {
   const BatchPtr row = first->second.row;
   drop_derived(first);
   const TimelineStream* stream = timeline().find(row->schema->id);
-  stream->predicates.evaluate(*row, engine_.rules_->lists(), engine_.eval_counters_, words_);
+  stream->predicates.evaluate(*row, engine_.rules_->datasets(), engine_.eval_counters_, words_);
   process_rows(*row, 0, 1, words_, alerts);
 }
 

@@ -67,7 +67,7 @@ void TimelineEngine::rebind(uint32_t index) {
 const std::vector<uint64_t>& TimelineEngine::words_of(WaitingBatch& waiting) {
   if (waiting.generation != engine_.rules_->generation()) {
     const TimelineStream* stream = timeline().find(waiting.batch->schema->id);
-    stream->predicates.evaluate(*waiting.batch, engine_.rules_->lists(), engine_.eval_counters_, waiting.words);
+    stream->predicates.evaluate(*waiting.batch, engine_.rules_->datasets(), engine_.eval_counters_, waiting.words);
     waiting.generation = engine_.rules_->generation();
   }
   return waiting.words;
@@ -103,7 +103,7 @@ bool TimelineEngine::pass_through(const Batch& batch, const Admission& admission
                   std::is_sorted(batch.time.begin(), batch.time.end());
   if (!in_order) return false;
   is_new_ = false;
-  timeline().find(batch.schema->id)->predicates.evaluate(batch, engine_.rules_->lists(), engine_.eval_counters_, words_);
+  timeline().find(batch.schema->id)->predicates.evaluate(batch, engine_.rules_->datasets(), engine_.eval_counters_, words_);
   for (uint32_t row = 0; row < batch.rows(); row += kRowsInFlight) {
     process_rows(batch, row, std::min(batch.rows(), row + kRowsInFlight), words_, alerts);
   }
@@ -157,7 +157,7 @@ bool TimelineEngine::encode_row_key(const Batch& batch, uint32_t row, const Role
   const Program& program = *rule.entry.program;
   EvalContext context;
   context.event = row_of(batch, row);
-  context.lists = rule.lists;
+  context.datasets = rule.datasets;
   context.texts = &texts_;
   context.counters = &engine_.eval_counters_;
   for (ExprId part : program.inputs[role.inputs.front().input].key) {
@@ -273,7 +273,7 @@ void TimelineEngine::feed_ring(uint32_t number, const Touch& touch) {
   if (ring.argument != kNoExpr) {
     EvalContext context;
     context.event = row_of(*touch.batch, touch.row);
-    context.lists = rule.lists;
+    context.datasets = rule.datasets;
     context.texts = &texts_;
     context.counters = &engine_.eval_counters_;
     argument = evaluate(program.pool, ring.argument, context);

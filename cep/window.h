@@ -18,7 +18,7 @@ inline constexpr int32_t kNever = -2;                // predicate: this input ca
 // Its identity among rules is (stream, text).
 struct Predicate {
   uint16_t input = 0;
-  ExprId expr = kNoExpr;          // kField, constants, functions, lists only
+  ExprId expr = kNoExpr;          // kField, constants, functions, lists and tables only
   std::string text;               // canonical print, bare field names
 };
 

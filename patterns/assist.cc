@@ -24,10 +24,20 @@ std::string column_text(const cep::Column& column) {
   return print_name(column.name) + " " + cep::type_name(column.type) + (column.not_null ? " not null" : "");
 }
 
-std::string list_text(const ListDeclaration& list) {
+std::string types_text(const DatasetDeclaration& dataset) {
   std::string text;
-  for (const cep::Type& type : list.types) text += (text.empty() ? "" : ", ") + cep::type_name(type);
-  return list.types.size() == 1 ? text : "(" + text + ")";
+  for (const cep::Type& type : dataset.types) text += (text.empty() ? "" : ", ") + cep::type_name(type);
+  return dataset.types.size() == 1 ? text : "(" + text + ")";
+}
+
+std::string dataset_text(const DatasetDeclaration& dataset) {
+  if (!dataset.is_table) return "list `" + dataset.name + "` of " + types_text(dataset);
+  std::string text = "table `" + dataset.name + "`\n";
+  for (size_t i = 0; i < dataset.columns.size(); ++i) {
+    const bool is_key = std::find(dataset.key.begin(), dataset.key.end(), i) != dataset.key.end();
+    text += "\n* `" + column_text(dataset.columns[i]) + "`" + (is_key ? ", of the key" : "");
+  }
+  return text;
 }
 
 void add_names(const Alternation& pattern, std::set<std::string>& names);
@@ -74,6 +84,7 @@ Assist::Assist(const SourceMap& sources, std::span<const FileId> files, FileId f
     for (const Statement& statement : tree.statements) {
       if (const auto* stream = std::get_if<StreamDecl>(&statement.body)) declare_stream(*stream, catalog_, unused);
       if (const auto* list = std::get_if<ListDecl>(&statement.body)) declare_list(*list, catalog_, unused);
+      if (const auto* table = std::get_if<TableDecl>(&statement.body)) declare_table(*table, catalog_, unused);
     }
     if (file == focus) tree_ = std::move(tree);
   }
@@ -134,12 +145,10 @@ std::string Assist::about_fields(const std::string& word, const std::vector<cep:
   return text;
 }
 
-std::string Assist::about(const std::string& word, const std::string& qualifier, bool is_list, uint32_t offset) const {
+std::string Assist::about(const std::string& word, const std::string& qualifier, bool is_dataset, uint32_t offset) const {
   const RuleDecl* const rule = rule_at(offset);
-  if (is_list) {
-    const auto list = catalog_.lists.find(word);
-    return list == catalog_.lists.end() ? "" : "list `" + word + "` of " + list_text(list->second);
-  }
+  const auto dataset = catalog_.datasets.find(word);
+  if (is_dataset) return dataset == catalog_.datasets.end() ? "" : dataset_text(dataset->second);
   if (!qualifier.empty()) return about_fields(word, streams_of(rule, qualifier));
   if (const Subset* const subset = subset_of(rule, word)) {
     std::string text;
@@ -158,7 +167,7 @@ std::string Assist::about(const std::string& word, const std::string& qualifier,
     for (const cep::Column& column : stream->second->columns) text += "\n* `" + column_text(column) + "`";
     return text;
   }
-  if (const auto list = catalog_.lists.find(word); list != catalog_.lists.end()) return about(word, "", true, offset);
+  if (dataset != catalog_.datasets.end()) return dataset_text(dataset->second);
   if (const cep::FunctionInfo* const info = cep::find_function(word)) return "`" + usage(*info) + "`: " + std::string(info->help);
   return std::string(help_of(word));
 }
@@ -199,7 +208,23 @@ std::vector<Completion> Assist::completions(uint32_t offset) const {
     add_fields(streams_of(rule, token_text(sources_, before(2))));
     return found;
   }
-  for (const auto& [name, list] : catalog_.lists) found.push_back({print_name(name), CompletionKind::kList, "list of " + list_text(list)});
+  if (before(1).kind == TokenKind::kDot && before(2).kind == TokenKind::kRightBracket) {
+    size_t open = 2;
+    for (int depth = 0; open <= next; ++open) {
+      depth += before(open).kind == TokenKind::kRightBracket ? 1 : before(open).kind == TokenKind::kLeftBracket ? -1 : 0;
+      if (depth == 0) break;
+    }
+    const auto table = catalog_.datasets.find(token_text(sources_, before(open + 1)));
+    if (table == catalog_.datasets.end()) return found;
+    for (const cep::Column& column : table->second.columns) {
+      found.push_back({print_name(column.name), CompletionKind::kField, cep::type_name(column.type) + " of " + table->first});
+    }
+    return found;
+  }
+  for (const auto& [name, dataset] : catalog_.datasets) {
+    const CompletionKind kind = dataset.is_table ? CompletionKind::kTable : CompletionKind::kList;
+    found.push_back({print_name(name), kind, (dataset.is_table ? "table by " : "list of ") + types_text(dataset)});
+  }
   if (before(1).kind == TokenKind::kAt) return found;
   if (rule != nullptr) {
     for (const std::string& name : variables_of(*rule)) found.push_back({print_name(name), CompletionKind::kVariable, "variable"});

@@ -20,7 +20,7 @@ struct Hover {
   Span span;
 };
 
-enum class CompletionKind : uint8_t { kKeyword, kFunction, kField, kVariable, kStream, kList };
+enum class CompletionKind : uint8_t { kKeyword, kFunction, kField, kVariable, kStream, kList, kTable };
 struct Completion {
   std::string label;
   CompletionKind kind = CompletionKind::kKeyword;
@@ -29,12 +29,13 @@ struct Completion {
 
 class Assist {
  public:
-  // `files` declare streams and lists, `focus` (one of them) is the text that is asked about.
+  // `files` declare streams, lists and tables, `focus` (one of them) is the text that is asked about.
   Assist(const SourceMap& sources, std::span<const FileId> files, FileId focus);
 
   // Of the word at or right before `offset`; none where there is no word, or one that nobody knows.
   std::optional<Hover> hover(uint32_t offset) const;
-  // What may be written at `offset`: behind `@` lists, behind `v.` fields of v, else every word, function and name that is in reach.
+  // What may be written at `offset`: behind `@` lists and tables, behind `v.` fields of v, behind `@table[key].` columns, else every word,
+  // function and name that is in reach.
   std::vector<Completion> completions(uint32_t offset) const;
 
  private:
@@ -44,7 +45,7 @@ class Assist {
   std::vector<cep::SchemaPtr> streams_of(const RuleDecl* rule, const std::string& name) const;
   // Those that the rule reads; without a rule all there are.
   std::vector<cep::SchemaPtr> streams_in(const RuleDecl* rule) const;
-  std::string about(const std::string& word, const std::string& qualifier, bool is_list, uint32_t offset) const;
+  std::string about(const std::string& word, const std::string& qualifier, bool is_dataset, uint32_t offset) const;
   std::string about_fields(const std::string& word, const std::vector<cep::SchemaPtr>& streams) const;
 
   const SourceMap& sources_;

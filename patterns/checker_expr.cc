@@ -4,6 +4,7 @@
 
 #include "cep/arithmetic.h"
 #include "cep/parse.h"
+#include "patterns/declarations.h"
 
 namespace patterns {
 namespace {
@@ -88,11 +89,6 @@ TypedPtr ExprChecker::node(ExprOp op, const Span& span, ExprType type, Operands 
   return std::make_shared<Typed>(std::move(made));
 }
 
-TypedPtr ExprChecker::not_yet(const Span& span, std::string_view what) {
-  diagnostics_.add(Code::kNotYet, span, {what});
-  return error(span);
-}
-
 TypedPtr ExprChecker::clash(const Span& span, std::string_view symbol, const Typed& a, const Typed& b) {
   Diagnostic& it = diagnostics_.add(Code::kTypeClash, span, {describe(a.type), describe(b.type), symbol});
   if (!a.type.is_null() && !b.type.is_null()) it.hint = clash_hint(a, b);
@@ -149,7 +145,7 @@ TypedPtr ExprChecker::check(const Expr& expr, const Scope& scope) {
       return node(ExprOp::kIsNull, expr.span, ExprType::of(TypeKind::kBool), {operand},
                   expr.negated ? cep::Expr::kNegated : uint8_t{0});
     }
-    case ExprKind::kLookup: return not_yet(expr.span, "a table look-up");
+    case ExprKind::kLookup: return look_up(expr, scope);
   }
   return error(expr.span);
 }
@@ -245,6 +241,42 @@ TypedPtr ExprChecker::in_values(const Expr& expr, const Scope& scope) {
               expr.negated ? cep::Expr::kNegated : uint8_t{0});
 }
 
+const DatasetDeclaration* ExprChecker::dataset(const Name& name, bool is_table, const Scope& scope) {
+  const auto& all = scope.names->catalog->datasets;
+  const auto found = all.find(name.text);
+  if (found != all.end() && found->second.is_table == is_table) return &found->second;
+  Diagnostic& it = diagnostics_.add(is_table ? Code::kUnknownTable : Code::kUnknownList, name.span, {name.text});
+  if (found != all.end()) {
+    it.hint = is_table ? "`" + name.text + "` is a list: ask `x in @" + name.text + "`"
+                       : "`" + name.text + "` is a table: ask `@" + name.text + "[key].column is not null`";
+    return nullptr;
+  }
+  std::vector<std::string> names;
+  for (const auto& [known, one] : all) {
+    if (one.is_table == is_table) names.push_back(known);
+  }
+  it.hint = did_you_mean(name.text, names);
+  return nullptr;
+}
+
+bool ExprChecker::fits_key(const Operands& values, const DatasetDeclaration& dataset, const Span& at, std::string_view symbol) {
+  const std::vector<cep::Type>& types = dataset.types;
+  if (types.size() != values.size()) {
+    const auto parts = [](size_t n) { return n == 1 ? std::string("one value") : "a tuple of " + std::to_string(n); };
+    const std::string of = dataset.is_table ? "[..]`, whose key is " : "` of ";
+    diagnostics_.add(Code::kTupleWidth, at, {parts(values.size()), "`@" + dataset.name + of + parts(types.size())});
+    return false;
+  }
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (values[i]->type.fits(types[i].kind)) continue;
+    diagnostics_.add(Code::kTypeClash, values[i]->span, {describe(values[i]->type), cep::type_name(types[i]), symbol}).hint =
+        "ask with a value of its type, or cast it: `cast(" + std::string(sources_.text(values[i]->span)) + " as " +
+        cep::type_name(types[i]) + ")`";
+    return false;
+  }
+  return true;
+}
+
 TypedPtr ExprChecker::in_list(const Expr& expr, const Scope& scope) {
   Operands args;
   const Expr& left = *expr.args[0];
@@ -253,30 +285,30 @@ TypedPtr ExprChecker::in_list(const Expr& expr, const Scope& scope) {
   } else {
     args.push_back(check(left, scope));
   }
-  const auto& lists = scope.names->catalog->lists;
-  const auto found = lists.find(expr.name.text);
-  if (found == lists.end()) {
-    std::vector<std::string> names;
-    for (const auto& [name, list] : lists) names.push_back(name);
-    diagnostics_.add(Code::kUnknownList, expr.name.span, {expr.name.text}).hint = did_you_mean(expr.name.text, names);
-    return error(expr.span);
-  }
-  const std::vector<cep::Type>& types = found->second.types;
-  if (types.size() != args.size()) {
-    const auto parts = [](size_t n) { return n == 1 ? std::string("one value") : "a tuple of " + std::to_string(n); };
-    diagnostics_.add(Code::kTupleWidth, left.span,
-                     {parts(args.size()), "`@" + expr.name.text + "` of " + parts(types.size())});
-    return error(expr.span);
-  }
-  for (size_t i = 0; i < args.size(); ++i) {
-    if (args[i]->type.fits(types[i].kind)) continue;
-    diagnostics_.add(Code::kTypeClash, args[i]->span,
-                     {describe(args[i]->type), cep::type_name(types[i]), "in @" + expr.name.text});
-    return error(expr.span);
-  }
+  const DatasetDeclaration* const list = dataset(expr.name, false, scope);
+  if (list == nullptr || !fits_key(args, *list, left.span, "in @" + list->name)) return error(expr.span);
   auto made = std::make_shared<Typed>(*node(ExprOp::kInList, expr.span, ExprType::of(TypeKind::kBool), std::move(args),
                                             expr.negated ? cep::Expr::kNegated : uint8_t{0}));
   made->name = expr.name.text;
+  return made;
+}
+
+TypedPtr ExprChecker::look_up(const Expr& expr, const Scope& scope) {
+  Operands args;
+  for (const ExprPtr& part : expr.args) args.push_back(check(*part, scope));
+  const DatasetDeclaration* const table = dataset(*expr.qualifier, true, scope);
+  if (table == nullptr || !fits_key(args, *table, expr.span, "@" + table->name + "[..]")) return error(expr.span);
+  const auto found = std::find_if(table->columns.begin(), table->columns.end(),
+                                  [&](const cep::Column& column) { return column.name == expr.name.text; });
+  if (found == table->columns.end()) {
+    report_unknown_column(*table, expr.name, diagnostics_);
+    return error(expr.span);
+  }
+  const auto column = static_cast<size_t>(found - table->columns.begin());
+  auto made = std::make_shared<Typed>(*node(ExprOp::kLookUp, expr.span, ExprType::of(table->columns[column].type), std::move(args)));
+  made->name = table->name;
+  made->column = expr.name.text;
+  made->offset = static_cast<int32_t>(column);
   return made;
 }
 

@@ -41,6 +41,10 @@ class ExprChecker {
   TypedPtr between(const Expr& expr, const Scope& scope);
   TypedPtr in_values(const Expr& expr, const Scope& scope);
   TypedPtr in_list(const Expr& expr, const Scope& scope);
+  TypedPtr look_up(const Expr& expr, const Scope& scope);
+  // The list or table of that name; null: reported.
+  const DatasetDeclaration* dataset(const Name& name, bool is_table, const Scope& scope);
+  bool fits_key(const Operands& values, const DatasetDeclaration& dataset, const Span& at, std::string_view symbol);
   TypedPtr text_match(const Expr& expr, const Scope& scope);
   TypedPtr case_when(const Expr& expr, const Scope& scope);
   TypedPtr cast(const Expr& expr, const Scope& scope);
@@ -70,7 +74,6 @@ class ExprChecker {
   TypedPtr error(const Span& span);
   TypedPtr constant(const Span& span, const cep::Value& value, ExprType type);
   TypedPtr node(cep::ExprOp op, const Span& span, ExprType type, Operands args, uint8_t flags = 0);
-  TypedPtr not_yet(const Span& span, std::string_view what);
   TypedPtr clash(const Span& span, std::string_view symbol, const Typed& a, const Typed& b);
   bool require(const Typed& expr, cep::TypeKind kind, std::string_view symbol, const Span& at);
 

@@ -79,7 +79,17 @@ class KeyChecker {
       diagnostics_.add(Code::kKeyForm, part.expr->span, {"a value of type " + describe(expr->type)}).hint =
           "a key is text, int, decimal, ip or bool";
     }
+    refuse_look_ups(*expr, part.expr->span);
     columns_[input].push_back({&part, std::move(expr)});
+  }
+
+  // What is edited while events wait cannot say whose they are.
+  void refuse_look_ups(const Typed& expr, const Span& at) {
+    bool found = false;
+    walk(expr, [&](const Typed& node) { found = found || node.op == cep::ExprOp::kInList || node.op == cep::ExprOp::kLookUp; });
+    if (!found) return;
+    diagnostics_.add(Code::kKeyForm, at, {"what is looked up in a list or table"}).hint =
+        "have the sender put it into the event, or ask in a condition";
   }
 
   bool same_count() {

@@ -37,12 +37,9 @@ class Deployer {
       }
       lint_stream(*stream, diagnostics_);
     } else if (const auto* list = std::get_if<ListDecl>(&statement.body)) {
-      if (!first_of_name("list", list->name)) return;
-      if (std::optional<ListDeclaration> made = declare_list(*list, catalog_, diagnostics_)) {
-        out_.lists.push_back(std::move(*made));
-      }
+      if (first_of_name("list", list->name)) keep(declare_list(*list, catalog_, diagnostics_));
     } else if (const auto* table = std::get_if<TableDecl>(&statement.body)) {
-      diagnostics_.add(Code::kNotYet, table->name.span, {"`create table`"});
+      if (first_of_name("table", table->name)) keep(declare_table(*table, catalog_, diagnostics_));
     }
   }
 
@@ -62,7 +59,7 @@ class Deployer {
     lint_rule(checked, *made.program, diagnostics_);
     RuleUse use;
     for (const cep::Input& input : made.program->inputs) use.streams.insert(input.schema->name);
-    use.lists.insert(made.program->lists.begin(), made.program->lists.end());
+    use.datasets.insert(made.program->datasets.begin(), made.program->datasets.end());
     use.into = made.program->into;
     use.outputs = checked.outputs;
     if (decl->into) clauses_.push_back({made.name, decl->into->span});
@@ -74,18 +71,19 @@ class Deployer {
     const auto* decl = std::get_if<DropDecl>(&statement.body);
     if (!decl) return;
     const std::string& name = decl->name.text;
-    if (decl->kind == DropKind::kTable) {
-      diagnostics_.add(Code::kNotYet, decl->name.span, {"`drop table`"});
-      return;
-    }
     if (!erase(decl->kind, name)) {
-      diagnostics_.add(Code::kUnknownDrop, decl->name.span, {kind_name(decl->kind), name}).hint =
-          did_you_mean(name, names_of(decl->kind));
+      Diagnostic& it = diagnostics_.add(Code::kUnknownDrop, decl->name.span, {kind_name(decl->kind), name});
+      it.hint = did_you_mean(name, names_of(decl->kind));
+      for (const DropKind kind : {DropKind::kRule, DropKind::kStream, DropKind::kList, DropKind::kTable}) {
+        const std::vector<std::string> others = names_of(kind);
+        const bool is_there = std::find(others.begin(), others.end(), name) != others.end();
+        if (is_there) it.hint = "it is a " + std::string(kind_name(kind)) + ": `drop " + std::string(kind_name(kind)) + " " + name + "`";
+      }
       return;
     }
     for (const auto& [rule, use] : catalog_.rules) {
       const bool used = (decl->kind == DropKind::kStream && (use.streams.count(name) || use.into == name)) ||
-                        (decl->kind == DropKind::kList && use.lists.count(name));
+                        ((decl->kind == DropKind::kList || decl->kind == DropKind::kTable) && use.datasets.count(name));
       if (!used) continue;
       diagnostics_.add(Code::kInUse, decl->name.span, {kind_name(decl->kind), name, "rule `" + rule + "`"});
       return;
@@ -137,10 +135,17 @@ class Deployer {
     switch (kind) {
       case DropKind::kRule: return catalog_.rules.erase(name) > 0;
       case DropKind::kStream: return catalog_.streams.erase(name) > 0;
-      case DropKind::kList: return catalog_.lists.erase(name) > 0;
+      case DropKind::kList:
       case DropKind::kTable: break;
     }
-    return false;
+    const auto dataset = catalog_.datasets.find(name);
+    if (dataset == catalog_.datasets.end() || dataset->second.is_table != (kind == DropKind::kTable)) return false;
+    catalog_.datasets.erase(dataset);
+    return true;
+  }
+
+  void keep(std::optional<DatasetDeclaration> made) {
+    if (made) out_.datasets.push_back(std::move(*made));
   }
 
   std::vector<std::string> names_of(DropKind kind) const {
@@ -150,7 +155,9 @@ class Deployer {
     };
     if (kind == DropKind::kRule) collect(catalog_.rules);
     if (kind == DropKind::kStream) collect(catalog_.streams);
-    if (kind == DropKind::kList) collect(catalog_.lists);
+    for (const auto& [name, dataset] : catalog_.datasets) {
+      if (kind == (dataset.is_table ? DropKind::kTable : DropKind::kList)) names.push_back(name);
+    }
     return names;
   }
 

@@ -31,7 +31,7 @@ struct Drop {
 // What the texts ask for. Declarations are in force before the rules, and drops come last.
 struct Deployment {
   std::vector<cep::SchemaPtr> streams;  // new or changed
-  std::vector<ListDeclaration> lists;   // new
+  std::vector<DatasetDeclaration> datasets;  // new
   std::vector<CompiledRule> rules;
   std::vector<Drop> drops;
 };

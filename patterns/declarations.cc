@@ -145,6 +145,17 @@ bool is_same(const cep::StreamSchema& old, const cep::StreamSchema& now) {
          old.retain_us == now.retain_us;
 }
 
+// What declares the same name already, if it is the same kind of thing; reports one of the other kind.
+const DatasetDeclaration* known_dataset(const Name& name, bool is_table, const Catalog& catalog, Diagnostics& diagnostics) {
+  const auto found = catalog.datasets.find(name.text);
+  if (found == catalog.datasets.end()) return nullptr;
+  if (found->second.is_table != is_table) {
+    diagnostics.add(Code::kDuplicateName, name.span, {name.text, found->second.is_table ? "a table" : "a list"}).hint =
+        "lists and tables share their names: `@" + name.text + "` is one of them";
+  }
+  return &found->second;
+}
+
 }  // namespace
 
 cep::SchemaPtr declare_stream(const StreamDecl& decl, Catalog& catalog, Diagnostics& diagnostics) {
@@ -170,18 +181,71 @@ cep::SchemaPtr declare_stream(const StreamDecl& decl, Catalog& catalog, Diagnost
   return made;
 }
 
-std::optional<ListDeclaration> declare_list(const ListDecl& decl, Catalog& catalog, Diagnostics& diagnostics) {
-  ListDeclaration made{decl.name.text, {}};
+void report_unknown_column(const DatasetDeclaration& table, const Name& name, Diagnostics& diagnostics) {
+  std::vector<std::string> names;
+  std::string all;
+  for (const cep::Column& column : table.columns) {
+    names.push_back(column.name);
+    all += (all.empty() ? "its columns are `" : ", `") + column.name + "`";
+  }
+  Diagnostic& it = diagnostics.add(Code::kUnknownColumn, name.span, {table.name, name.text});
+  it.hint = did_you_mean(name.text, names);
+  if (it.hint.empty()) it.hint = all;
+}
+
+std::optional<DatasetDeclaration> declare_list(const ListDecl& decl, Catalog& catalog, Diagnostics& diagnostics) {
+  DatasetDeclaration made;
+  made.name = decl.name.text;
   for (const TypeRef& type : decl.types) made.types.push_back(type.type);
-  const auto found = catalog.lists.find(made.name);
-  if (found != catalog.lists.end()) {
-    if (found->second.types == made.types) return std::nullopt;
+  if (const DatasetDeclaration* known = known_dataset(decl.name, false, catalog, diagnostics)) {
+    if (known->is_table || known->types == made.types) return std::nullopt;
     std::string types;
-    for (const cep::Type& type : found->second.types) types += (types.empty() ? "" : ", ") + cep::type_name(type);
+    for (const cep::Type& type : known->types) types += (types.empty() ? "" : ", ") + cep::type_name(type);
     diagnostics.add(Code::kListChange, decl.name.span, {made.name, types}).hint = "make a new list";
     return std::nullopt;
   }
-  catalog.lists[made.name] = made;
+  catalog.datasets[made.name] = made;
+  return made;
+}
+
+std::optional<DatasetDeclaration> declare_table(const TableDecl& decl, Catalog& catalog, Diagnostics& diagnostics) {
+  DatasetDeclaration made;
+  made.name = decl.name.text;
+  made.is_table = true;
+  std::vector<std::string> names;
+  for (const Column& column : decl.columns) {
+    if (std::find(names.begin(), names.end(), column.name.text) != names.end()) {
+      diagnostics.add(Code::kDuplicateName, column.name.span, {column.name.text, "a column"});
+      continue;
+    }
+    if (column.path) {
+      diagnostics.add(Code::kMisplacedWord, column.path_span, {"path"}).hint =
+          "a table's rows are written by column; `path` is for the events of a stream";
+    }
+    names.push_back(column.name.text);
+    made.columns.push_back({column.name.text, column.type.type, column.not_null, ""});
+  }
+  for (const Name& key : decl.key) {
+    const auto found = std::find(names.begin(), names.end(), key.text);
+    if (found == names.end()) {
+      report_unknown_column(made, key, diagnostics);
+      continue;
+    }
+    const auto column = static_cast<uint16_t>(found - names.begin());
+    if (std::find(made.key.begin(), made.key.end(), column) != made.key.end()) {
+      diagnostics.add(Code::kDuplicateName, key.span, {key.text, "a key column"}).hint = "name each column once";
+      continue;
+    }
+    made.key.push_back(column);
+    made.types.push_back(made.columns[column].type);
+  }
+  if (const DatasetDeclaration* known = known_dataset(decl.name, true, catalog, diagnostics)) {
+    if (known->is_table && (known->columns != made.columns || known->key != made.key)) {
+      diagnostics.add(Code::kTableChange, decl.name.span, {made.name}).hint = "make a new table";
+    }
+    return std::nullopt;
+  }
+  catalog.datasets[made.name] = made;
   return made;
 }
 

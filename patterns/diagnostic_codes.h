@@ -58,6 +58,7 @@
   X(kWhichEvents, "E0126", "which-events", "R44", "`{}`: of which events?") \
   X(kTupleWidth, "E0127", "tuple-width", "R60", "{} does not fit {}") \
   X(kNullHere, "E0128", "null-here", "R52", "`null` cannot stand here") \
+  X(kUnknownColumn, "E0129", "unknown-column", "R60", "table `{}` has no column `{}`") \
   X(kNotUnbounded, "E0201", "not-unbounded", "R21", "nothing says when `not {}` is over") \
   X(kQuantifierRange, "E0202", "quantifier-range", "", "`{}` is no number of rounds") \
   X(kNeedsLoop, "E0203", "needs-loop", "", "`{}` needs a loop") \
@@ -117,6 +118,7 @@
   X(kIntoType, "E0508", "into-type", "R76", "column `{}` of `{}` is {}, and rule `{}` has {} for it") \
   X(kIntoNull, "E0509", "into-null", "R76", "column `{}` of `{}` is `not null`, and rule `{}` may have nothing for it") \
   X(kFromRulesOption, "E0510", "from-rules-option", "R76", "a stream `from rules` takes no `{}`: nothing arrives at it from outside") \
+  X(kTableChange, "E0511", "table-change", "R60", "table `{}` already has other columns or another key") \
   X(kBadAllow, "W0001", "bad-allow", "", "this comment silences nothing") \
   X(kUndefined, "W0101", "undefined", "", "`{}` has no definition and fits every event") \
   X(kCase, "W0102", "case", "R57", "{}") \

@@ -20,7 +20,7 @@ inline constexpr DefaultHint kDefaultHints[] = {
     {Code::kNotAggregate, "leave it out"},
     {Code::kNotConstant, "write the value itself: it is the same for every event"},
     {Code::kBadRegex, "a `(`, `[`, `*`, `+`, `?` or `.` that means itself has a `\\` before it"},
-    {Code::kTupleWidth, "write as many values as the list declares"},
+    {Code::kTupleWidth, "write as many values as the list, or the key of the table, has"},
     {Code::kStrictAfterAbsence, "write `->`: the absence is over at its deadline, and then the next one counts"},
     {Code::kHeadNotStrict, "write `->`"},
     {Code::kHeadNotNames, "a NOT at the head looks back: its condition knows only its own event"},

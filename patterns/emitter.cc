@@ -86,12 +86,14 @@ ExprId Emitter::emit(const Typed& expr, const std::vector<uint16_t>& inputs) {
       return node;
     }
     case ExprOp::kInList:
+    case ExprOp::kLookUp:
     case ExprOp::kFunction:
     case ExprOp::kCase: {
       int32_t what = -1;
-      if (expr.op == ExprOp::kInList) what = list(expr.name);
+      const bool looks_up = expr.op == ExprOp::kLookUp;
+      if (looks_up || expr.op == ExprOp::kInList) what = dataset(expr.name);
       if (expr.op == ExprOp::kFunction) what = static_cast<int32_t>(expr.function);
-      const ExprId node = add(expr.op, expr, what);
+      const ExprId node = looks_up ? add(expr.op, expr, what, expr.offset, table_column(expr.column)) : add(expr.op, expr, what);
       add_args(node, args);
       return node;
     }
@@ -242,13 +244,19 @@ ExprId Emitter::window(const Typed& expr, const std::vector<uint16_t>& inputs) {
   return add(expr.op, expr, static_cast<int32_t>(program_.windows.size() - 1));
 }
 
-int32_t Emitter::list(const std::string& name) {
-  std::vector<std::string>& lists = program_.lists;
-  const auto found = std::find(lists.begin(), lists.end(), name);
-  if (found != lists.end()) return static_cast<int32_t>(found - lists.begin());
-  lists.push_back(name);
-  return static_cast<int32_t>(lists.size() - 1);
+namespace {
+
+int32_t number_in(std::vector<std::string>& names, const std::string& name) {
+  const auto found = std::find(names.begin(), names.end(), name);
+  if (found != names.end()) return static_cast<int32_t>(found - names.begin());
+  names.push_back(name);
+  return static_cast<int32_t>(names.size() - 1);
 }
+
+}  // namespace
+
+int32_t Emitter::dataset(const std::string& name) { return number_in(program_.datasets, name); }
+int32_t Emitter::table_column(const std::string& name) { return number_in(program_.table_columns, name); }
 
 int32_t Emitter::regex(const std::string& pattern) {
   const auto known = regexes_.find(pattern);

@@ -1,5 +1,5 @@
 // Turns checked expressions into nodes of a program's pool, and registers what they need: aggregates, rings, windows,
-// lists, predicates. Equal ones are one. Threads: one owner; lives for one compilation.
+// datasets, predicates. Equal ones are one. Threads: one owner; lives for one compilation.
 #pragma once
 
 #include <map>
@@ -30,7 +30,8 @@ class Emitter {
   cep::ExprId add_field(const std::string& name, const cep::Type& type, uint16_t input);
   cep::ExprId window(const Typed& expr, const std::vector<uint16_t>& inputs);
   uint16_t ring(cep::Ring made, const std::vector<TypedPtr>& conjuncts);
-  int32_t list(const std::string& name);
+  int32_t dataset(const std::string& name);
+  int32_t table_column(const std::string& name);
   int32_t regex(const std::string& pattern);
   int32_t field_map(const std::string& name, const std::vector<uint16_t>& inputs);
   bool one_stream(const std::vector<uint16_t>& inputs) const;

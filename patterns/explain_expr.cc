@@ -113,8 +113,12 @@ class ExprText {
       case ExprOp::kIn: return {text(e.a, kConcat) + " " + no + "in (" + args_text(e, 0) + ")", kCompare};
       case ExprOp::kInList: {
         const std::string left = e.args_count == 1 ? text(arg(e, 0), kConcat) : "(" + args_text(e, 0) + ")";
-        return {left + " " + no + "in @" + print_name(program_.lists[static_cast<size_t>(e.a)]), kCompare};
+        return {left + " " + no + "in @" + print_name(program_.datasets[static_cast<size_t>(e.a)]), kCompare};
       }
+      case ExprOp::kLookUp:
+        return {"@" + print_name(program_.datasets[static_cast<size_t>(e.a)]) + "[" + args_text(e, 0) + "]." +
+                    print_name(program_.table_columns[static_cast<size_t>(e.c)]),
+                kPrimary};
       case ExprOp::kMatches:
         return {text(e.a, kConcat) + " " + no + "matches " +
                     print_string(program_.pool.regexes[static_cast<size_t>(e.b)]->pattern()),

@@ -214,10 +214,15 @@ ExprPtr Parser::cast() {
 ExprPtr Parser::lookup() {
   const Token first = take();
   ExprPtr out = make(ExprKind::kLookup, first.span);
+  const auto needs = [&](TokenKind kind, std::string_view wanted) {
+    if (failed_ || accept(kind)) return !failed_;
+    unexpected(wanted, "a row is looked up with `@table[key].column`, a list is asked with `x in @list`");
+    return false;
+  };
   std::optional<Name> table = name("the table's name");
-  if (!table || !expect(TokenKind::kLeftBracket, "`[` and the key")) return error_at(first);
+  if (!table || !needs(TokenKind::kLeftBracket, "`[` and the key")) return error_at(first);
   expression_list(out->args, TokenKind::kRightBracket);
-  if (!expect(TokenKind::kDot, "`.` and a column")) return error_at(first);
+  if (!needs(TokenKind::kDot, "`.` and a column")) return error_at(first);
   std::optional<Name> column = name("a column's name", true);
   if (!column) return error_at(first);
   out->qualifier = std::move(*table);

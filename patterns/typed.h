@@ -41,14 +41,15 @@ struct TypedWindow {
 struct Typed {
   // kField, kThisField: name. kBoundField: variable, name, offset, flag kFromFirst. kBoundAggregate: aggregate, variable, args[0]
   // if any and window.filter if any, in which the variable's fields are plain fields (first, last: offset). kWindow: aggregate,
-  // args[0] if any, window. kKeyPart: offset. kInList: name, args. kMatches: args[0], name = the pattern. kFunction: function,
-  // args. kConstant: constant.
+  // args[0] if any, window. kKeyPart: offset. kInList: name, args. kLookUp: name, args, column and its number as offset. kMatches:
+  // args[0], name = the pattern. kFunction: function, args. kConstant: constant.
   cep::ExprOp op = cep::ExprOp::kConstant;
   uint8_t flags = 0;
   ExprType type;
   Span span;
   std::vector<TypedPtr> args;
   std::string name;
+  std::string column;     // kLookUp
   uint16_t variable = 0;
   int32_t offset = 0;
   cep::OwnedValue constant;

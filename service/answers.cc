@@ -13,7 +13,7 @@ struct CodeProblem {
   std::string_view code, problem;
 };
 
-constexpr std::array<CodeProblem, 23> kProblems = {{{"not_found", "not-found"},
+constexpr std::array<CodeProblem, 27> kProblems = {{{"not_found", "not-found"},
                                                    {"unknown_sink", "not-found"},
                                                    {"read_only", "conflict"},
                                                    {"duplicate_sink", "conflict"},
@@ -30,6 +30,10 @@ constexpr std::array<CodeProblem, 23> kProblems = {{{"not_found", "not-found"},
                                                    {"wrong_type", "invalid"},
                                                    {"out_of_range", "invalid"},
                                                    {"bad_time", "invalid"},
+                                                   {"not_null", "invalid"},
+                                                   {"bad_csv", "invalid"},
+                                                   {"bad_json", "invalid"},
+                                                   {"unknown_column", "invalid"},
                                                    {"sink_type_unavailable", "not-implemented"},
                                                    {"stopping", "unavailable"},
                                                    {"stopped", "unavailable"},

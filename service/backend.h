@@ -57,11 +57,13 @@ class Backend final : public api::Backend {
   void matches(api::MatchesQuery query, api::Reply reply) override;
   void rejected(api::RejectedQuery query, api::Reply reply) override;
 
-  void lists(api::PageQuery page, api::Reply reply) override;
-  void list(std::string name, api::PageQuery page, api::Reply reply) override;
-  void list_entry(std::string name, std::vector<std::string> value, api::Reply reply) override;
-  void put_list_entry(api::ListEntryPut put, api::Reply reply) override;
-  void delete_list_entry(std::string name, std::vector<std::string> value, api::Reply reply) override;
+  void datasets(bool is_table, api::PageQuery page, api::Reply reply) override;
+  void dataset(api::DatasetName name, api::PageQuery page, api::Reply reply) override;
+  void import_dataset(api::DatasetImport import, api::Reply reply) override;
+  void dataset_entry(api::DatasetName name, std::vector<std::string> key, api::Reply reply) override;
+  void put_dataset_entry(api::DatasetEntryPut put, api::Reply reply) override;
+  void delete_dataset_entry(api::EditRequest edit, std::vector<std::string> key, api::Reply reply) override;
+  void edits(api::EditsQuery query, api::Reply reply) override;
 
   void sinks(api::PageQuery page, api::Reply reply) override;
   void sink(std::string name, api::Reply reply) override;

@@ -143,8 +143,8 @@ api::Answer rule_answer(const DeployResult& result, const Registry& registry, ce
 // Why a PUT of one rule may not go on; nothing if it may.
 std::optional<api::Answer> put_refusal(const api::RulePut& put, const Registry& registry, const DeploymentPlan& plan) {
   const RulesChange& change = plan.change;
-  const bool only_a_rule = plan.outcomes.size() == 1 && change.streams.empty() && change.lists.empty() && change.dropped_rules.empty() &&
-                           change.dropped_streams.empty() && change.dropped_lists.empty();
+  const bool only_a_rule = plan.outcomes.size() == 1 && change.streams.empty() && change.datasets.empty() && change.dropped_rules.empty() &&
+                           change.dropped_streams.empty() && change.dropped_lists.empty() && change.dropped_tables.empty();
   if (!only_a_rule) {
     return api::problem_answer("invalid", "The body must be exactly one `create rule` statement; several go to POST /v1/deployments.");
   }
@@ -191,12 +191,19 @@ void Backend::deploy(std::string text, bool dry_run, api::Reply reply) {
     }
     json.end_array().key("streams").begin_array();
     for (const RulesChange::Stream& stream : change.streams) json.string(stream.text);
-    json.end_array().key("lists").begin_array();
-    for (const std::string& list : change.lists) json.string(list);
-    json.end_array().key("dropped").begin_object();
+    json.end_array();
+    for (const bool is_table : {false, true}) {
+      json.key(is_table ? "tables" : "lists").begin_array();
+      for (const std::string& text : change.datasets) {
+        if (read_declaration(text).is_table == is_table) json.string(text);
+      }
+      json.end_array();
+    }
+    json.key("dropped").begin_object();
     append_names("rules", {change.dropped_rules.begin(), change.dropped_rules.end()}, json);
     append_names("streams", {change.dropped_streams.begin(), change.dropped_streams.end()}, json);
     append_names("lists", {change.dropped_lists.begin(), change.dropped_lists.end()}, json);
+    append_names("tables", {change.dropped_tables.begin(), change.dropped_tables.end()}, json);
     json.end_object().key("warnings").raw(diagnostics_of(result.plan)).end_object();
     reply(json_answer(std::move(body)));
   });

@@ -10,6 +10,7 @@
 #include <memory>
 #include <thread>
 
+#include "api/csv_rows.h"
 #include "api/json_writer.h"
 #include "patterns/parser.h"
 #include "service/client_output.h"
@@ -24,9 +25,10 @@ struct ClientOptions {
   std::string output = "table";
   // What the chosen verb asks for; each verb uses a few of them.
   std::string name, file, value, rule, severity, mode, from, to, cursor, after, alert;
+  std::string owner, comment, expires, by, row;
   std::vector<std::string> keys, files, values;
   uint32_t limit = 100, version = 0, count = 0;
-  bool dry_run = false;
+  bool dry_run = false, replace = false;
   SendOptions send;
 };
 
@@ -214,10 +216,55 @@ int replay_sink(Client& client) {
   return client.send_json("POST", "/v1/sinks/" + url_encode(options.name) + "/replay", body);
 }
 
-std::string list_path(const ClientOptions& options) {
-  std::string path = "/v1/lists/" + url_encode(options.name);
+std::string dataset_path(const ClientOptions& options, bool is_table) {
+  std::string path = (is_table ? "/v1/tables/" : "/v1/lists/") + url_encode(options.name);
   for (const std::string& value : options.values) path += "/" + url_encode(value);
   return path;
+}
+
+ApiRequest edit_request(const Client& client, std::string method, std::string path, std::string body, const char* type) {
+  ApiRequest request{std::move(method), std::move(path), std::move(body), {}};
+  if (!request.body.empty()) request.headers.emplace_back("Content-Type", type);
+  if (!client.options().by.empty()) request.headers.emplace_back("From", client.options().by);
+  return request;
+}
+
+int put_entry(Client& client, bool is_table) {
+  const ClientOptions& options = client.options();
+  std::string body;
+  api::JsonWriter json(body);
+  json.begin_object();
+  if (is_table) json.key("row").raw(options.row);
+  if (!options.owner.empty()) json.field("owner", options.owner);
+  if (!options.comment.empty()) json.field("comment", options.comment);
+  if (!options.expires.empty()) json.field("expires", options.expires);
+  json.end_object();
+  return client.send(edit_request(client, "PUT", dataset_path(options, is_table), std::move(body), "application/json"));
+}
+
+// A file beyond what one request may hold goes in pieces, each an edit of its own; replacing is one edit or none.
+int import_dataset(Client& client, bool is_table) {
+  constexpr size_t kPieceBytesMax = 4 << 20;
+  const ClientOptions& options = client.options();
+  const cep::Result<std::string> text = read_whole_file(options.file);
+  if (!text) return client.refuse(text.error().message);
+  const std::string path = dataset_path(options, is_table);
+  if (options.replace) return client.send(edit_request(client, "PUT", path, *text, "text/csv"));
+  std::string_view rest = *text;
+  const std::string_view header = is_table ? rest.substr(0, api::csv_record_size(rest, true)) : std::string_view();
+  rest.remove_prefix(header.size());
+  do {
+    std::string piece(header);
+    while (!rest.empty()) {
+      const size_t size = api::csv_record_size(rest, true);
+      if (piece.size() > header.size() && piece.size() + size > kPieceBytesMax) break;
+      piece += rest.substr(0, size);
+      rest.remove_prefix(size);
+    }
+    const int status = client.send(edit_request(client, "POST", path, std::move(piece), "text/csv"));
+    if (status != kExitFine) return status;
+  } while (!rest.empty());
+  return kExitFine;
 }
 
 // --- Registration
@@ -341,20 +388,49 @@ void add_alerts(Verbs& verbs) {
   get->footer("Example:\n  weir matches get --rule card_testing --key c1 --output json");
 }
 
-void add_lists(Verbs& verbs) {
+// Lists and tables: the same verbs, but for how an entry is written.
+void add_datasets(Verbs& verbs, bool is_table) {
   ClientOptions& o = verbs.options();
-  CLI::App* const lists = verbs.group("lists", "Lists of a running server");
-  lists->footer("Example:\n  weir lists add known_payees landlord-7");
-  verbs.page(lists, "list", "Lists by name", [](Client& c) { return c.page("/v1/lists"); });
-  verbs.page(lists, "get", "Entries of a list", [](Client& c) { return c.page(named_path(c, "lists")); })
+  CLI::App* const group =
+      is_table ? verbs.group("tables", "Tables of a running server") : verbs.group("lists", "Lists of a running server");
+  group->footer(is_table ? "Example:\n  weir tables put customers ann --row '{\"segment\": \"vip\"}'\n"
+                           "  weir tables import customers customers.csv"
+                         : "Example:\n  weir lists add known_payees landlord-7 --comment 'asked by phone' --expires 2027-01-01T00:00:00Z");
+  const char* const key = is_table ? "key" : "value";
+  const char* const parts = is_table ? "One for each key column" : "One for each declared type";
+  verbs.page(group, "list", is_table ? "Tables by name" : "Lists by name",
+             [is_table](Client& c) { return c.page(is_table ? "/v1/tables" : "/v1/lists"); });
+  verbs.page(group, "get", is_table ? "Rows of a table" : "Entries of a list",
+             [is_table](Client& c) { return c.page(dataset_path(c.options(), is_table)); })
       ->add_option("name", o.name)
       ->required();
-  CLI::App* const add = verbs.named(lists, "add", "Add an entry",
-                                    [](Client& c) { return c.send_json("PUT", list_path(c.options()), ""); });
-  add->add_option("value", o.values, "One for each declared type")->required();
-  CLI::App* const remove = verbs.named(lists, "remove", "Remove an entry",
-                                       [](Client& c) { return c.send({"DELETE", list_path(c.options()), "", {}}); });
-  remove->add_option("value", o.values, "One for each declared type")->required();
+  verbs.named(group, "entry", is_table ? "One row" : "One entry",
+              [is_table](Client& c) { return c.show(dataset_path(c.options(), is_table)); })
+      ->add_option(key, o.values, parts)
+      ->required();
+  const auto edits = [&](CLI::App* verb) {
+    verb->add_option("--by", o.by, "Who edits, for the record")->envname("USER");
+    return verb;
+  };
+  CLI::App* const put = edits(verbs.named(group, is_table ? "put" : "add", is_table ? "Add or change a row" : "Add or change an entry",
+                                          [is_table](Client& c) { return put_entry(c, is_table); }));
+  put->add_option(key, o.values, parts)->required();
+  if (is_table) put->add_option("--row", o.row, "The columns outside the key, as a JSON object")->required();
+  put->add_option("--owner", o.owner, "Who answers for it");
+  put->add_option("--comment", o.comment);
+  put->add_option("--expires", o.expires, "Valid for events before this time");
+  edits(verbs.named(group, "remove", is_table ? "Remove a row" : "Remove an entry",
+                    [is_table](Client& c) { return c.send(edit_request(c, "DELETE", dataset_path(c.options(), is_table), "", "")); }))
+      ->add_option(key, o.values, parts)
+      ->required();
+  CLI::App* const import = edits(verbs.named(group, "import", "Add or change what a CSV file holds",
+                                             [is_table](Client& c) { return import_dataset(c, is_table); }));
+  import->add_option("file", o.file, is_table ? "With a header" : "Values, then owner, comment and expiry if wanted")->required();
+  import->add_flag("--replace", o.replace, "What the file does not have goes");
+  verbs.page(group, "edits", "Who edited what, newest first",
+             [is_table](Client& c) { return c.page("/v1/edits", (is_table ? "table=" : "list=") + url_encode(c.options().name)); })
+      ->add_option("name", o.name)
+      ->required();
 }
 
 void add_sinks(Verbs& verbs) {
@@ -422,7 +498,8 @@ void add_client(CLI::App& app, Action& action) {
   Verbs verbs(app, action, std::make_shared<ClientOptions>());
   add_rules(verbs);
   add_alerts(verbs);
-  add_lists(verbs);
+  add_datasets(verbs, false);
+  add_datasets(verbs, true);
   add_sinks(verbs);
   add_rest(verbs);
 }

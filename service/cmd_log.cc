@@ -13,6 +13,7 @@
 #include "cep/value.h"
 #include "patterns/printer.h"
 #include "service/control_record.h"
+#include "service/dataset_line.h"
 #include "service/registry.h"
 #include "service/sequencer.h"
 #include "state/checkpoint_format.h"
@@ -26,7 +27,7 @@ namespace {
 struct ExportOptions {
   std::string data = "./weir-data";
   std::string log_dir;
-  bool events_only = false;
+  bool events_only = false, with_edits = false;
 };
 
 // A row as it came may hold line breaks, but only between its tokens: inside a text JSON has them escaped.
@@ -40,10 +41,11 @@ std::string statements_of(const RulesChange& change) {
   std::string text;
   for (const std::string& rule : change.dropped_rules) text += "drop rule " + patterns::print_name(rule) + ";\n";
   for (const RulesChange::Stream& stream : change.streams) text += stream.text;
-  for (const std::string& list : change.lists) text += list;
+  for (const std::string& dataset : change.datasets) text += dataset;
   for (const RulesChange::Rule& rule : change.rules) text += rule.text;
   for (const std::string& stream : change.dropped_streams) text += "drop stream " + patterns::print_name(stream) + ";\n";
   for (const std::string& list : change.dropped_lists) text += "drop list " + patterns::print_name(list) + ";\n";
+  for (const std::string& table : change.dropped_tables) text += "drop table " + patterns::print_name(table) + ";\n";
   return text;
 }
 
@@ -80,8 +82,8 @@ cep::Result<KnownStreams> streams_of_checkpoint(state::FileSystem& files, const 
 
 class LogExport {
  public:
-  LogExport(const Console& console, bool events_only, KnownStreams known)
-      : console_(console), events_only_(events_only), known_(std::move(known)) {}
+  LogExport(const Console& console, const ExportOptions& options, KnownStreams known)
+      : console_(console), events_only_(options.events_only), with_edits_(options.with_edits), known_(std::move(known)) {}
 
   // Prints group by group: a request whose last frame is missing was never acknowledged and is not part of the log.
   cep::Status run(state::LogReader& reader) {
@@ -159,17 +161,11 @@ class LogExport {
   }
 
   cep::Status add_list(const state::FrameView& frame) {
-    cep::Result<ListChange> change = decode_list_change(frame.rows);
+    cep::Result<DatasetChange> change = decode_dataset_change(frame.rows);
     if (!change.ok()) return change.error();
-    if (events_only_) return cep::ok_status();
-    api::JsonWriter json(line());
-    json.begin_object().field("$list", change->list).key("clear").boolean(change->clear_first).key("edits").begin_array();
-    for (const ListChange::Edit& edit : change->edits) {
-      json.begin_object().key(edit.add ? "add" : "remove").begin_array();
-      for (const std::string& part : edit.element) json.string(part);
-      json.end_array().end_object();
+    for (size_t first = 0; (!events_only_ || with_edits_) && first < change->edits.size(); first += kEditsALine) {
+      append_change(*change, first, line());
     }
-    json.end_array().end_object();
     return cep::ok_status();
   }
 
@@ -201,7 +197,7 @@ class LogExport {
   }
 
   const Console& console_;
-  const bool events_only_;
+  const bool events_only_, with_edits_;
   KnownStreams known_;              // its rules run nowhere
   std::string group_;
 };
@@ -230,7 +226,7 @@ int cmd_export(const ExportOptions& options, const Console& console) {
   }
   cep::Result<std::unique_ptr<state::LogReader>> reader = state::LogReader::open(*files, dir->log_dir, first);
   if (!reader.ok()) return refuse(console, reader.error());
-  cep::Status status = LogExport(console, options.events_only, std::move(known)).run(**reader);
+  cep::Status status = LogExport(console, options, std::move(known)).run(**reader);
   std::fflush(console.out);
   return status.ok() ? kExitFine : refuse(console, status.error());
 }
@@ -245,8 +241,9 @@ void add_log(CLI::App& app, Action& action) {
   exporter->add_option("--data", options->data, "The data directory")->capture_default_str();
   exporter->add_option("--log-dir", options->log_dir, "Where the log is, if the service was started with --log-dir");
   exporter->add_flag("--events-only", options->events_only, "Only events and watermarks: what `weir run` and POST /v1/events take");
+  exporter->add_flag("--with-edits", options->with_edits, "With --events-only: edits of lists and tables too, as `weir run` takes them");
   exporter->footer("Example:\n  weir log export --data ./weir-data > log.ndjson\n"
-                   "  weir log export --data ./weir-data --events-only | weir run rules --events -");
+                   "  weir log export --data ./weir-data --events-only --with-edits | weir run rules --events -");
   exporter->callback([options, &action] {
     action = [options](const Console& console) { return cmd_export(*options, console); };
   });

@@ -29,7 +29,7 @@ constexpr auto kProgressEvery = std::chrono::milliseconds(500);
 struct RunOptions {
   std::vector<std::string> rules;
   std::vector<std::string> events;
-  std::vector<std::string> lists;
+  std::vector<std::string> lists, tables;
   std::vector<std::string> limit_settings;
   cep::Limits limits;
   std::optional<std::string> until;
@@ -52,7 +52,7 @@ class FileRun {
       if (!step) return refuse(step.error());
       note_rejected();
       if (!*step) break;
-      take(**step);
+      if (cep::Status status = take(**step); !status) return refuse(status.error());
       show_progress();
     }
     if (until_us_) pipeline_.watermark(*until_us_, nullptr);
@@ -75,7 +75,8 @@ class FileRun {
     const auto is_standard = [](const std::string& argument) { return argument == "-" || argument.ends_with("=-"); };
     return std::count(options_.rules.begin(), options_.rules.end(), "-") +
            std::count_if(options_.events.begin(), options_.events.end(), is_standard) +
-           std::count_if(options_.lists.begin(), options_.lists.end(), is_standard);
+           std::count_if(options_.lists.begin(), options_.lists.end(), is_standard) +
+           std::count_if(options_.tables.begin(), options_.tables.end(), is_standard);
   }
 
   int prepare() {
@@ -92,11 +93,15 @@ class FileRun {
     if (!diagnostics.empty()) console_.complain(patterns::to_text(compilation_.sources, diagnostics));
     if (!compilation_.ok) return kExitBadInput;
     if (compilation_.book.rules().empty()) return refuse({"no_rule", "no rule in what was given to run"});
-    for (const std::string& list : options_.lists) {
-      const size_t equals = list.find('=');
-      if (equals == std::string::npos) return refuse({"bad_option", "--list NAME=FILE, not " + list});
-      const cep::Status status = load_list(list.substr(0, equals), list.substr(equals + 1), compilation_.book);
-      if (!status) return refuse(status.error());
+    for (const bool is_table : {false, true}) {
+      for (const std::string& given : is_table ? options_.tables : options_.lists) {
+        const size_t equals = given.find('=');
+        if (equals == std::string::npos) {
+          return refuse({"bad_option", (is_table ? "--table NAME=FILE, not " : "--list NAME=FILE, not ") + given});
+        }
+        const cep::Status status = load_dataset(given.substr(0, equals), given.substr(equals + 1), is_table, compilation_.book);
+        if (!status) return refuse(status.error());
+      }
     }
     pipeline_.apply_rules(compilation_.book.build());
     std::vector<EventFile> files;
@@ -108,8 +113,12 @@ class FileRun {
     return kExitFine;
   }
 
-  void take(const SourceFiles::Step& step) {
-    if (step.batch == nullptr) {
+  // Edits apply to what is released from here on, as in the service.
+  cep::Status take(const SourceFiles::Step& step) {
+    if (step.edit) {
+      if (cep::Status status = compilation_.book.edit(*step.edit); !status) return status;
+      pipeline_.apply_rules(compilation_.book.build());
+    } else if (step.batch == nullptr) {
       const cep::TimeUs time = until_us_ ? std::min(step.watermark, *until_us_) : step.watermark;
       pipeline_.watermark(time, step.stream ? &*step.stream : nullptr);
     } else {
@@ -117,6 +126,7 @@ class FileRun {
     }
     pipeline_.take_late();
     print_alerts(false);
+    return cep::ok_status();
   }
 
   // R68 with the time of the events for that of their arrival: an event arrives at the greatest time read so far.
@@ -259,7 +269,8 @@ void add_run(CLI::App& app, Action& action) {
                    "[STREAM=]FILE: .ndjson, .jsonl or .csv, each also .gz or .zst; - is the standard input")
       ->required()
       ->allow_extra_args(false);
-  verb->add_option("--list", options->lists, "NAME=FILE: elements of a list, one a line")->allow_extra_args(false);
+  verb->add_option("--list", options->lists, "NAME=FILE: elements of a list since ever, one a line, or .csv")->allow_extra_args(false);
+  verb->add_option("--table", options->tables, "NAME=FILE: rows of a table since ever, CSV with a header")->allow_extra_args(false);
   verb->add_option("--limit", options->limit_settings, "NAME=N: a limit of the engine, as in [limits] of the configuration")
       ->allow_extra_args(false);
   verb->add_option("--until", options->until, "Leave out later events and end with time at this instant");

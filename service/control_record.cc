@@ -56,12 +56,13 @@ std::string encode(const RulesChange& change) {
   state::Writer out(bytes);
   out.put<uint8_t>(kFormat).put<uint32_t>(static_cast<uint32_t>(change.streams.size()));
   for (const RulesChange::Stream& stream : change.streams) out.put<uint32_t>(stream.number).text(stream.text);
-  put_texts(out, change.lists);
+  put_texts(out, change.datasets);
   out.put<uint32_t>(static_cast<uint32_t>(change.rules.size()));
   for (const RulesChange::Rule& rule : change.rules) put_rule(out, rule);
   put_texts(out, change.dropped_rules);
   put_texts(out, change.dropped_streams);
   put_texts(out, change.dropped_lists);
+  if (!change.dropped_tables.empty()) put_texts(out, change.dropped_tables);      // nothing at all is how it was before there were tables
   return bytes;
 }
 
@@ -75,7 +76,7 @@ cep::Result<RulesChange> decode_rules_change(std::string_view bytes) {
     uint32_t number = in.get<uint32_t>();
     change.streams.push_back({number, std::string(in.text())});
   }
-  if (!get_texts(in, change.lists)) return damaged("rules");
+  if (!get_texts(in, change.datasets)) return damaged("rules");
   uint32_t rules = in.get<uint32_t>();
   if (rules > kItemsMax) return damaged("rules");
   for (uint32_t i = 0; i < rules; ++i) {
@@ -83,37 +84,8 @@ cep::Result<RulesChange> decode_rules_change(std::string_view bytes) {
     if (!get_rule(in, change.rules.back())) return damaged("rules");
   }
   bool whole = get_texts(in, change.dropped_rules) && get_texts(in, change.dropped_streams) && get_texts(in, change.dropped_lists);
+  whole = whole && (in.at_end() || get_texts(in, change.dropped_tables));
   if (!whole || !in.at_end()) return damaged("rules");
-  return change;
-}
-
-std::string encode(const ListChange& change) {
-  std::string bytes;
-  state::Writer out(bytes);
-  out.put<uint8_t>(kFormat).text(change.list).put<uint8_t>(change.clear_first ? 1 : 0);
-  out.put<uint32_t>(static_cast<uint32_t>(change.edits.size()));
-  for (const ListChange::Edit& edit : change.edits) {
-    out.put<uint8_t>(edit.add ? 1 : 0);
-    put_texts(out, edit.element);
-  }
-  return bytes;
-}
-
-cep::Result<ListChange> decode_list_change(std::string_view bytes) {
-  state::Reader in(bytes);
-  ListChange change;
-  if (in.get<uint8_t>() != kFormat) return damaged("list");
-  change.list = in.text();
-  change.clear_first = in.get<uint8_t>() != 0;
-  uint32_t edits = in.get<uint32_t>();
-  if (edits > 16 * kItemsMax) return damaged("list");
-  for (uint32_t i = 0; i < edits && in.ok(); ++i) {
-    ListChange::Edit edit;
-    edit.add = in.get<uint8_t>() != 0;
-    if (!get_texts(in, edit.element)) return damaged("list");
-    change.edits.push_back(std::move(edit));
-  }
-  if (!in.at_end()) return damaged("list");
   return change;
 }
 

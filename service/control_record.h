@@ -1,5 +1,5 @@
-// Bodies of the log's control frames: rule changes, list edits, modes, watermarks, limits. What decides matching beside the events stands
-// in the log in these, durable before the first event under it (the theorem of guarantees). Byte tables: state/FORMAT.md.
+// Bodies of the log's control frames: rule changes, modes, watermarks, limits (edits: dataset_change.h). What decides matching beside
+// the events stands in the log in these, durable before the first event under it (the theorem of guarantees). Byte tables: state/FORMAT.md.
 // Threads: plain values. A decoder answers "damaged" for bytes that no encoder made.
 #pragma once
 
@@ -29,20 +29,9 @@ struct RulesChange {
     std::string text;                 // canonical; its stream's id and version follow from the order of numbers
   };
   std::vector<Stream> streams;        // new or changed
-  std::vector<std::string> lists;     // declarations, canonical
+  std::vector<std::string> datasets;  // declarations of lists and tables, canonical
   std::vector<Rule> rules;            // new or changed
-  std::vector<std::string> dropped_rules, dropped_streams, dropped_lists;
-};
-
-// kList: edits of one list, in force from this frame on (R60).
-struct ListChange {
-  struct Edit {
-    bool add = true;
-    std::vector<std::string> element;    // one text per declared type
-  };
-  std::string list;
-  bool clear_first = false;              // the whole content is replaced
-  std::vector<Edit> edits;
+  std::vector<std::string> dropped_rules, dropped_streams, dropped_lists, dropped_tables;
 };
 
 // kMode. Resuming a paused rule is a RulesChange with a new program: it warm-starts.
@@ -63,12 +52,10 @@ struct LimitsChange {
 };
 
 std::string encode(const RulesChange& change);
-std::string encode(const ListChange& change);
 std::string encode(const ModeChange& change);
 std::string encode(const WatermarkMark& mark);
 std::string encode(const LimitsChange& change);
 cep::Result<RulesChange> decode_rules_change(std::string_view bytes);
-cep::Result<ListChange> decode_list_change(std::string_view bytes);
 cep::Result<ModeChange> decode_mode_change(std::string_view bytes);
 cep::Result<WatermarkMark> decode_watermark_mark(std::string_view bytes);
 cep::Result<LimitsChange> decode_limits_change(std::string_view bytes);

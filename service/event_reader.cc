@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "api/event_body.h"
+#include "service/dataset_line.h"
 
 namespace service {
 namespace {
@@ -98,6 +99,7 @@ cep::Status EventReader::find_form() {
     api::RowError error;
     const bool is_envelope = *record && api::read_record(**record, "", &envelope, &error);
     if (is_envelope && envelope.is_watermark) continue;
+    if (*record && is_edit_line(**record)) continue;
     if (!is_envelope) file_.stream = only_stream(schemas_);
     break;
   }
@@ -184,6 +186,8 @@ cep::Result<std::optional<EventReader::Chunk>> EventReader::next(std::vector<Rej
           {file_.path, records_++, file_.stream, {api::EventCode::kTooLarge, "", "the record is too large"}});
     } else if (csv_ != nullptr) {
       take_csv(**record, rejected);
+    } else if (is_edit_line(**record)) {
+      if (cep::Status status = take_edit(**record); !status) return status.error();
     } else {
       take_json(**record, rejected);
     }
@@ -191,6 +195,17 @@ cep::Result<std::optional<EventReader::Chunk>> EventReader::next(std::vector<Rej
   std::optional<Chunk> chunk(std::move(ready_.front()));
   ready_.pop_front();
   return chunk;
+}
+
+// One that cannot be read ends the file: what follows was meant under it.
+cep::Status EventReader::take_edit(std::string_view record) {
+  cep::Result<DatasetChange> change = read_edit_line(record);
+  if (!change) return cep::Error{change.error().code, file_.path + ": " + change.error().message};
+  finish_chunk();
+  Chunk chunk;
+  chunk.edit = std::move(*change);
+  ready_.push_back(std::move(chunk));
+  return cep::ok_status();
 }
 
 void EventReader::take_json(std::string_view line, std::vector<RejectedRecord>& rejected) {

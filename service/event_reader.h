@@ -1,6 +1,7 @@
 // One event file as chunks of rows: NDJSON (plain events of one stream, or envelopes) or CSV with a header.
-// A chunk holds consecutive records of one stream, or one watermark line. Bad records are rejected one by one and never end a
-// file; a record beyond api::kJsonRowBytesMax is skipped and rejected as too_large. Memory is bounded by the chunk.
+// A chunk holds consecutive records of one stream, or one watermark line, or one line of edits (dataset_line.h). Bad records are rejected
+// one by one and never end a file; a record beyond api::kJsonRowBytesMax is skipped and rejected as too_large. Memory is bounded by the
+// chunk.
 // Threads: one owner.
 #pragma once
 
@@ -16,6 +17,7 @@
 #include "cep/batch.h"
 #include "cep/result.h"
 #include "service/byte_source.h"
+#include "service/dataset_change.h"
 
 namespace service {
 
@@ -32,7 +34,7 @@ std::optional<api::RowError> refused_stream(const std::string& stream, const Sch
 
 struct RejectedRecord {
   std::string path;
-  uint64_t record = 0;     // number in its file, from 0; header and watermark lines are not counted
+  uint64_t record = 0;     // number in its file, from 0; header, watermark and edit lines are not counted
   std::string stream;      // empty: could not be told
   api::RowError error;
 };
@@ -40,9 +42,10 @@ struct RejectedRecord {
 class EventReader {
  public:
   struct Chunk {
-    cep::BatchPtr batch;                   // positions: the record's number in the file; nullptr: a watermark line
+    cep::BatchPtr batch;                   // positions: the record's number in the file; nullptr: a watermark or edit line
     cep::TimeUs watermark = 0;
     std::optional<std::string> stream;     // of the watermark
+    std::optional<DatasetChange> edit;
   };
 
   // Errors: not_found, io_error, bad_archive, unknown_format, unknown_stream, from_rules.
@@ -68,6 +71,7 @@ class EventReader {
   cep::Result<std::optional<std::string_view>> next_record();
   size_t record_size() const;
   cep::Status skip_long_record();
+  cep::Status take_edit(std::string_view record);
   void take_json(std::string_view record, std::vector<RejectedRecord>& rejected);
   void take_csv(std::string_view record, std::vector<RejectedRecord>& rejected);
   void take_row(const std::string& stream, std::string_view json, std::vector<RejectedRecord>& rejected);

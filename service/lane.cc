@@ -178,8 +178,9 @@ void Lane::apply_plan(DeployResult& result) {
   }
   uint64_t log_begin = sequencer_->numbers().log_begin;
   result.log_was_trimmed = log_begin > 0;
-  cep::Result<std::unique_ptr<WarmStart>> warm = WarmStart::open(*files_, dir_.log_dir, log_begin, changed, std::move(programs),
-                                                                 options_.sequencer.limits, options_.sequencer.limits.reorder_rows_max);
+  cep::Result<std::unique_ptr<WarmStart>> warm = WarmStart::open(*files_, dir_.log_dir, log_begin, sequencer_->numbers().log_end, changed,
+                                                                 std::move(programs), options_.sequencer.limits,
+                                                                 options_.sequencer.limits.reorder_rows_max);
   if (!warm.ok()) {
     result.status = warm.error();
     return;
@@ -227,16 +228,32 @@ cep::Status Lane::set_mode(ModeChange change) {
   });
 }
 
-cep::Status Lane::edit_list(ListChange change) {
-  return change_and_wait([change = std::move(change)](Sequencer& sequencer) {
-    Registry tried = *sequencer.registry();
-    bool known = tried.lists().contains(change.list);
-    cep::Status status = known ? tried.apply(change) : cep::Status(cep::Error{"not_found", "no list `" + change.list + "`"});
-    if (status.ok()) {
-      sequencer.log_control(state::FrameKind::kList, encode(change));
-      status = sequencer.put_in_force(change);
-    }
-    return status;
+// All of the work but the record is done here, so that the log thread does not stand still for a large import.
+cep::Status Lane::edit_dataset(DatasetChange& change) {
+  if (std::optional<IntakeStall> stall = intake_->stall()) return stalled(*stall);
+  const RegistryPtr registry = this->registry();
+  const auto known = registry->datasets().find(change.dataset);
+  if (known == registry->datasets().end()) return cep::Error{"not_found", "no list or table `" + change.dataset + "`"};
+  const cep::DatasetPtr before = known->second;
+  change.at_us = clock_();
+  if (cep::Status status = settle_edits(*before, change); !status.ok()) return status;
+  if (change.edits.empty()) return cep::ok_status();
+  const EditCounts counts = count_edits(change);
+  if (counts.added > counts.removed && before->size() + counts.added - counts.removed > kDatasetEntriesMax) {
+    ++(before->is_table() ? table_rows_refused_ : list_entries_refused_);
+    return cep::Error{"too_many", "@" + change.dataset + " holds " + std::to_string(before->size()) +
+                                      " entries; with these it would be more than " + std::to_string(kDatasetEntriesMax) +
+                                      ": remove some first"};
+  }
+  cep::Result<cep::DatasetPtr> after = edited(*before, change, registry->revision() + 1);
+  if (!after.ok()) return after.error();
+  return change_and_wait([change, before, after = *after, body = encode(change)](Sequencer& sequencer) -> cep::Status {
+    const RegistryPtr now = sequencer.registry();
+    const auto present = now->datasets().find(change.dataset);
+    const bool is_same = present != now->datasets().end() && present->second == before && now->revision() + 1 == after->revision();
+    if (!is_same) return cep::Error{"busy", "@" + change.dataset + " was changed at the same time: try again"};
+    const uint64_t offset = sequencer.log_control(state::FrameKind::kList, body);
+    return sequencer.put_in_force(change, offset, after);
   });
 }
 

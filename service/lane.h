@@ -57,7 +57,11 @@ class Lane {
   void restart_rule(std::string rule, std::string text, cep::RuleMode mode, std::function<void(DeployResult)> done);
   // In force when they return. Error: not_found, stopping, and while a disk is full disk_full, at once or after a while.
   cep::Status set_mode(ModeChange change);
-  cep::Status edit_list(ListChange change);
+  // Settles the edits (settle_edits) and brings them into force; `change` is then what was logged. Error: also wrong_type, too_many, busy.
+  static constexpr size_t kDatasetEntriesMax = 5'000'000;
+  cep::Status edit_dataset(DatasetChange& change);
+  uint64_t list_entries_refused() const { return list_entries_refused_; }     // edits at that limit
+  uint64_t table_rows_refused() const { return table_rows_refused_; }
   // Runs `task` on the work thread: what may fault or take long (history pages, compiling). False: stopping.
   bool work(std::function<void()> task);
 
@@ -90,6 +94,7 @@ class Lane {
   cep::Status open_parts(Recovery& recovery, std::vector<std::string>& notes);
   cep::Status read_checkpoint(Recovery& recovery, std::vector<std::string>& notes);
   cep::Status read_control(Recovery& recovery, std::vector<std::string>& notes);
+  cep::Status take_datasets(Recovery& recovery);
   cep::Status restore_state(Recovery& recovery);
   cep::Status restore_keys(const std::vector<std::pair<state::KeyRecord, uint32_t>>& records);
   cep::Status restore_waiting_rows(const state::SealedCheckpoint& checkpoint);
@@ -113,6 +118,7 @@ class Lane {
   std::mutex hook_mutex_;                // guards the next, held while it is called
   std::function<void()> alerts_hook_;
   cep::DurationUs recovery_us_ = 0;
+  std::atomic<uint64_t> list_entries_refused_{0}, table_rows_refused_{0};
   bool closed_ = false;
 };
 

@@ -44,6 +44,7 @@ struct Lane::Recovery {
   state::Restored restored;
   std::vector<std::pair<state::KeyRecord, uint32_t>> records;        // live keys and their segments
   Registry registry;
+  DatasetRecords datasets;
   SavedControl control;
   uint64_t replay_from = 0;
   std::vector<cep::ProgramId> renewed;                               // programs that start anew
@@ -118,10 +119,31 @@ cep::Status Lane::read_control(Recovery& recovery, std::vector<std::string>& not
   cep::Result<Registry> saved = Registry::restore(recovery.control.registry);
   if (!saved.ok()) return saved.error();
   recovery.registry = std::move(*saved);
+  if (cep::Status status = take_datasets(recovery); !status.ok()) return status;
   recovery.replay_from = checkpoint->applied_through;
   recovery.renewed = recovery.registry.renew_recompiled();
   for (const std::string& rule : recovery.registry.recompiled()) {
     notes.push_back("rule " + rule + " compiles to another program than before: it starts anew from the event log");
+  }
+  return cep::ok_status();
+}
+
+// The entries of lists and tables are records of the checkpoint beside the keys.
+cep::Status Lane::take_datasets(Recovery& recovery) {
+  std::map<uint64_t, std::string> spaces;
+  for (const std::string& dataset : recovery.registry.unrestored()) spaces[DatasetRecords::space_of(dataset)] = dataset;
+  bool sound = true;
+  std::erase_if(recovery.records, [&](const std::pair<state::KeyRecord, uint32_t>& record) {
+    const auto dataset = spaces.find(record.first.space);
+    if (dataset == spaces.end()) return false;
+    sound = sound && recovery.datasets.restore(dataset->second, record.first, record.second);
+    return true;
+  });
+  if (!sound) {
+    return cep::Error{"damaged", "the entries of a list or table in the checkpoint are not sound; restore the data directory from a copy"};
+  }
+  for (const auto& [space, dataset] : spaces) {
+    if (cep::Status status = recovery.registry.restore_entries(dataset, recovery.datasets.entries(dataset)); !status.ok()) return status;
   }
   return cep::ok_status();
 }
@@ -143,6 +165,7 @@ cep::Status Lane::restore_state(Recovery& recovery) {
   recovery.records.clear();
   sequencer_ =
       std::make_unique<Sequencer>(options_.sequencer, *files_, std::move(recovery.log), recovery.registry, shards_, *store_, clock_);
+  sequencer_->restore_datasets(std::move(recovery.datasets));
   sequencer_->restore_clock(recovery.control);
   for (const auto& [timeline, watermark] : sequencer_->watermarks()) {
     for (const std::unique_ptr<Shard>& shard : shards_) shard->engine().restore_frontier(timeline, watermark);
@@ -151,8 +174,8 @@ cep::Status Lane::restore_state(Recovery& recovery) {
     if (cep::Status status = restore_waiting_rows(*recovery.restored.checkpoint); !status.ok()) return status;
   }
   if (recovery.renewed.empty()) return cep::ok_status();
-  cep::Result<std::unique_ptr<WarmStart>> warm = WarmStart::open(*files_, dir_.log_dir, recovery.found.first_offset, recovery.registry,
-                                                                 recovery.renewed, options_.sequencer.limits,
+  cep::Result<std::unique_ptr<WarmStart>> warm = WarmStart::open(*files_, dir_.log_dir, recovery.found.first_offset, recovery.replay_from,
+                                                                 recovery.registry, recovery.renewed, options_.sequencer.limits,
                                                                  recovery.control.reorder_rows_max);
   if (!warm.ok()) return warm.error();
   if (cep::Status status = (*warm)->feed_until(recovery.replay_from); !status.ok()) return status;

@@ -103,7 +103,8 @@ int kind_number(patterns::CompletionKind kind) {
     case patterns::CompletionKind::kField: return 5;
     case patterns::CompletionKind::kVariable: return 6;
     case patterns::CompletionKind::kStream: return 7;
-    case patterns::CompletionKind::kList: return 13;
+    case patterns::CompletionKind::kList:
+    case patterns::CompletionKind::kTable: return 13;
   }
   return 1;
 }

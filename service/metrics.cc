@@ -126,6 +126,8 @@ void add_engine(Families& out, const Lane& lane) {
   out.add({{"limit", "reorder_rows_max"}}, lane.sequencer().numbers().reorder_forced.load());
   out.add({{"limit", "derived_rows_max"}}, sum_of(lane, [](const ShardNumbers& n) { return n.derived_dropped.load(); }));
   out.add({{"limit", "dedupe_ids_max"}}, lane.sequencer().numbers().ids_evicted.load());
+  out.add({{"limit", "list_entries_max"}}, lane.list_entries_refused());
+  out.add({{"limit", "table_rows_max"}}, lane.table_rows_refused());
   out.add({{"limit", "backfill_alerts_max"}}, lane.sequencer().numbers().backfill_dropped.load());
 }
 

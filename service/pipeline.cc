@@ -23,7 +23,7 @@ void Pipeline::apply_rules(cep::RuleSetPtr rules, std::span<const cep::ProgramId
     if (warm != nullptr) engines_[shard]->adopt(*warm->engines_.front(), to_warm);
   }
   feed_engines(nullptr, clock_.standing());
-  if (options_.keeps_history) history_.push_back({nullptr, cep::kTimeMin, std::nullopt, rules_->lists()});
+  if (options_.keeps_history) history_.push_back({nullptr, cep::kTimeMin, std::nullopt, rules_->datasets()});
 }
 
 void Pipeline::feed(const cep::BatchPtr& batch) {
@@ -127,17 +127,20 @@ std::unique_ptr<Pipeline> Pipeline::warmed(const cep::RuleSetPtr& rules, std::sp
   std::vector<cep::RuleEntry> all;
   for (const cep::BoundRule& rule : rules->rules()) all.push_back(rule.entry);
   const std::vector<cep::RuleEntry> staged = cep::with_feeders(all, {programs.begin(), programs.end()});
-  Lists lists;                                 // a list that is new in this change was empty before it
-  for (const auto& [name, list] : rules->lists()) lists[name] = std::make_shared<const cep::List>(name, list->types());
+  cep::Datasets datasets;                      // what is new in this change was empty before it
+  for (const auto& [name, dataset] : rules->datasets()) datasets[name] = dataset->emptied();
   auto warm = std::make_unique<Pipeline>(PipelineOptions{1, false, options_.limits});
-  warm->apply_rules(cep::RuleSet::build(staged, lists, rules->streams()));
+  warm->apply_rules(cep::RuleSet::build(staged, datasets, rules->streams()));
   std::vector<cep::Alert> muted;
   for (const Record& record : history_) {
     if (record.batch != nullptr) {
       warm->feed(record.batch);
-    } else if (record.lists) {
-      for (const auto& [name, list] : *record.lists) lists[name] = list;
-      warm->apply_rules(cep::RuleSet::build(staged, lists, rules->streams()));
+    } else if (record.datasets) {
+      for (const auto& [name, dataset] : *record.datasets) {
+        const auto known = rules->datasets().find(name);       // another one had the name before
+        if (known == rules->datasets().end() || dataset->is_declared_as(*known->second)) datasets[name] = dataset;
+      }
+      warm->apply_rules(cep::RuleSet::build(staged, datasets, rules->streams()));
     } else {
       warm->watermark(record.watermark, record.stream ? &*record.stream : nullptr);
     }

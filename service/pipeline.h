@@ -73,13 +73,12 @@ class Pipeline {
   cep::Engine& engine(uint32_t shard) { return *engines_[shard]; }
 
  private:
-  using Lists = std::map<std::string, cep::ListPtr>;
-  // One record: a batch, a watermark, or lists that apply from here on.
+  // One record: a batch, a watermark, or lists and tables that apply from here on.
   struct Record {
     cep::BatchPtr batch;
     cep::TimeUs watermark = cep::kTimeMin;
     std::optional<std::string> stream;      // of the watermark
-    std::optional<Lists> lists;
+    std::optional<cep::Datasets> datasets;
   };
 
   void feed_engines(const cep::BatchPtr& batch, std::span<const cep::Admission> admissions);

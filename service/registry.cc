@@ -6,26 +6,33 @@
 #include "patterns/compile.h"
 #include "patterns/parser.h"
 #include "patterns/printer.h"
-#include "state/bytes.h"
 
 namespace service {
 namespace {
 
-constexpr uint8_t kSaveFormat = 1;
+constexpr uint8_t kSaveFormat = 2;
 
 cep::Error disagreement(const std::string& what) {
   return {"log_disagrees", what + "; this binary cannot read this data directory as it was written: use the version that wrote it"};
 }
 
-// Canonical texts of the declarations and drops in a file, by kind.
-void collect_statements(const patterns::File& file, const Registry& registry, RulesChange& change) {
-  uint32_t next_number = static_cast<uint32_t>(registry.schemas().size());
+// Canonical texts of those declarations in a file that declare something new or changed: what one that was dropped had declared, a
+// statement of the same text declares anew.
+void collect_statements(const patterns::File& file, const patterns::Deployment& deployment, uint32_t next_number, RulesChange& change) {
+  const auto is_one_of = [](const auto& made, const std::string& name, const auto& name_of) {
+    return std::any_of(made.begin(), made.end(), [&](const auto& one) { return name_of(one) == name; });
+  };
+  const auto is_made = [&](const std::string& name) {
+    return is_one_of(deployment.datasets, name, [](const patterns::DatasetDeclaration& one) { return one.name; });
+  };
   for (const patterns::Statement& statement : file.statements) {
-    if (std::holds_alternative<patterns::StreamDecl>(statement.body)) {
-      std::string text = patterns::print(statement);
-      change.streams.push_back({next_number++, std::move(text)});
-    } else if (std::holds_alternative<patterns::ListDecl>(statement.body)) {
-      change.lists.push_back(patterns::print(statement));
+    if (const auto* stream = std::get_if<patterns::StreamDecl>(&statement.body)) {
+      if (!is_one_of(deployment.streams, stream->name.text, [](const cep::SchemaPtr& one) { return one->name; })) continue;
+      change.streams.push_back({next_number++, patterns::print(statement)});
+    } else if (const auto* list = std::get_if<patterns::ListDecl>(&statement.body)) {
+      if (is_made(list->name.text)) change.datasets.push_back(patterns::print(statement));
+    } else if (const auto* table = std::get_if<patterns::TableDecl>(&statement.body)) {
+      if (is_made(table->name.text)) change.datasets.push_back(patterns::print(statement));
     }
   }
 }
@@ -74,22 +81,14 @@ DeploymentPlan Registry::plan(const std::string& text, const std::string& file_n
   plan.ok = deployment.has_value() && plan.diagnostics.errors() == 0;
   if (!plan.ok) return plan;
   patterns::Diagnostics again;               // the same text parsed once more for the canonical prints of its declarations
-  collect_statements(patterns::parse(plan.sources, file, again), *this, plan.change);
-  std::erase_if(plan.change.streams, [&](const RulesChange::Stream& stream) {
-    return std::any_of(declarations_.begin(), declarations_.end(),
-                       [&](const Declaration& d) { return d.number != kNoNumber && d.text == stream.text; });
-  });
-  uint32_t number = static_cast<uint32_t>(schemas_.size());
-  for (RulesChange::Stream& stream : plan.change.streams) stream.number = number++;
-  std::erase_if(plan.change.lists, [&](const std::string& list) {
-    return std::any_of(declarations_.begin(), declarations_.end(), [&](const Declaration& d) { return d.text == list; });
-  });
+  collect_statements(patterns::parse(plan.sources, file, again), *deployment, static_cast<uint32_t>(schemas_.size()), plan.change);
   for (const patterns::CompiledRule& rule : deployment->rules) add_rule_change(plan, rule.name, rule.program, rule.shadow);
   for (const auto& [name, schema] : catalog_.streams) {
     if (!catalog.streams.contains(name)) plan.change.dropped_streams.push_back(name);
   }
-  for (const auto& [name, list] : catalog_.lists) {
-    if (!catalog.lists.contains(name)) plan.change.dropped_lists.push_back(name);
+  for (const auto& [name, dataset] : catalog_.datasets) {
+    if (catalog.datasets.contains(name)) continue;
+    (dataset.is_table ? plan.change.dropped_tables : plan.change.dropped_lists).push_back(name);
   }
   for (const auto& [name, rule] : rules_) {
     if (is_in_force(rule) && !catalog.rules.contains(name)) plan.change.dropped_rules.push_back(name);
@@ -129,9 +128,7 @@ cep::Status Registry::declare(const std::string& text, uint32_t number) {
     schemas_.push_back(deployment->streams.front());
     schema_numbers_[deployment->streams.front()->name] = number;
   }
-  for (const patterns::ListDeclaration& list : deployment->lists) {
-    if (!lists_.contains(list.name)) lists_[list.name] = std::make_shared<const cep::List>(list.name, list.types);
-  }
+  for (const patterns::DatasetDeclaration& made : deployment->datasets) put_dataset(empty_dataset(made));
   declarations_.push_back({number, text});
   return cep::ok_status();
 }
@@ -157,8 +154,8 @@ cep::Status Registry::apply(const RulesChange& change) {
   for (const RulesChange::Stream& stream : change.streams) {
     if (cep::Status status = declare(stream.text, stream.number); !status.ok()) return status;
   }
-  for (const std::string& list : change.lists) {
-    if (cep::Status status = declare(list, kNoNumber); !status.ok()) return status;
+  for (const std::string& dataset : change.datasets) {
+    if (cep::Status status = declare(dataset, kNoNumber); !status.ok()) return status;
   }
   for (const RulesChange::Rule& rule : change.rules) {
     cep::Result<cep::ProgramPtr> program = compile_rule(rule.text);
@@ -179,27 +176,44 @@ cep::Status Registry::apply(const RulesChange& change) {
     if (cep::Status status = declare("drop stream " + patterns::print_name(name) + ";", kNoNumber); !status.ok()) return status;
     schema_numbers_.erase(name);
   }
-  for (const std::string& name : change.dropped_lists) {
-    if (cep::Status status = declare("drop list " + patterns::print_name(name) + ";", kNoNumber); !status.ok()) return status;
-    lists_.erase(name);
+  for (const auto& [word, names] : {std::pair("drop list ", &change.dropped_lists), std::pair("drop table ", &change.dropped_tables)}) {
+    for (const std::string& name : *names) {
+      if (cep::Status status = declare(word + patterns::print_name(name) + ";", kNoNumber); !status.ok()) return status;
+      datasets_.erase(name);
+    }
   }
   return cep::ok_status();
 }
 
-cep::Status Registry::apply(const ListChange& change) {
-  auto known = lists_.find(change.list);
-  if (known == lists_.end()) return disagreement("the log edits the unknown list " + change.list);
-  std::shared_ptr<cep::List> edited = change.clear_first
-                                          ? std::make_shared<cep::List>(known->second->name(), known->second->types())
-                                          : std::make_shared<cep::List>(*known->second);
-  for (const ListChange::Edit& edit : change.edits) {
-    if (edit.add) {
-      if (cep::Status status = edited->add_text(edit.element); !status.ok()) return status;
-    } else if (cep::Result<bool> removed = edited->remove_text(edit.element); !removed.ok()) {
-      return removed.error();
-    }
+cep::Status Registry::apply(const DatasetChange& change, cep::DatasetPtr after) {
+  auto known = datasets_.find(change.dataset);
+  if (known == datasets_.end()) return disagreement("the log edits the unknown list or table " + change.dataset);
+  ++revision_;
+  if (after == nullptr) {
+    cep::Result<cep::DatasetPtr> made = edited(*known->second, change, revision_);
+    if (!made.ok()) return made.error();
+    after = std::move(*made);
   }
-  known->second = std::move(edited);
+  known->second = std::move(after);
+  return cep::ok_status();
+}
+
+std::vector<std::string> Registry::unrestored() const {
+  std::vector<std::string> names;
+  for (const auto& [name, size] : saved_sizes_) names.push_back(name);
+  return names;
+}
+
+cep::Status Registry::restore_entries(const std::string& dataset, const cep::EntryMap& entries) {
+  const auto saved = saved_sizes_.find(dataset);
+  if (saved == saved_sizes_.end() || saved->second != entries.size()) {
+    return cep::Error{"damaged", "the checkpoint holds " + std::to_string(entries.size()) + " entries of " + dataset +
+                                     ", not those it counts; restore the data directory from a copy"};
+  }
+  auto whole = std::make_shared<cep::Dataset>(*datasets_.at(dataset));
+  whole->restore(entries, whole->revision());
+  put_dataset(std::move(whole));
+  saved_sizes_.erase(saved);
   return cep::ok_status();
 }
 
@@ -225,7 +239,7 @@ cep::RuleSetPtr Registry::rule_set() const {
   for (const auto& [name, rule] : rules_) {
     if (is_in_force(rule) && rule.mode != cep::RuleMode::kPaused) entries.push_back(entry_of(rule));
   }
-  return cep::RuleSet::build(std::move(entries), lists_, catalog_.streams);
+  return cep::RuleSet::build(std::move(entries), datasets_, catalog_.streams);
 }
 
 cep::RuleSetPtr Registry::rule_set_of(const std::vector<cep::ProgramId>& programs) const {
@@ -233,11 +247,7 @@ cep::RuleSetPtr Registry::rule_set_of(const std::vector<cep::ProgramId>& program
   for (const auto& [name, rule] : rules_) {
     if (is_in_force(rule)) entries.push_back(entry_of(rule));
   }
-  return cep::RuleSet::build(cep::with_feeders(entries, programs), lists_, catalog_.streams);
-}
-
-void Registry::clear_lists() {
-  for (auto& [name, list] : lists_) list = std::make_shared<const cep::List>(list->name(), list->types());
+  return cep::RuleSet::build(cep::with_feeders(entries, programs), datasets_, catalog_.streams);
 }
 
 std::vector<cep::ProgramId> Registry::renew_recompiled() {
@@ -276,19 +286,37 @@ std::string Registry::save() const {
       out.put<uint64_t>(version.matching_fingerprint).text(version.text);
     }
   }
-  out.put<uint32_t>(static_cast<uint32_t>(lists_.size()));
-  for (const auto& [name, list] : lists_) {
-    ListChange content{name, true, {}};
-    for (std::vector<std::string>& element : list->elements()) content.edits.push_back({true, std::move(element)});
-    out.text(encode(content));
-  }
+  out.put<uint64_t>(revision_).put<uint32_t>(static_cast<uint32_t>(datasets_.size()));
+  for (const auto& [name, dataset] : datasets_) out.text(name).put<uint64_t>(dataset->size()).put<uint64_t>(dataset->revision());
   return bytes;
+}
+
+// Format 1 had the elements of lists here.
+cep::Status Registry::restore_datasets(state::Reader& in, uint8_t format) {
+  if (format > 1) revision_ = in.get<uint64_t>();
+  for (uint32_t left = in.get<uint32_t>(); left > 0 && in.ok(); --left) {
+    if (format == 1) {
+      cep::Result<DatasetChange> content = decode_dataset_change(in.text());
+      if (!content.ok()) return content.error();
+      if (cep::Status status = apply(*content); !status.ok()) return status;
+      continue;
+    }
+    const std::string name(in.text());
+    const auto known = datasets_.find(name);
+    if (known == datasets_.end()) return disagreement("the checkpoint's lists and tables do not decode");
+    saved_sizes_[name] = in.get<uint64_t>();
+    auto declared = std::make_shared<cep::Dataset>(*known->second);
+    declared->restore({}, in.get<uint64_t>());
+    put_dataset(std::move(declared));
+  }
+  return cep::ok_status();
 }
 
 cep::Result<Registry> Registry::restore(std::string_view bytes) {
   state::Reader in(bytes);
   Registry registry;
-  if (in.get<uint8_t>() != kSaveFormat) return disagreement("the checkpoint's rules are of an unknown format");
+  const auto format = in.get<uint8_t>();
+  if (format < 1 || format > kSaveFormat) return disagreement("the checkpoint's rules are of an unknown format");
   registry.next_program_ = in.get<uint32_t>();
   registry.next_rule_number_ = in.get<uint32_t>();
   for (uint32_t left = in.get<uint32_t>(); left > 0 && in.ok(); --left) {
@@ -299,7 +327,7 @@ cep::Result<Registry> Registry::restore(std::string_view bytes) {
     if (!status.ok()) return status.error();
     if (!drops) continue;
     std::erase_if(registry.schema_numbers_, [&](const auto& known) { return !registry.catalog_.streams.contains(known.first); });
-    std::erase_if(registry.lists_, [&](const auto& known) { return !registry.catalog_.lists.contains(known.first); });
+    std::erase_if(registry.datasets_, [&](const auto& known) { return !registry.catalog_.datasets.contains(known.first); });
   }
   for (uint32_t left = in.get<uint32_t>(); left > 0 && in.ok(); --left) {
     RuleRecord rule;
@@ -328,11 +356,7 @@ cep::Result<Registry> Registry::restore(std::string_view bytes) {
     }
     registry.rules_[rule.name] = std::move(rule);
   }
-  for (uint32_t left = in.get<uint32_t>(); left > 0 && in.ok(); --left) {
-    cep::Result<ListChange> content = decode_list_change(in.text());
-    if (!content.ok()) return content.error();
-    if (cep::Status status = registry.apply(*content); !status.ok()) return status.error();
-  }
+  if (cep::Status status = registry.restore_datasets(in, format); !status.ok()) return status.error();
   if (!in.at_end()) return disagreement("the checkpoint's rules do not decode");
   return registry;
 }

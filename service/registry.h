@@ -1,5 +1,5 @@
-// The rules, streams and lists in force in a data directory, with all versions: a pure function of the log's control records, saved in
-// each checkpoint. A plain value: readers hold a shared snapshot, the sequencer owns the present one, a deployment is planned on a copy.
+// The rules, streams, lists and tables in force in a data directory, with all versions: a pure function of the log's control records, saved
+// in each checkpoint. A plain value: readers hold a shared snapshot, the sequencer owns the present one, a deployment is planned on a copy.
 #pragma once
 
 #include <map>
@@ -14,6 +14,8 @@
 #include "patterns/diagnostic.h"
 #include "patterns/source_map.h"
 #include "service/control_record.h"
+#include "service/dataset_change.h"
+#include "state/bytes.h"
 
 namespace service {
 
@@ -49,8 +51,8 @@ struct DeploymentPlan {
   patterns::Diagnostics diagnostics;
   bool ok = false;                      // no errors; warnings do not matter
   bool is_empty() const {
-    return change.streams.empty() && change.lists.empty() && change.rules.empty() && change.dropped_rules.empty() &&
-           change.dropped_streams.empty() && change.dropped_lists.empty();
+    return change.streams.empty() && change.datasets.empty() && change.rules.empty() && change.dropped_rules.empty() &&
+           change.dropped_streams.empty() && change.dropped_lists.empty() && change.dropped_tables.empty();
   }
 };
 
@@ -63,19 +65,24 @@ class Registry {
 
   // Applies a control record. An Error means that the log and this program disagree: the process must not go on.
   cep::Status apply(const RulesChange& change);
-  cep::Status apply(const ListChange& change);
+  // `after`, if given, is the dataset with these edits, of revision() + 1.
+  cep::Status apply(const DatasetChange& change, cep::DatasetPtr after = nullptr);
   cep::Status apply(const ModeChange& change);
 
   cep::RuleSetPtr rule_set() const;
   // Only the given programs, and what feeds them: what a warm start runs.
   cep::RuleSetPtr rule_set_of(const std::vector<cep::ProgramId>& programs) const;
-  // The same with every list empty: the lists as they were before the first edit of the log.
-  void clear_lists();
+  // The dataset as it was once, for a warm start; or as a checkpoint has its entries, which save() leaves out. Error: damaged, others
+  // than were saved.
+  void put_dataset(cep::DatasetPtr dataset) { datasets_[dataset->name()] = std::move(dataset); }
+  std::vector<std::string> unrestored() const;          // datasets that wait for restore_entries
+  cep::Status restore_entries(const std::string& dataset, const cep::EntryMap& entries);
 
   const std::map<std::string, RuleRecord>& rules() const { return rules_; }
   const RuleRecord* rule_by_number(uint32_t number) const;
   const std::map<std::string, cep::SchemaPtr>& streams() const { return catalog_.streams; }
-  const std::map<std::string, cep::ListPtr>& lists() const { return lists_; }
+  const cep::Datasets& datasets() const { return datasets_; }
+  uint64_t revision() const { return revision_; }       // of the newest edit of a dataset
   // Schema versions by number: what frames of the log name.
   const std::vector<cep::SchemaPtr>& schemas() const { return schemas_; }
   uint32_t schema_number(const std::string& stream) const;    // of the version in force; the stream must exist
@@ -84,12 +91,14 @@ class Registry {
   // Gives those rules new program numbers, so that no run of the old program is taken for one of theirs; answers the numbers.
   std::vector<cep::ProgramId> renew_recompiled();
 
+  // Without the entries of datasets: checkpoints keep those apart (dataset_records.h).
   std::string save() const;
   static cep::Result<Registry> restore(std::string_view bytes);
 
  private:
   void add_rule_change(DeploymentPlan& plan, const std::string& name, const cep::ProgramPtr& program, bool shadow) const;
   cep::Status declare(const std::string& text, uint32_t number);
+  cep::Status restore_datasets(state::Reader& in, uint8_t format);
   cep::Result<cep::ProgramPtr> compile_rule(const std::string& text);
   bool is_in_force(const RuleRecord& rule) const { return !rule.dropped && !rule.versions.empty(); }
   cep::RuleEntry entry_of(const RuleRecord& rule) const;
@@ -105,7 +114,9 @@ class Registry {
   std::vector<Declaration> declarations_;
   std::vector<cep::SchemaPtr> schemas_;
   std::map<std::string, uint32_t> schema_numbers_;      // stream -> number in force
-  std::map<std::string, cep::ListPtr> lists_;
+  cep::Datasets datasets_;
+  std::map<std::string, uint64_t> saved_sizes_;         // of datasets whose entries are still to be restored
+  uint64_t revision_ = 0;
   std::map<std::string, RuleRecord> rules_;
   uint32_t next_program_ = 1;
   uint32_t next_rule_number_ = 1;

@@ -1,6 +1,6 @@
 #include "service/rule_book.h"
 
-#include <memory>
+#include <algorithm>
 
 namespace service {
 
@@ -8,9 +8,7 @@ bool RuleBook::compile(const patterns::SourceMap& sources, std::span<const patte
                        patterns::Diagnostics& diagnostics, std::vector<cep::ProgramId>& to_warm) {
   const auto deployment = patterns::compile_files(sources, files, catalog_, diagnostics);
   if (!deployment) return false;
-  for (const patterns::ListDeclaration& list : deployment->lists) {
-    if (!lists_.contains(list.name)) lists_[list.name] = std::make_shared<const cep::List>(list.name, list.types);
-  }
+  for (const patterns::DatasetDeclaration& made : deployment->datasets) datasets_[made.name] = empty_dataset(made);
   for (const patterns::CompiledRule& rule : deployment->rules) put_rule(rule, to_warm);
   for (const patterns::Drop& one : deployment->drops) drop(one);
   return true;
@@ -21,10 +19,16 @@ void RuleBook::put_compiled(std::span<const patterns::CompiledRule> rules) {
   for (const patterns::CompiledRule& rule : rules) put_rule(rule, started);
 }
 
-// Streams are the catalogue's; the number of a dropped rule's last version stays.
+// Streams are the catalogue's; the number of a dropped rule's last version stays. Rules that are not in the catalogue hold nothing back:
+// they go with what they look up.
 void RuleBook::drop(const patterns::Drop& drop) {
   if (drop.kind == patterns::DropKind::kRule) rules_.erase(drop.name);
-  if (drop.kind == patterns::DropKind::kList) lists_.erase(drop.name);
+  if (drop.kind != patterns::DropKind::kList && drop.kind != patterns::DropKind::kTable) return;
+  datasets_.erase(drop.name);
+  std::erase_if(rules_, [&](const auto& rule) {
+    const std::vector<std::string>& used = rule.second.program->datasets;
+    return !catalog_.rules.contains(rule.first) && std::find(used.begin(), used.end(), drop.name) != used.end();
+  });
 }
 
 void RuleBook::put_rule(const patterns::CompiledRule& rule, std::vector<cep::ProgramId>& to_warm) {
@@ -43,19 +47,24 @@ void RuleBook::put_rule(const patterns::CompiledRule& rule, std::vector<cep::Pro
   rules_[rule.name] = std::move(entry);
 }
 
-cep::Status RuleBook::edit_list(const std::string& list, const std::function<cep::Status(cep::List&)>& change) {
-  const auto known = lists_.find(list);
-  if (known == lists_.end()) return cep::Error{"unknown_list", "no rule file declares a list `" + list + "`"};
-  auto changed = std::make_shared<cep::List>(*known->second);
-  const cep::Status status = change(*changed);
-  if (status) known->second = std::move(changed);
-  return status;
+const cep::Dataset* RuleBook::dataset(const std::string& name, bool is_table) const {
+  const auto known = datasets_.find(name);
+  return known != datasets_.end() && known->second->is_table() == is_table ? known->second.get() : nullptr;
+}
+
+cep::Status RuleBook::edit(const DatasetChange& change) {
+  const auto known = datasets_.find(change.dataset);
+  if (known == datasets_.end()) return cep::Error{"unknown_dataset", "no rule file declares a list or table `" + change.dataset + "`"};
+  cep::Result<cep::DatasetPtr> after = edited(*known->second, change, known->second->revision() + 1);
+  if (!after.ok()) return after.error();
+  known->second = std::move(*after);
+  return cep::ok_status();
 }
 
 cep::RuleSetPtr RuleBook::build() const {
   std::vector<cep::RuleEntry> entries;
   for (const auto& [name, entry] : rules_) entries.push_back(entry);
-  return cep::RuleSet::build(std::move(entries), lists_, catalog_.streams);
+  return cep::RuleSet::build(std::move(entries), datasets_, catalog_.streams);
 }
 
 }  // namespace service

@@ -1,9 +1,8 @@
-// The rules, streams and lists in force, by name, and their versions: what texts are compiled against and rule sets are built from.
+// The rules, streams, lists and tables in force, by name, and their versions: what texts are compiled against and rule sets are built from.
 // A plain value: a change is tried on a copy. A rule keeps its program number across a cosmetic change (R73); a dropped rule's
 // versions continue when it comes back. Threads: one owner.
 #pragma once
 
-#include <functional>
 #include <map>
 #include <span>
 #include <string>
@@ -13,6 +12,7 @@
 #include "cep/rule_set.h"
 #include "patterns/catalog.h"
 #include "patterns/compile.h"
+#include "service/dataset_change.h"
 
 namespace service {
 
@@ -23,8 +23,8 @@ class RuleBook {
   bool compile(const patterns::SourceMap& sources, std::span<const patterns::FileId> files,
                patterns::Diagnostics& diagnostics, std::vector<cep::ProgramId>& to_warm);
 
-  // Gives a copy of the list to `change` and keeps it if that went well. Errors: unknown_list, those of `change`.
-  cep::Status edit_list(const std::string& list, const std::function<cep::Status(cep::List&)>& change);
+  // Edits a list or table. Errors: unknown_dataset, those of `edited` (dataset_change.h).
+  cep::Status edit(const DatasetChange& change);
 
   // Rules compiled elsewhere against the same catalogue. They are in force, and nothing they read is in use by that.
   void put_compiled(std::span<const patterns::CompiledRule> rules);
@@ -33,14 +33,16 @@ class RuleBook {
   const patterns::Catalog& catalog() const { return catalog_; }
   const std::map<std::string, cep::RuleEntry>& rules() const { return rules_; }
   const std::map<std::string, cep::SchemaPtr>& streams() const { return catalog_.streams; }
-  const std::map<std::string, cep::ListPtr>& lists() const { return lists_; }
+  const cep::Datasets& datasets() const { return datasets_; }
+  // The list (or table) of that name; null: there is none.
+  const cep::Dataset* dataset(const std::string& name, bool is_table) const;
 
  private:
   void drop(const patterns::Drop& drop);
   void put_rule(const patterns::CompiledRule& rule, std::vector<cep::ProgramId>& to_warm);
 
   patterns::Catalog catalog_;
-  std::map<std::string, cep::ListPtr> lists_;
+  cep::Datasets datasets_;
   std::map<std::string, cep::RuleEntry> rules_;
   std::map<std::string, uint32_t> versions_;      // newest number given to a name, dropped rules included
   uint32_t next_program_ = 1;

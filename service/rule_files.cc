@@ -16,24 +16,6 @@ namespace {
 namespace fs = std::filesystem;
 
 // "a","b, c" -> a | b, c. A field in double quotes may hold commas, and "" for a quote.
-std::vector<std::string> split_fields(std::string_view line) {
-  std::vector<std::string> fields(1);
-  bool quoted = false;
-  for (size_t i = 0; i < line.size(); ++i) {
-    const bool doubled = quoted && line.substr(i).starts_with("\"\"");
-    if (doubled) {
-      fields.back() += '"';
-      ++i;
-    } else if (line[i] == '"') {
-      quoted = !quoted;
-    } else if (line[i] == ',' && !quoted) {
-      fields.emplace_back();
-    } else if (quoted || line[i] != ' ' || !fields.back().empty()) {
-      fields.back() += line[i];
-    }
-  }
-  return fields;
-}
 
 }  // namespace
 
@@ -155,26 +137,17 @@ void compile_texts(const std::vector<RuleText>& texts, Compilation& result) {
   result.ok = result.book.compile(result.sources, files, result.diagnostics, started);
 }
 
-cep::Status load_list(const std::string& name, const std::string& path, RuleBook& book) {
+cep::Status load_dataset(const std::string& name, const std::string& path, bool is_table, RuleBook& book) {
+  const cep::Dataset* const dataset = book.dataset(name, is_table);
+  if (dataset == nullptr) {
+    return cep::Error{"unknown_dataset", std::string("no rule file declares a ") + (is_table ? "table `" : "list `") + name + "`"};
+  }
   const cep::Result<std::string> text = read_whole_file(path);
   if (!text) return text.error();
-  return book.edit_list(name, [&](cep::List& list) -> cep::Status {
-    size_t number = 0;
-    for (size_t at = 0; at < text->size();) {
-      const size_t end = std::min(text->find('\n', at), text->size());
-      std::string line = text->substr(at, end - at);
-      at = end + 1;
-      ++number;
-      if (line.ends_with('\r')) line.pop_back();
-      if (line.empty() || line[0] == '#') continue;
-      const bool split = list.types().size() > 1 || line[0] == '"';
-      const cep::Status status = list.add_text(split ? split_fields(line) : std::vector<std::string>{line});
-      if (!status) {
-        return cep::Error{status.error().code, path + ":" + std::to_string(number) + ": " + status.error().message};
-      }
-    }
-    return cep::ok_status();
-  });
+  const bool is_csv = is_table || path.ends_with(".csv") || path.ends_with(".csv.gz") || path.ends_with(".csv.zst");
+  cep::Result<std::vector<DatasetChange::Edit>> entries = read_entries(*dataset, *text, is_csv ? EntryForm::kCsv : EntryForm::kLines);
+  if (!entries) return cep::Error{entries.error().code, path + ": " + entries.error().message};
+  return book.edit({name, "", 0, std::move(*entries)});
 }
 
 }  // namespace service

@@ -12,6 +12,7 @@
 #include "cep/result.h"
 #include "patterns/diagnostic.h"
 #include "patterns/source_map.h"
+#include "service/dataset_text.h"
 #include "service/rule_book.h"
 
 namespace service {
@@ -49,8 +50,8 @@ struct Compilation {
 };
 void compile_texts(const std::vector<RuleText>& texts, Compilation& result);
 
-// One element a line, blank lines and lines that begin with # apart. A list of tuples: fields separated by commas, each
-// may be in double quotes. Errors: not_found, unknown_list, wrong_type, ... with the line.
-cep::Status load_list(const std::string& name, const std::string& path, RuleBook& book);
+// Fills a list or table from a file (dataset_text.h): a table's is CSV, a list's one element a line, or CSV if it is named so.
+// Errors: not_found, unknown_dataset, wrong_type, ... with the line.
+cep::Status load_dataset(const std::string& name, const std::string& path, bool is_table, RuleBook& book);
 
 }  // namespace service

@@ -178,7 +178,12 @@ class Parser {
         if (!rest.empty()) rest = trimmed(rest.substr(1));
       }
     }
-    if (use.name.empty()) return bad(line, "use FILE, use stream NAME or use list NAME = v, ..");
+    if (word == "table" && !rest.empty()) {
+      use.kind = ScriptUse::Kind::kTable;
+      use.name = take_word(rest);
+      use.row = rest;
+    }
+    if (use.name.empty()) return bad(line, "use FILE, use stream NAME, use list NAME = v, .. or use table NAME {..}");
     here.uses.push_back(std::move(use));
     return cep::ok_status();
   }
@@ -255,8 +260,10 @@ class Parser {
       step.kind = ScriptStep::Kind::kRestart;
     } else if (word == "list") {
       status = list_step(rest, line, step);
+    } else if (word == "table") {
+      status = table_step(rest, line, step);
     } else {
-      return bad(line, "expected +D STREAM JSON, advance, deploy <<, list add, list remove, restart or ----");
+      return bad(line, "expected +D STREAM JSON, advance, deploy <<, list add, list remove, table put, table remove, restart or ----");
     }
     if (status) block().steps.push_back(std::move(step));
     return status;
@@ -274,10 +281,24 @@ class Parser {
     const std::string_view word = take_word(rest);
     step.kind = word == "add" ? ScriptStep::Kind::kListAdd : ScriptStep::Kind::kListRemove;
     step.name = take_word(rest);
+    const cep::Error wrong = bad(line, "list add NAME V[, expires +D], or list remove NAME V");
     const bool known = word == "add" || word == "remove";
-    if (!known || rest.empty() || !take_element(rest, step.value) || !rest.empty()) {
-      return bad(line, "list add NAME V, or list remove NAME V");
-    }
+    if (!known || rest.empty() || !take_element(rest, step.value)) return wrong;
+    if (rest.empty()) return cep::ok_status();
+    rest = trimmed(rest.substr(1));
+    if (word != "add" || take_word(rest) != "expires") return wrong;
+    step.expires_us.emplace();
+    return offset(rest, line, *step.expires_us);
+  }
+
+  cep::Status table_step(std::string_view rest, size_t line, ScriptStep& step) {
+    const std::string_view word = take_word(rest);
+    step.kind = word == "put" ? ScriptStep::Kind::kTablePut : ScriptStep::Kind::kTableRemove;
+    step.name = take_word(rest);
+    if (word == "put") step.text = rest;
+    const bool is_put = word == "put" && !rest.empty();
+    const bool is_remove = word == "remove" && !rest.empty() && take_element(rest, step.value) && rest.empty();
+    if (!is_put && !is_remove) return bad(line, "table put NAME {\"column\": v, ..}, or table remove NAME K");
     return cep::ok_status();
   }
 

@@ -1,12 +1,13 @@
 // The test language (`weir test`): a script as its lines say it. One grammar, read here; run by script_run.
 //
 //   # comment
-//   use FILE | use stream NAME | use list NAME = v, (v, v), ..
+//   use FILE | use stream NAME | use list NAME = v, (v, v), .. | use table NAME {"column": v, ..}
 //   rule FILE | rule << .. >>
 //   clock TIME                        +0s; 2026-01-05T00:00:00Z, a Monday, unless said
 //   limit NAME N                      of the engine, as [limits] of the configuration has it
 //   events [fresh]
-//   +D STREAM JSON | advance +D | deploy << .. >> | list add|remove NAME V | restart
+//   +D STREAM JSON | advance +D | deploy << .. >> | restart
+//   list add NAME V[, expires +D] | list remove NAME V | table put NAME {..} | table remove NAME K
 //   ----
 //   +D RULE col=v.. measure=v.. [var +D, ..] truncated:WHAT.. | +D rejected STREAM CODE | +D late STREAM
 //   | error CODE [LINE:COL] | warning CODE [LINE:COL] | none
@@ -29,10 +30,11 @@
 namespace service {
 
 struct ScriptUse {
-  enum class Kind { kFile, kStream, kList };
+  enum class Kind { kFile, kStream, kList, kTable };
   Kind kind = Kind::kFile;
-  std::string name;                                  // path, stream or list
+  std::string name;                                  // path, stream, list or table
   std::vector<std::vector<std::string>> values;      // kList: elements, each one field a declared type
+  std::string row;                                   // kTable: JSON
   size_t line = 0;
 };
 
@@ -43,12 +45,13 @@ struct ScriptRule {
 };
 
 struct ScriptStep {
-  enum class Kind { kEvent, kAdvance, kDeploy, kListAdd, kListRemove, kRestart };
+  enum class Kind { kEvent, kAdvance, kDeploy, kListAdd, kListRemove, kTablePut, kTableRemove, kRestart };
   Kind kind = Kind::kEvent;
   cep::DurationUs offset_us = 0;                     // kEvent, kAdvance
-  std::string name;                                  // stream or list
-  std::string text;                                  // kEvent: JSON; kDeploy: rule text
-  std::vector<std::string> value;                    // kListAdd, kListRemove
+  std::string name;                                  // stream, list or table
+  std::string text;                                  // kEvent, kTablePut: JSON; kDeploy: rule text
+  std::vector<std::string> value;                    // kListAdd, kListRemove, kTableRemove: the key
+  std::optional<cep::DurationUs> expires_us;         // kListAdd: offset
   size_t line = 0;
 };
 

@@ -81,9 +81,10 @@ std::string declarations(const RuleBook& book) {
     for (const cep::Column& column : schema->columns) text += fmt::format(" {} {}", column.name, cep::type_name(column.type));
     text += "\n";
   }
-  for (const auto& [name, list] : book.lists()) {
+  for (const auto& [name, dataset] : book.datasets()) {
     text += name;
-    for (const cep::Type& type : list->types()) text += " " + cep::type_name(type);
+    for (const cep::Type& type : dataset->key_types()) text += " " + cep::type_name(type);
+    for (const cep::Column& column : dataset->columns()) text += fmt::format(" {} {}", column.name, cep::type_name(column.type));
     text += "\n";
   }
   return text;

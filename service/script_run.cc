@@ -6,6 +6,7 @@
 
 #include "api/alert_json.h"
 #include "service/checkpoint_trip.h"
+#include "service/dataset_text.h"
 #include "service/pipeline.h"
 #include "service/script_events.h"
 #include "service/script_lines.h"
@@ -73,19 +74,28 @@ class Run {
       case ScriptStep::Kind::kAdvance: pipeline_->watermark(case_.clock + step.offset_us, nullptr); break;
       case ScriptStep::Kind::kRestart: return restart();
       case ScriptStep::Kind::kDeploy: deploy(step); break;
-      default: return edit_list(step);
+      default: return edit(step);
     }
     return cep::ok_status();
   }
 
-  cep::Status edit_list(const ScriptStep& step) {
-    const bool add = step.kind == ScriptStep::Kind::kListAdd;
-    const cep::Status status = book_.edit_list(step.name, [&](cep::List& list) -> cep::Status {
-      if (add) return list.add_text(step.value);
-      const cep::Result<bool> removed = list.remove_text(step.value);
-      if (!removed) return removed.error();
-      return cep::ok_status();
-    });
+  cep::Status edit(const ScriptStep& step) {
+    const bool is_table = step.kind == ScriptStep::Kind::kTablePut || step.kind == ScriptStep::Kind::kTableRemove;
+    const cep::Dataset* const dataset = book_.dataset(step.name, is_table);
+    if (dataset == nullptr) {
+      return cep::Error{"unknown_dataset", std::string("no rule file declares a ") + (is_table ? "table `" : "list `") + step.name + "`"};
+    }
+    DatasetChange::Edit edit;
+    edit.key = step.value;
+    if (step.kind == ScriptStep::Kind::kTablePut) {
+      cep::Result<DatasetChange::Edit> row = read_row(*dataset, step.text, nullptr);
+      if (!row) return row.error();
+      edit = std::move(*row);
+    } else if (step.kind == ScriptStep::Kind::kListAdd) {
+      edit.now.emplace();
+      if (step.expires_us) edit.now->expires_us = case_.clock + *step.expires_us;
+    }
+    const cep::Status status = book_.edit({step.name, "", 0, {std::move(edit)}});
     if (status) pipeline_->apply_rules(book_.build());
     return status;
   }

@@ -37,7 +37,7 @@ struct BlockResult {
   std::vector<std::string> alerts;     // each alert as JSON, in order
 };
 
-// A case made ready: its rules compiled, its lists filled.
+// A case made ready: its rules compiled, its lists and tables filled.
 struct ScriptSetup {
   patterns::SourceMap sources;         // of the rules and what they lean on
   RuleBook book;
@@ -51,7 +51,7 @@ struct ScriptSetup {
 cep::Result<std::unique_ptr<ScriptSetup>> prepare_case(const Script& script, const ScriptCase& one, ScriptCrowd* crowd);
 // False: the mode has nothing to show for this case (no delay to shuffle in or a buffer too small for it).
 bool has_mode(const ScriptCase& one, const ScriptSetup& setup, ScriptMode mode);
-// By block. Errors: unknown_list, wrong_type, bad_image, ... with the line.
+// By block. Errors: unknown_dataset, wrong_type, bad_image, ... with the line.
 cep::Result<std::vector<BlockResult>> run_case(const Script& script, const ScriptCase& one, const ScriptSetup& setup,
                                                ScriptMode mode);
 

@@ -2,6 +2,7 @@
 #include <filesystem>
 #include <set>
 
+#include "service/dataset_text.h"
 #include "service/script_lines.h"
 #include "service/script_page.h"
 #include "service/script_run.h"
@@ -71,7 +72,8 @@ class Setup {
 
   // True: the page declares it above the script.
   bool use_above(const ScriptUse& use) {
-    const std::string kind = use.kind == ScriptUse::Kind::kStream ? "stream " : "list ";
+    const bool is_stream = use.kind == ScriptUse::Kind::kStream;
+    const std::string kind = is_stream ? "stream " : use.kind == ScriptUse::Kind::kTable ? "table " : "list ";
     if (!declared_names({script_.path, script_.above}).contains(kind + use.name)) return false;
     if (added_.insert(kAbove).second) files_.push_back(setup_.sources.add(script_.path, script_.above));
     return true;
@@ -80,7 +82,7 @@ class Setup {
   cep::Status add_use(const ScriptUse& use) {
     if (use.kind == ScriptUse::Kind::kFile) return add_file((directory_ / use.name).string(), use.line);
     if (use_above(use)) return cep::ok_status();
-    // A list may also be declared by one of the case's own files.
+    // A list or table may also be declared by one of the case's own files.
     const char* const names[] = {"streams.weir", "lists.weir"};
     bool found = false;
     for (const char* const name : names) {
@@ -98,19 +100,24 @@ class Setup {
     return cep::ok_status();
   }
 
-  // Names must exist; lists get their elements.
+  // Names must exist; lists get their elements, tables their rows.
   cep::Status fill(const ScriptUse& use, RuleBook& book) const {
     if (use.kind == ScriptUse::Kind::kStream && !book.streams().contains(use.name)) {
       return bad(use.line, "streams.weir declares no stream `" + use.name + "`");
     }
-    if (use.kind != ScriptUse::Kind::kList) return cep::ok_status();
-    const cep::Status status = book.edit_list(use.name, [&](cep::List& list) {
-      cep::Status added = cep::ok_status();
-      for (const std::vector<std::string>& value : use.values) {
-        if (added) added = list.add_text(value);
-      }
-      return added;
-    });
+    const bool is_table = use.kind == ScriptUse::Kind::kTable;
+    if (!is_table && use.kind != ScriptUse::Kind::kList) return cep::ok_status();
+    const cep::Dataset* const dataset = book.dataset(use.name, is_table);
+    if (dataset == nullptr) return bad(use.line, std::string("nothing declares a ") + (is_table ? "table `" : "list `") + use.name + "`");
+    DatasetChange change;
+    change.dataset = use.name;
+    for (const std::vector<std::string>& value : use.values) change.edits.push_back({value, cep::EntryText(), std::nullopt});
+    if (is_table) {
+      cep::Result<DatasetChange::Edit> row = read_row(*dataset, use.row, nullptr);
+      if (!row) return bad(use.line, row.error().message);
+      change.edits.push_back(std::move(*row));
+    }
+    const cep::Status status = book.edit(change);
     return status ? cep::ok_status() : bad(use.line, status.error().message);
   }
 

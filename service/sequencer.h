@@ -14,6 +14,7 @@
 
 #include "api/backend.h"
 #include "cep/clock.h"
+#include "service/dataset_records.h"
 #include "service/dedupe.h"
 #include "service/intake_watch.h"
 #include "service/latency.h"
@@ -87,6 +88,7 @@ class Sequencer {
 
   // Recovery, before start: the clock as of the checkpoint, then the rows that waited, then every frame from there on.
   void restore_clock(const SavedControl& control);
+  void restore_datasets(DatasetRecords records) { dataset_records_ = std::move(records); }
   void restore_waiting(const std::string& timeline, cep::TimeUs time) { clock_.restore_waiting(timeline, time); }
   void tell_clocks() { dispatch_time(clock_.standing()); }     // to shards that have seen no row yet
   void remember(const state::FrameView& frame);                // dedupe tables only
@@ -110,11 +112,12 @@ class Sequencer {
   std::vector<std::pair<std::string, cep::TimeUs>> watermarks() const;
 
   // --- on the log thread, in a Command
-  // Logs a control record and makes it durable, waiting out a full disk.
-  void log_control(state::FrameKind kind, const std::string& body);
+  // Logs a control record and makes it durable, waiting out a full disk; the record's offset.
+  uint64_t log_control(state::FrameKind kind, const std::string& body);
   // Brings a rule change into force: registry, clock, shards. `warm` (may be null) holds the new programs' state.
   cep::Status put_in_force(const RulesChange& change, std::unique_ptr<WarmStart> warm);
-  cep::Status put_in_force(const ListChange& change);
+  // `after`, if given, is the dataset with these edits made already.
+  cep::Status put_in_force(const DatasetChange& change, uint64_t offset, cep::DatasetPtr after = nullptr);
   cep::Status put_in_force(const ModeChange& change);
   // Swaps the registry and the rule set without a log record: only during recovery.
   void publish(Registry registry, const WarmStart* warm);
@@ -159,6 +162,7 @@ class Sequencer {
   WallClock clock_now_;
   cep::Clock clock_;
   cep::RuleSetPtr rules_;
+  DatasetRecords dataset_records_;
   SeenIds seen_;
   SeenRequests requests_;
   LogRows rows_;

@@ -3,17 +3,18 @@
 #include <chrono>
 
 #include "service/sequencer.h"
+#include "service/dataset_json.h"
 #include "state/bytes.h"
 
 namespace service {
 namespace {
 
-constexpr uint8_t kControlFormat = 3;
+constexpr uint8_t kControlFormat = 4;
 constexpr cep::DurationUs kTrimEvery = 30 * cep::kSecond;
 
 }  // namespace
 
-void Sequencer::log_control(state::FrameKind kind, const std::string& body) {
+uint64_t Sequencer::log_control(state::FrameKind kind, const std::string& body) {
   state::FrameInput input;
   input.header.kind = kind;
   input.header.received_us = clock_now_();
@@ -21,6 +22,7 @@ void Sequencer::log_control(state::FrameKind kind, const std::string& body) {
   cep::Result<uint64_t> offset = log_->append({&input, 1});
   WEIR_CHECK(offset.ok(), offset.ok() ? "" : offset.error().message.c_str());
   flush_patiently();
+  return *offset;
 }
 
 cep::Status Sequencer::put_in_force(const RulesChange& change, std::unique_ptr<WarmStart> warm) {
@@ -31,9 +33,10 @@ cep::Status Sequencer::put_in_force(const RulesChange& change, std::unique_ptr<W
   return cep::ok_status();
 }
 
-cep::Status Sequencer::put_in_force(const ListChange& change) {
+cep::Status Sequencer::put_in_force(const DatasetChange& change, uint64_t offset, cep::DatasetPtr after) {
   Registry registry = *registry_;
-  if (cep::Status status = registry.apply(change); !status.ok()) return status;
+  if (cep::Status status = registry.apply(change, std::move(after)); !status.ok()) return status;
+  store_.put_edit({offset, change.dataset, edit_json(change, *registry.datasets().at(change.dataset), offset)});
   publish(std::move(registry), nullptr);
   return cep::ok_status();
 }
@@ -131,14 +134,15 @@ cep::Status Sequencer::replay(const state::FrameView& frame) {
       Registry changed = *registry_;
       if (cep::Status status = changed.apply(*change); !status.ok()) return status;
       cep::Result<std::unique_ptr<WarmStart>> warm =
-          WarmStart::open(files_, options_.log_dir, log_begin(), changed, programs, options_.limits, clock_.waiting_max());
+          WarmStart::open(files_, options_.log_dir, log_begin(), header.first_offset, changed, programs, options_.limits,
+                          clock_.waiting_max());
       if (!warm.ok()) return warm.error();
       if (cep::Status status = (*warm)->feed_until(header.first_offset); !status.ok()) return status;
       return put_in_force(*change, std::move(*warm));
     }
     case state::FrameKind::kList: {
-      cep::Result<ListChange> change = decode_list_change(frame.rows);
-      return change.ok() ? put_in_force(*change) : cep::Status(change.error());
+      cep::Result<DatasetChange> change = decode_dataset_change(frame.rows);
+      return change.ok() ? put_in_force(*change, header.first_offset) : cep::Status(change.error());
     }
     case state::FrameKind::kMode: {
       cep::Result<ModeChange> change = decode_mode_change(frame.rows);
@@ -198,6 +202,9 @@ bool Sequencer::begin_checkpoint() {
   for (const cep::Timeline& timeline : rules_->timelines()) barrier.timelines.push_back(timeline.name);
   barrier.control = control_bytes();
   barrier.shard_count = static_cast<uint32_t>(shards_.size());
+  // Before any shard's, so that the last slice of the shard under whose number it goes is still the last.
+  std::vector<state::KeyRecord> entries = dataset_records_.take(registry_->datasets(), barrier.sequence, victims);
+  if (!entries.empty()) store_.put_slice({0, std::move(entries), {}, false});
   for (const std::unique_ptr<Shard>& shard : shards_) shard->put_barrier(barrier.sequence, victims);
   store_.put_barrier(std::move(barrier));
   return true;

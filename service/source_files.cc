@@ -28,7 +28,7 @@ cep::Result<std::optional<SourceFiles::Step>> SourceFiles::next_of_one() {
   cep::Result<std::optional<EventReader::Chunk>> chunk = inputs_[0].reader->next(rejected_);
   if (!chunk) return chunk.error();
   if (!*chunk) return std::optional<Step>();
-  return std::optional<Step>({(*chunk)->batch, (*chunk)->watermark, (*chunk)->stream});
+  return std::optional<Step>({(*chunk)->batch, (*chunk)->watermark, (*chunk)->stream, std::move((*chunk)->edit)});
 }
 
 cep::Status SourceFiles::fill(Input& input) {
@@ -71,7 +71,7 @@ cep::Result<std::optional<SourceFiles::Step>> SourceFiles::next_merged() {
     if (!is_row) {
       if (rows != nullptr) break;
       if (input == nullptr) return std::optional<Step>();
-      Step step{nullptr, input->chunk->watermark, input->chunk->stream};
+      Step step{nullptr, input->chunk->watermark, input->chunk->stream, std::move(input->chunk->edit)};
       input->chunk.reset();
       return std::optional(std::move(step));
     }
@@ -84,7 +84,7 @@ cep::Result<std::optional<SourceFiles::Step>> SourceFiles::next_merged() {
     if (++input->row == batch.rows()) input->chunk.reset();
     if (rows->rows() == rows_max_) break;
   }
-  return std::optional<Step>({rows->finish(), 0, std::nullopt});
+  return std::optional<Step>({rows->finish(), 0, std::nullopt, std::nullopt});
 }
 
 uint64_t SourceFiles::bytes_read() const {

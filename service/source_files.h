@@ -1,5 +1,6 @@
 // The event files of a run as one source (R63, R66): merged by the event time of each file's next record, ties by the order of the
-// arguments; disorder inside a file stays. A watermark line stands at its own time.
+// arguments; disorder inside a file stays. A watermark line stands at its own time, a line of edits where
+// the records before it in its file end.
 // Positions: a record's number in the merged order, counted from 0, rejected records included; with one file that is its
 // number in the file (R71).
 // Threads: one owner. Memory: one chunk a file and one batch.
@@ -19,11 +20,12 @@ namespace service {
 
 class SourceFiles {
  public:
-  // One step of the source: up to `rows_max` rows of one stream in order, or a watermark.
+  // One step of the source: up to `rows_max` rows of one stream in order, or a watermark, or edits of a list or table.
   struct Step {
-    cep::BatchPtr batch;                   // nullptr: a watermark
+    cep::BatchPtr batch;                   // nullptr: a watermark or edits
     cep::TimeUs watermark = 0;
     std::optional<std::string> stream;     // of the watermark
+    std::optional<DatasetChange> edit;
   };
 
   // `schemas` must outlive it. `rows_max`: 1 to cep::kBatchRowsMax. Errors: those of EventReader::open.
@@ -44,7 +46,10 @@ class SourceFiles {
     std::optional<EventReader::Chunk> chunk;
     uint32_t row = 0;                      // next row of the chunk
     uint64_t records = 0;                  // of this file that have their place in the merged order
-    cep::TimeUs head_time() const { return chunk->batch == nullptr ? chunk->watermark : chunk->batch->time[row]; }
+    cep::TimeUs head_time() const {
+      if (chunk->edit) return cep::kTimeMin;
+      return chunk->batch == nullptr ? chunk->watermark : chunk->batch->time[row];
+    }
   };
 
   cep::Status fill(Input& input);

@@ -37,6 +37,7 @@ Store::Store(state::Env& env, state::CheckpointHistory history, RetentionOptions
     : env_(env),
       alerts_(env, kLane),
       rejected_(env, kLane),
+      edits_(env, kLane),
       delivery_(env, kLane),
       retention_(retention),
       clock_(std::move(clock)),
@@ -65,6 +66,12 @@ void Store::put_alerts(std::vector<state::Alert> alerts, cep::TimeUs received_us
 void Store::put_rejected(std::vector<state::RejectedEvent> events) {
   size_t weight = events.size();
   queue_.push(std::move(events), weight);
+}
+
+void Store::put_edit(state::EditEntry entry) {
+  Task task{[this, entry = std::move(entry)](state::WriteTxn& txn) { return edits_.append(txn, entry); },
+            [](cep::Status status) { WEIR_CHECK(status.ok(), status.ok() ? "" : status.error().message.c_str()); }};
+  queue_.push_anyway(std::move(task), 1);
 }
 
 cep::Status Store::write(const state::Env::WriteBody& body) {

@@ -26,6 +26,7 @@
 #include "state/alert_log.h"
 #include "state/checkpoint.h"
 #include "state/delivery_log.h"
+#include "state/edit_log.h"
 #include "state/rejected_log.h"
 
 namespace service {
@@ -86,6 +87,7 @@ class Store {
   // From shards: waits while too much is queued. `received_us`: arrival of what caused them, kTimeMin: not to be measured.
   void put_alerts(std::vector<state::Alert> alerts, cep::TimeUs received_us = cep::kTimeMin);
   void put_rejected(std::vector<state::RejectedEvent> events);
+  void put_edit(state::EditEntry entry);
   // A delivery change; returns when it is durable.
   cep::Status commit_delivery(const state::DeliveryChange& change);
   // Any other write, in its own transaction; returns when it is durable.
@@ -104,6 +106,7 @@ class Store {
 
   const state::AlertLog& alerts() const { return alerts_; }
   const state::RejectedLog& rejected() const { return rejected_; }
+  const state::EditLog& edits() const { return edits_; }
   const state::DeliveryLog& delivery() const { return delivery_; }
   state::DeliveryLog& delivery() { return delivery_; }
   state::Env& env() { return env_; }
@@ -140,6 +143,7 @@ class Store {
   state::Env& env_;
   state::AlertLog alerts_;
   state::RejectedLog rejected_;
+  state::EditLog edits_;
   state::DeliveryLog delivery_;
   RetentionOptions retention_;
   WallClock clock_;

@@ -11,14 +11,17 @@ WarmStart::WarmStart(const Registry& registry, std::vector<cep::ProgramId> progr
     : registry_(registry), programs_(std::move(programs)), engine_(std::make_shared<cep::Engine>(0, 1, limits)) {}
 
 cep::Result<std::unique_ptr<WarmStart>> WarmStart::open(state::FileSystem& files, const std::string& log_dir, uint64_t log_begin,
-                                                        const Registry& registry, std::vector<cep::ProgramId> programs,
+                                                        uint64_t log_end, const Registry& registry, std::vector<cep::ProgramId> programs,
                                                         const cep::Limits& limits, uint32_t waiting_max) {
   std::unique_ptr<WarmStart> warm(new WarmStart(registry, std::move(programs), limits));
   cep::Result<std::unique_ptr<state::LogReader>> reader = state::LogReader::open(files, log_dir, log_begin);
   if (!reader.ok()) return reader.error();
   warm->reader_ = std::move(*reader);
-  // A log that begins at 0 holds every edit of every list and every limit; a trimmed one does not, so the present ones stand in.
-  if (log_begin == 0) warm->registry_.clear_lists();
+  cep::Result<DatasetHistory> history = DatasetHistory::read(files, log_dir, log_begin, log_end, registry);
+  if (!history.ok()) return history.error();
+  warm->datasets_ = std::move(*history);
+  if (cep::Status status = warm->datasets_.rewind(warm->registry_); !status.ok()) return status.error();
+  // A log that begins at 0 holds every limit; a trimmed one does not, so the present one stands in.
   if (log_begin != 0) warm->clock_.limit_waiting(waiting_max);
   warm->rules_ = warm->registry_.rule_set_of(warm->programs_);
   warm->clock_.apply_rules(*warm->rules_);
@@ -81,9 +84,10 @@ cep::Status WarmStart::feed(const state::FrameView& frame) {
     if (!change.ok()) return change.error();
     engine_->feed(nullptr, clock_.limit_waiting(change->reorder_rows_max), muted_);
   } else if (header.kind == state::FrameKind::kList) {
-    cep::Result<ListChange> change = decode_list_change(frame.rows);
+    cep::Result<DatasetChange> change = decode_dataset_change(frame.rows);
     if (!change.ok()) return change.error();
-    if (!registry_.lists().contains(change->list)) return cep::ok_status();     // dropped since
+    const bool is_there = registry_.datasets().contains(change->dataset) && datasets_.is_of_present(change->dataset, header.first_offset);
+    if (!is_there) return cep::ok_status();     // dropped since
     if (cep::Status status = registry_.apply(*change); !status.ok()) return status;
     rules_ = registry_.rule_set_of(programs_);
     clock_.apply_rules(*rules_);

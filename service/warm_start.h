@@ -10,6 +10,7 @@
 
 #include "cep/clock.h"
 #include "cep/engine.h"
+#include "service/dataset_history.h"
 #include "service/log_rows.h"
 #include "service/registry.h"
 #include "state/alert_log.h"
@@ -21,9 +22,10 @@ class WarmStart {
  public:
   static constexpr size_t kBackfillMax = 10'000;          // alerts kept of what the programs find in the log
 
-  // `registry`: as it will be after the change. `waiting_max`: the limit on waiting rows in force at the cut (cep/clock).
+  // `registry`: as it will be after the change, its lists and tables as of `log_end`, a record's end. `waiting_max`: the limit on waiting
+  // rows in force at the cut (cep/clock).
   static cep::Result<std::unique_ptr<WarmStart>> open(state::FileSystem& files, const std::string& log_dir, uint64_t log_begin,
-                                                      const Registry& registry, std::vector<cep::ProgramId> programs,
+                                                      uint64_t log_end, const Registry& registry, std::vector<cep::ProgramId> programs,
                                                       const cep::Limits& limits, uint32_t waiting_max);
 
   // Feeds the frames that begin below `end` (which must be durable). Error: damaged, io_error, log_disagrees.
@@ -45,6 +47,7 @@ class WarmStart {
   void keep_backfill();
 
   Registry registry_;
+  DatasetHistory datasets_;
   std::vector<cep::ProgramId> programs_;
   cep::RuleSetPtr rules_;
   cep::Clock clock_;

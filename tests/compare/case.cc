@@ -27,7 +27,7 @@ std::string json(const Step& step) {
 }  // namespace
 
 std::string declarations(const Delays& delays) {
-  std::string text = "create list letters of text;\ncreate list pairs of (text, int);\n";
+  std::string text = "create list letters of text;\ncreate list pairs of (text, int);\ncreate table rates (x text, rate int) key x;\n";
   for (size_t stream = 0; stream < 2; ++stream) {
     text += stream == 0 ? "create stream e (" : "create stream u (";
     for (size_t column = 0; column < kColumns; ++column) text += (column > 0 ? ", " : "") + std::string(kColumnTexts[column]);
@@ -43,6 +43,9 @@ std::string as_script(const Case& one, const std::vector<std::string>& expected,
   for (const auto& value : kListValues) text += (value == kListValues[0] ? " " : ", ") + std::string(value);
   text += "\nuse list pairs =";
   for (const auto& [x, v] : kPairValues) text += (x == "a" ? " (" : ", (") + std::string(x) + ", " + std::to_string(v) + ")";
+  for (const auto& [x, rate] : kRateValues) {
+    text += "\nuse table rates {\"x\": \"" + std::string(x) + "\", \"rate\": " + std::to_string(rate) + "}";
+  }
   text += "\nrule <<\n" + declarations(one.delays) + one.rule;
   text += one.rule.ends_with('\n') ? ">>\n\nevents\n" : "\n>>\n\nevents\n";
   for (const Step& step : one.steps) {

@@ -1,4 +1,4 @@
-// One case of the comparison: a rule as text, and events and watermarks to feed it. Two streams with the same columns, two lists.
+// One case of the comparison: a rule as text, and events and watermarks to feed it. Two streams with the same columns, two lists, a table.
 // Plain data; texts of values are constants of the program.
 #pragma once
 
@@ -26,7 +26,8 @@ namespace compare {
   X(kAll, "over (all)") X(kFirstLast, "first/last over") X(kPrev, "prev") X(kSubset, "subset") X(kEpisode, "emit episode")             \
   X(kBoundFilter, "filter of bound events")                                                                                     \
   X(kWhen, "when") X(kStreams, "several streams") X(kRoles, "one stream twice") X(kFilter, "source filter")                     \
-  X(kTwoColumns, "key of two columns") X(kNoKey, "no key") X(kKeys, "several keys") X(kList, "list") X(kArithmetic, "arithmetic") \
+  X(kTwoColumns, "key of two columns") X(kNoKey, "no key") X(kKeys, "several keys") X(kList, "list") X(kLookUp, "look-up") \
+  X(kArithmetic, "arithmetic")                                                                                                   \
   X(kTies, "equal times") X(kNulls, "nulls") X(kDelay, "delay") X(kDisorder, "disorder") X(kLate, "late") X(kWatermark, "watermark")
 
 enum Feature : size_t {
@@ -63,8 +64,9 @@ inline constexpr cep::TimeUs kClock = 1'767'571'200 * cep::kSecond;     // that 
 
 inline constexpr std::string_view kListValues[] = {"a", "bc", "d"};
 inline constexpr std::pair<std::string_view, int> kPairValues[] = {{"a", 1}, {"b", 2}, {"ab", 3}, {"c", 0}};
+inline constexpr std::pair<std::string_view, int> kRateValues[] = {{"a", 2}, {"c", 0}, {"bc", 4}};
 
-// `create stream` and `create list` of everything.
+// `create stream`, `create list` and `create table` of everything.
 std::string declarations(const Delays& delays);
 // The case as a script of `weir test`, with `expected` behind the events and `remarks` before all.
 std::string as_script(const Case& one, const std::vector<std::string>& expected, const std::vector<std::string>& remarks);

@@ -25,12 +25,18 @@ std::string ConditionWriter::list_test() {
   return random_.chance(50) ? "x " + negated + "in @letters" : "(x, v) " + negated + "in @pairs";
 }
 
+std::string ConditionWriter::look_up() {
+  features_.set(kLookUp);
+  const std::string test = random_.of<const char*>({" >= 2", " <> v", " is null", " is not null", " = v + 1"});
+  return "@rates[x].rate" + test;
+}
+
 std::string ConditionWriter::arithmetic_test() {
   return number() + " " + random_.of<const char*>({">=", "<=", "<>", ">", "="}) + " " + constant();
 }
 
 std::string ConditionWriter::event_test() {
-  switch (random_.below(12)) {
+  switch (random_.below(13)) {
     case 0: return "flag";
     case 1: return "not flag";
     case 2: return number_field() + (random_.chance(70) ? " is not null" : " is null");
@@ -39,6 +45,7 @@ std::string ConditionWriter::event_test() {
     case 5:
     case 6: return list_test();
     case 7: return std::string("length(x) ") + random_.of<const char*>({"= 1", "< 3", ">= 1"});
+    case 8: return look_up();
     default: return arithmetic_test();
   }
 }

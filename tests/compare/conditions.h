@@ -34,6 +34,7 @@ class ConditionWriter {
   std::string constant();
   std::string list_test();
   std::string bound_filter(const std::string& variable);
+  std::string look_up();
   std::string arithmetic_test();
 
   Random& random_;

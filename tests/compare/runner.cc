@@ -106,6 +106,7 @@ const Runner::World& Runner::world(const Delays& delays) {
   if (lists_.empty()) {
     for (const auto& value : kListValues) lists_["letters"].push_back({cep::Value::string(value)});
     for (const auto& [x, v] : kPairValues) lists_["pairs"].push_back({cep::Value::string(x), cep::Value::integer(v)});
+    for (const auto& [x, rate] : kRateValues) lists_["rates"].push_back({cep::Value::string(x), cep::Value::integer(rate)});
   }
   const auto known = worlds_.find(delays);
   if (known != worlds_.end()) return known->second;
@@ -116,14 +117,9 @@ const Runner::World& Runner::world(const Delays& delays) {
   const patterns::FileId file = sources.add("declarations", declarations(delays));
   WEIR_CHECK(made.book.compile(sources, {&file, 1}, diagnostics, started), "the streams of the comparison compile");
   const auto fill = [&](const char* name, const std::vector<std::vector<std::string>>& elements) {
-    const cep::Status status = made.book.edit_list(name, [&](cep::List& list) {
-      for (const auto& element : elements) {
-        const cep::Status added = list.add_text(element);
-        if (!added) return added;
-      }
-      return cep::ok_status();
-    });
-    WEIR_CHECK(static_cast<bool>(status), "the lists of the comparison take their elements");
+    service::DatasetChange change{name, "", 0, {}};
+    for (const auto& element : elements) change.edits.push_back({element, cep::EntryText(), std::nullopt});
+    WEIR_CHECK(made.book.edit(change).ok(), "the lists of the comparison take their elements");
   };
   std::vector<std::vector<std::string>> letters;
   for (const auto& value : kListValues) letters.push_back({std::string(value)});
@@ -131,6 +127,12 @@ const Runner::World& Runner::world(const Delays& delays) {
   for (const auto& [x, v] : kPairValues) pairs.push_back({std::string(x), std::to_string(v)});
   fill("letters", letters);
   fill("pairs", pairs);
+  service::DatasetChange rates{"rates", "", 0, {}};
+  for (const auto& [x, rate] : kRateValues) {
+    rates.edits.push_back({{std::string(x)}, cep::EntryText(), std::nullopt});
+    rates.edits.back().now->row = {std::to_string(rate)};
+  }
+  WEIR_CHECK(made.book.edit(rates).ok(), "the table of the comparison takes its rows");
   return made;
 }
 

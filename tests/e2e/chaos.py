@@ -186,12 +186,9 @@ def feed(server, log_path):
             raise Failure(f"the replay's events were answered {status}: {answer[:1000]!r}")
 
     def edit(change):
-        if change["clear"]:
-            raise Failure("this harness replaces no whole list")
         for one in change["edits"]:
-            (what, element), = one.items()
-            path = f"/v1/lists/{change['$list']}/" + "/".join(urllib.parse.quote(part, safe="") for part in element)
-            server.ask("PUT" if what == "add" else "DELETE", path)
+            path = f"/v1/lists/{change['$edit']}/" + "/".join(urllib.parse.quote(part, safe="") for part in one["key"])
+            server.ask("PUT" if one["now"] else "DELETE", path)
 
     lines = []
     with open(log_path, encoding="utf-8") as log:
@@ -205,7 +202,7 @@ def feed(server, log_path):
                 lines = []
             if line.startswith('{"$rules"'):
                 server.ask("POST", "/v1/deployments", json.loads(line)["$rules"].encode())
-            elif line.startswith('{"$list"'):
+            elif line.startswith('{"$edit"'):
                 edit(json.loads(line))
             elif not is_event:
                 raise Failure(f"the log holds what this harness did not ask for: {line[:200]}")

@@ -312,6 +312,19 @@ Value in_list(const Expr& expr, const Scope& scope) {
   return Value::boolean(false);
 }
 
+Value look_up(const Expr& expr, const Scope& scope) {
+  std::vector<Value> key;
+  for (const auto& part : expr.args) key.push_back(eval(*part, scope));
+  for (const Value& v : key) {
+    if (v.is_null()) return v;
+  }
+  const auto equal = [](const Value& a, const Value& b) { return cep::compare(a, b) == 0; };
+  for (const auto& row : scope.names->lists->at(expr.qualifier->text)) {
+    if (std::equal(key.begin(), key.end(), row.begin(), row.end() - 1, equal)) return row.back();
+  }
+  return Value::null();
+}
+
 Value case_value(const Expr& expr, const Scope& scope) {
   for (const patterns::CaseArm& arm : expr.arms) {
     const Value when = eval(*arm.when, scope);
@@ -367,6 +380,7 @@ cep::Value reference_value(const Expr& expr, const Scope& scope) {
     case ExprKind::kName: return named(expr, scope);
     case ExprKind::kCall: return call(expr, scope);
     case ExprKind::kCase: return case_value(expr, scope);
+    case ExprKind::kLookup: return look_up(expr, scope);
     case ExprKind::kUnary: return unary(expr, scope);
     case ExprKind::kBinary: return binary(expr, scope);
     case ExprKind::kIn:

@@ -37,6 +37,7 @@ struct ReferenceBound {
 };
 
 using ReferenceHistory = std::vector<ReferenceEvent>;
+// Elements of lists; of a table of one column its rows, that column last.
 using ReferenceLists = std::map<std::string, std::vector<std::vector<cep::Value>>>;
 
 struct ReferenceNames {         // what names in the rule's expressions stand for

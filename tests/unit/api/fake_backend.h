@@ -52,7 +52,7 @@ class FakeBackend : public Backend {
   std::shared_ptr<SubmitRequest> last_submit;
   RulePut last_put;
   AlertsQuery last_alerts;
-  ListEntryPut last_entry;
+  DatasetEntryPut last_entry;
   Answer next_answer{200, "application/json", {}, "{}"};
 
   // --- Backend.
@@ -102,29 +102,30 @@ class FakeBackend : public Backend {
     uint64_t next = query.after ? query.after->sequence : feed_.size();
     page.gap = next < expired_ || next > feed_.size();
     next = next > feed_.size() ? feed_.size() : std::max(next, expired_);
-    for (; next < feed_.size() && page.items.size() < query.items_max; ++next)
-      page.items.push_back({{0, next + 1}, feed_[next]});
+    for (; next < feed_.size() && page.items.size() < query.items_max; ++next) page.items.push_back({{0, next + 1}, feed_[next]});
     page.next = {0, next};
     jobs_.push_back([reply, page] { reply(page); });
     changed_.notify_all();
   }
-  void set_feed_hook(std::function<void()> hook) override {
-    locked([&] { hook_ = std::move(hook); });
-  }
+  void set_feed_hook(std::function<void()> hook) override { locked([&] { hook_ = std::move(hook); }); }
   void matches(MatchesQuery query, Reply reply) override { done("matches " + query.rule + joined(query.key), reply); }
   void rejected(RejectedQuery query, Reply reply) override { done("rejected " + query.stream.value_or("-"), reply); }
-  void lists(PageQuery page, Reply reply) override { done("lists " + shown(page), reply); }
-  void list(std::string name, PageQuery, Reply reply) override { done("list " + name, reply); }
-  void list_entry(std::string name, std::vector<std::string> value, Reply reply) override {
-    done("entry " + name + joined(value), reply);
+  void datasets(bool is_table, PageQuery page, Reply reply) override { done((is_table ? "tables " : "lists ") + shown(page), reply); }
+  void dataset(DatasetName name, PageQuery, Reply reply) override { done(shown(name), reply); }
+  void import_dataset(DatasetImport import, Reply reply) override {
+    done((import.replace ? "replace " : "import ") + shown(import.edit.dataset) + " " + import.csv, reply);
   }
-  void put_list_entry(ListEntryPut put, Reply reply) override {
+  void dataset_entry(DatasetName name, std::vector<std::string> key, Reply reply) override {
+    done("entry of " + shown(name) + joined(key), reply);
+  }
+  void put_dataset_entry(DatasetEntryPut put, Reply reply) override {
     last_entry = put;
-    done("put_entry " + put.list + joined(put.value), reply);
+    done("put_entry of " + shown(put.edit.dataset) + joined(put.key), reply);
   }
-  void delete_list_entry(std::string name, std::vector<std::string> value, Reply reply) override {
-    done("delete_entry " + name + joined(value), reply);
+  void delete_dataset_entry(EditRequest edit, std::vector<std::string> key, Reply reply) override {
+    done("delete_entry of " + shown(edit.dataset) + joined(key), reply);
   }
+  void edits(EditsQuery query, Reply reply) override { done("edits " + query.dataset, reply); }
   void sinks(PageQuery page, Reply reply) override { done("sinks " + shown(page), reply); }
   void sink(std::string name, Reply reply) override { done("sink " + name, reply); }
   void put_sink(std::string name, std::string json, Reply reply) override { done("put_sink " + name + json, reply); }
@@ -132,9 +133,7 @@ class FakeBackend : public Backend {
   void test_sink(std::string name, Reply reply) override { done("test_sink " + name, reply); }
   void sink_attempts(std::string name, PageQuery, Reply reply) override { done("attempts " + name, reply); }
   void sink_parked(std::string name, PageQuery, Reply reply) override { done("parked " + name, reply); }
-  void replay_sink(SinkReplay replay, Reply reply) override {
-    done("replay " + replay.sink + " " + replay.alert, reply);
-  }
+  void replay_sink(SinkReplay replay, Reply reply) override { done("replay " + replay.sink + " " + replay.alert, reply); }
   void streams(PageQuery page, Reply reply) override { done("streams " + shown(page), reply); }
   void stream(std::string name, Reply reply) override { done("stream " + name, reply); }
   void limits(Reply reply) override { done("limits", reply); }
@@ -156,6 +155,7 @@ class FakeBackend : public Backend {
     return action();
   }
   static std::string shown(const PageQuery& page) { return std::to_string(page.limit) + "," + page.cursor; }
+  static std::string shown(const DatasetName& name) { return (name.is_table ? "table " : "list ") + name.name; }
   static std::string joined(const std::vector<std::string>& parts) {
     std::string all;
     for (const std::string& part : parts) all += "|" + part;

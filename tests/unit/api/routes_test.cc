@@ -62,7 +62,6 @@ TEST_F(RoutesTest, PlannedRoutesSaySo) {
   EXPECT_EQ(ask("POST", "/v1/streams/tx/decisions"), 501);
   EXPECT_NE(answer_.body.find("planned"), std::string::npos);
   EXPECT_EQ(ask("GET", "/v1/why?rule=r"), 501);
-  EXPECT_EQ(ask("GET", "/v1/tables/t/k"), 501);
   for (const api::Route& route : api::routes())
     EXPECT_EQ(route.handler == nullptr, route.answers == "501") << route.path;
 }
@@ -123,11 +122,29 @@ TEST_F(RoutesTest, AlertsAndMatches) {
   EXPECT_TRUE(gap_);
 }
 
+TEST_F(RoutesTest, TablesAndEdits) {
+  EXPECT_EQ(ask("GET", "/v1/tables?limit=3"), 200);
+  EXPECT_EQ(last_call(), "tables 3,");
+  EXPECT_EQ(ask("PUT", "/v1/tables/t/k", R"({"row": {"a": 1}, "owner": null})", {{"from", "ann@desk"}, {"if-none-match", "*"}}), 200);
+  EXPECT_EQ(last_call(), "put_entry of table t|k");
+  EXPECT_EQ(backend_.last_entry.row, R"({"a": 1})");
+  EXPECT_EQ(backend_.last_entry.edit.by, "ann@desk");
+  EXPECT_EQ(backend_.last_entry.edit.if_none_match, "*");
+  EXPECT_EQ(ask("PUT", "/v1/tables/t/k"), 400);
+  EXPECT_EQ(ask("PUT", "/v1/tables/t/k", R"({"owner": "x"})"), 400);
+  EXPECT_EQ(ask("PUT", "/v1/tables/t/k", R"({"rows": {}})"), 400);
+  EXPECT_EQ(ask("POST", "/v1/tables/t", "k,v\na,1\n"), 200);
+  EXPECT_EQ(last_call(), "import table t k,v\na,1\n");
+  EXPECT_EQ(ask("GET", "/v1/edits?table=t"), 200);
+  EXPECT_EQ(last_call(), "edits t");
+  EXPECT_EQ(ask("GET", "/v1/edits?table=t&list=l"), 400);
+}
+
 TEST_F(RoutesTest, ListsAndSinks) {
   EXPECT_EQ(ask("PUT", "/v1/lists/pairs/a%2Fb/c",
                 R"({"owner": "me", "comment": "caf\u00e9", "expires": "2026-01-05T00:00:00Z"})"),
             200);
-  EXPECT_EQ(last_call(), "put_entry pairs|a/b|c");
+  EXPECT_EQ(last_call(), "put_entry of list pairs|a/b|c");
   EXPECT_EQ(backend_.last_entry.owner, "me");
   EXPECT_EQ(backend_.last_entry.comment, "caf\xc3\xa9");
   EXPECT_EQ(backend_.last_entry.expires, 1767571200000000);
@@ -135,7 +152,10 @@ TEST_F(RoutesTest, ListsAndSinks) {
   EXPECT_EQ(ask("PUT", "/v1/lists/pairs/a", R"({"color": "red"})"), 400);
   EXPECT_EQ(ask("PUT", "/v1/lists/pairs/a", R"({"owner": 5})"), 400);
   EXPECT_EQ(ask("PUT", "/v1/lists/pairs/a", R"({"owner": "x")"), 400);
-  EXPECT_EQ(ask("DELETE", "/v1/lists/pairs/a"), 200);
+  EXPECT_EQ(ask("DELETE", "/v1/lists/pairs/a", {}, {{"from", "ann@desk"}, {"if-match", "\"3\""}}), 200);
+  EXPECT_EQ(last_call(), "delete_entry of list pairs|a");
+  EXPECT_EQ(ask("PUT", "/v1/lists/pairs", "a,1\n"), 200);
+  EXPECT_EQ(last_call(), "replace list pairs a,1\n");
   EXPECT_EQ(ask("POST", "/v1/sinks/s/replay", R"({"alert": "019aa8000000000000000000000000ff"})"), 200);
   EXPECT_EQ(last_call(), "replay s 019aa8000000000000000000000000ff");
   EXPECT_EQ(ask("POST", "/v1/sinks/s/replay", R"({"from": "2026-01-05T00:00:00Z", "to": "2026-01-06T00:00:00Z"})"),

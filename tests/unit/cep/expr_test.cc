@@ -52,10 +52,10 @@ TEST(Logic, In) {
 
 TEST(Logic, InList) {
   ExprMaker m;
-  auto pairs = std::make_shared<List>("pairs", std::vector<Type>{kTextType, kIntType});
-  ASSERT_TRUE(pairs->add_text(std::vector<std::string>{"a", "1"}).ok());
-  const ListPtr lists[] = {pairs, nullptr};
-  m.context.lists = lists;
+  auto pairs = std::make_shared<Dataset>("pairs", std::vector<Type>{kTextType, kIntType});
+  ASSERT_TRUE(pairs->put(std::vector<std::string>{"a", "1"}, {}).ok());
+  const DatasetPtr lists[] = {pairs, nullptr};
+  m.context.datasets = lists;
   const auto in = [&](int list, ExprId x, ExprId y, uint8_t flags = 0) {
     return m.show(m.with_args(ExprOp::kInList, kBoolType, list, {x, y}, flags));
   };

@@ -208,7 +208,7 @@ TEST(PredicateSet, ConstantsFinerThanTheColumnAreExact) {
 TEST(PredicateSet, ListsAreTheVersionsInForce) {
   SetFixture f;
   const ExprId in = f.with_args(ExprOp::kInList, kBoolType, 0, {f.field(5, kTextType)});
-  f.program->lists = {"blocked"};
+  f.program->datasets = {"blocked"};
   f.seal();
   f.add(in, "name in @blocked");
   BatchBuilder builder(every_type_schema(), 0, 0);
@@ -217,8 +217,8 @@ TEST(PredicateSet, ListsAreTheVersionsInForce) {
   builder.set_text(5, "eve");
   builder.commit_row(0);
   const BatchPtr batch = builder.finish();
-  auto list = std::make_shared<List>("blocked", std::vector<Type>{kTextType});
-  ASSERT_TRUE(list->add_text(std::vector<std::string>{"eve"}).ok());
+  auto list = std::make_shared<Dataset>("blocked", std::vector<Type>{kTextType});
+  ASSERT_TRUE(list->put(std::vector<std::string>{"eve"}, {}).ok());
   f.set.evaluate(*batch, {{"blocked", list}}, f.counters, f.words);
   EXPECT_EQ(f.words[0], 1u);
   f.set.evaluate(*batch, {}, f.counters, f.words);

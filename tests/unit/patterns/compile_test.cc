@@ -140,13 +140,13 @@ TEST(Compile, AllOrNothing) {
   EXPECT_FALSE(
       compile_text("create list l of text; create rule r on tx partition by card when amout > 1 alert;", catalog)
           .deployment);
-  EXPECT_TRUE(catalog.lists.empty());
+  EXPECT_TRUE(catalog.datasets.empty());
   EXPECT_TRUE(catalog.rules.empty());
   const Compiled both =
       compile_text("create rule r on tx partition by card when country in @l alert; create list l of text;", catalog);
   ASSERT_TRUE(both.deployment) << both.report;
-  EXPECT_EQ(catalog.rules.at("r").lists.count("l"), 1u);
-  EXPECT_EQ(both.deployment->rules[0].program->lists, std::vector<std::string>{"l"});
+  EXPECT_EQ(catalog.rules.at("r").datasets.count("l"), 1u);
+  EXPECT_EQ(both.deployment->rules[0].program->datasets, std::vector<std::string>{"l"});
   EXPECT_FALSE(both.deployment->rules[0].shadow);
 }
 
@@ -227,7 +227,7 @@ TEST(Compile, DropsAndLists) {
   EXPECT_EQ(codes(compile_text("create list l of int;", catalog).errors), std::vector<std::string>{"E0507"});
   const Compiled same = compile_text("create list l of text;", catalog);
   ASSERT_TRUE(same.deployment);
-  EXPECT_TRUE(same.deployment->lists.empty());
+  EXPECT_TRUE(same.deployment->datasets.empty());
   const Compiled dropped = compile_text("drop rule r; drop list l; drop stream tx;", catalog);
   ASSERT_TRUE(dropped.deployment) << dropped.report;
   EXPECT_EQ(dropped.deployment->drops.size(), 3u);

@@ -51,7 +51,8 @@ class AssistTest : public testing::Test {
 
   const std::string kStreams =
       "create stream s (card text, amount int, at timestamp not null) event time at;"
-      "create stream logins (user text, at timestamp not null) event time at; create list l of text; ";
+      "create stream logins (user text, at timestamp not null) event time at; create list l of text; "
+      "create table t (k text, v int) key k; ";
   SourceMap sources_;
   FileId file_ = 0;
   uint32_t offset_ = 0;
@@ -66,13 +67,16 @@ TEST_F(AssistTest, HoverSaysWhatAWordIs) {
   EXPECT_EQ(hover("create rule r on s, logins as x pattern a -> b define a as x where true, b as user = a.us~er"),
             "`user text`, a field of stream `logins`");
   EXPECT_EQ(hover("create rule r on s when card in @~l"), "list `l` of text");
+  EXPECT_EQ(hover("create rule r on s when @~t[card].v = 1"), "table `t`\n\n* `k text`, of the key\n* `v int`");
   EXPECT_EQ(hover("create rule r on s when len~gth(card) > 1"), "`length(text)`: number of code points");
   EXPECT_NE(hover("create rule r on s pattern a -~> b").find("next event"), std::string::npos);
   EXPECT_NE(hover("create rule r on ~s").find("* `card text`"), std::string::npos);
 }
 
 TEST_F(AssistTest, CompletionKnowsWhereItIs) {
-  EXPECT_EQ(labels("create rule r on s when card in @~"), std::set<std::string>{"l"});
+  EXPECT_EQ(labels("create rule r on s when card in @~"), (std::set<std::string>{"l", "t"}));
+  EXPECT_EQ(labels("create rule r on s when @t[substring(card, 1)].~ = 1"), (std::set<std::string>{"k", "v"}));
+  EXPECT_EQ(labels("create rule r on s when ].~ = 1"), std::set<std::string>{});
   EXPECT_EQ(labels("create rule r on s, logins as x pattern a define a as x where true and a.~"), (std::set<std::string>{"user", "at"}));
   EXPECT_EQ(labels("create rule r on s, logins as x pattern a define a as x where true and a.us~ > 5"),
             (std::set<std::string>{"user", "at"}));

@@ -6,8 +6,7 @@
 #include <fstream>
 
 #include "api/json_scan.h"
-#include "service/delivery_adapter.h"
-#include "tests/support/lane_fixture.h"
+#include "tests/support/backend_fixture.h"
 
 namespace service {
 namespace {
@@ -15,81 +14,8 @@ namespace {
 using test_support::kPayments;
 using test_support::kProbeRule;
 
-// Answers each request at once with `status`.
-class InstantSender final : public HttpSender {
- public:
-  cep::Status submit(HttpRequest request, HttpDone done) override {
-    {
-      std::lock_guard lock(mutex_);
-      bodies_.push_back(std::move(request.body));
-    }
-    HttpResult result;
-    result.status = status;
-    result.latency_us = 9;
-    done(result);
-    return cep::ok_status();
-  }
-  std::vector<std::string> bodies() {
-    std::lock_guard lock(mutex_);
-    return bodies_;
-  }
-  std::atomic<int> status{200};
-
- private:
-  std::mutex mutex_;
-  std::vector<std::string> bodies_;
-};
-
-class BackendTest : public test_support::LaneFixture {
+class BackendTest : public test_support::BackendFixture {
  protected:
-  void SetUp() override { start(); }
-  void TearDown() override { stop(); }
-
-  void start(std::vector<SinkSpec> sinks = {}) {
-    open(2);
-    auto admin = state::AdminStore::open(lane_->files(), lane_->data_dir());
-    ASSERT_TRUE(admin.ok());
-    admin_ = std::move(*admin);
-    auto registry = SinkRegistry::open(*admin_, std::move(sinks));
-    ASSERT_TRUE(registry.ok()) << registry.error().message;
-    sinks_ = std::move(*registry);
-    delivery_store_ = std::make_unique<LaneDeliveryStore>(*lane_);
-    delivery_ = std::make_unique<DeliveryThread>(DeliveryOptions{}, *delivery_store_, sender_, [this] { return now_.load(); },
-                                                 [](const DeliveryEvent&) {});
-    ASSERT_TRUE(sinks_->add_all_to(delivery_->engine()).ok());
-    delivery_->start();
-    metrics_ = std::make_unique<Metrics>("test");
-    rules_dir_ = std::make_unique<RulesDir>(*lane_, *admin_, std::vector<std::string>{scratch_ / "rules"});
-    BackendOptions options;
-    options.clock = [this] { return now_.load(); };
-    options.sender = &sender_;
-    options.rules_dir = rules_dir_.get();
-    backend_ = std::make_unique<Backend>(*lane_, *delivery_, *sinks_, *metrics_, options);
-  }
-  void stop() {
-    (void)delivery_->stop();
-    lane_->close();
-    backend_.reset();
-    delivery_.reset();
-    sinks_.reset();
-    admin_.reset();
-    lane_.reset();
-  }
-  void restart(std::vector<SinkSpec> sinks = {}) {
-    stop();
-    start(std::move(sinks));
-  }
-
-  template <class Ask>
-  api::Answer ask(const Ask& question) {
-    auto answer = std::make_shared<std::promise<api::Answer>>();
-    std::future<api::Answer> answered = answer->get_future();
-    question(api::Reply([answer](api::Answer a) { answer->set_value(std::move(a)); }));
-    return answered.get();
-  }
-  api::Answer deploy_text(const std::string& text, bool dry_run = false) {
-    return ask([&](api::Reply reply) { backend_->deploy(text, dry_run, reply); });
-  }
   api::Answer put(const std::string& name, const std::string& text, const std::string& if_match = "",
                   const std::string& if_none_match = "", bool dry_run = false) {
     return ask([&](api::Reply reply) { backend_->put_rule({name, text, if_match, if_none_match, 0, dry_run}, reply); });
@@ -106,9 +32,6 @@ class BackendTest : public test_support::LaneFixture {
   api::Answer alerts_page(const api::AlertsQuery& query) {
     return ask([&](api::Reply reply) { backend_->alerts(query, reply); });
   }
-  api::Answer put_entry(const api::ListEntryPut& entry) {
-    return ask([&](api::Reply reply) { backend_->put_list_entry(entry, reply); });
-  }
   api::FeedPage feed(const api::FeedQuery& query) {
     std::promise<api::FeedPage> page;
     backend_->read_feed(query, [&page](api::FeedPage p) { page.set_value(std::move(p)); });
@@ -118,13 +41,6 @@ class BackendTest : public test_support::LaneFixture {
     std::filesystem::create_directories(scratch_ / "rules");
     std::ofstream(scratch_ / ("rules/" + file)) << text;
   }
-  static std::string etag(const api::Answer& answer) {
-    for (const auto& [name, value] : answer.headers) {
-      if (name == "ETag") return value;
-    }
-    return "";
-  }
-  static bool has(const api::Answer& answer, const std::string& part) { return answer.body.find(part) != std::string::npos; }
   // Names of the members of the answer's object, in order.
   static std::vector<std::string> members(const api::Answer& answer) {
     std::vector<std::string> names;
@@ -147,15 +63,6 @@ class BackendTest : public test_support::LaneFixture {
     }
     lane_->settle(false);
   }
-
-  InstantSender sender_;
-  std::unique_ptr<state::AdminStore> admin_;
-  std::unique_ptr<SinkRegistry> sinks_;
-  std::unique_ptr<LaneDeliveryStore> delivery_store_;
-  std::unique_ptr<DeliveryThread> delivery_;
-  std::unique_ptr<Metrics> metrics_;
-  std::unique_ptr<RulesDir> rules_dir_;
-  std::unique_ptr<Backend> backend_;
 };
 
 TEST_F(BackendTest, PutsRulesWithVersionsAndPreconditions) {
@@ -384,30 +291,6 @@ TEST_F(BackendTest, TheFeedResumesAndTellsGaps) {
   query.severity = "low";
   EXPECT_TRUE(feed(query).items.empty());
   EXPECT_EQ(feed(query).next.sequence, 3u);
-}
-
-TEST_F(BackendTest, ListsTakeAndGiveEntries) {
-  deploy_text(std::string(kPayments) + "create list pairs of (text, int);");
-  EXPECT_EQ(put_entry({"pairs", {"a", "1"}, "", "", {}, "", ""}).status, 201);
-  EXPECT_EQ(put_entry({"pairs", {"a", "1"}, "", "", {}, "", ""}).status, 200);
-  EXPECT_EQ(put_entry({"pairs", {"a", "1"}, "", "", {}, "", "*"}).status, 412);
-  EXPECT_EQ(put_entry({"pairs", {"b", "2"}, "", "", {}, "*", ""}).status, 412);
-  EXPECT_EQ(put_entry({"pairs", {"a", "x"}, "", "", {}, "", ""}).status, 422);
-  EXPECT_EQ(put_entry({"pairs", {"a"}, "", "", {}, "", ""}).status, 422);
-  EXPECT_EQ(put_entry({"pairs", {"a", "2"}, "me", "", {}, "", ""}).status, 501);
-  EXPECT_EQ(put_entry({"nobody", {"a"}, "", "", {}, "", ""}).status, 404);
-  EXPECT_EQ(put_entry({"pairs", {"b", "2"}, "", "", {}, "", "*"}).status, 201);
-  restart();
-  const api::Answer page = ask([&](api::Reply reply) { backend_->list("pairs", {1, ""}, reply); });
-  EXPECT_TRUE(has(page, R"("name":"pairs","types":["text","int"],"size":2,"items":[{"value":["a","1"]}],"next":"1")")) << page.body;
-  const auto entry = [&](std::vector<std::string> value) {
-    return ask([&](api::Reply reply) { backend_->list_entry("pairs", value, reply); }).status;
-  };
-  EXPECT_EQ(entry({"b", "2"}), 200);
-  EXPECT_EQ(ask([&](api::Reply reply) { backend_->delete_list_entry("pairs", {"b", "2"}, reply); }).status, 204);
-  EXPECT_EQ(ask([&](api::Reply reply) { backend_->delete_list_entry("pairs", {"b", "2"}, reply); }).status, 404);
-  EXPECT_EQ(entry({"b", "2"}), 404);
-  EXPECT_TRUE(has(ask([&](api::Reply reply) { backend_->lists({10, ""}, reply); }), R"("size":1)"));
 }
 
 TEST_F(BackendTest, RejectedEventsAreListedWithReasonAndBytes) {

@@ -31,7 +31,9 @@ class CmdLogTest : public test_support::LaneFixture {
     return outcome;
   }
   void edit_watched(bool add, const std::string& value) {
-    EXPECT_TRUE(lane_->edit_list({"watched", false, {{add, {value}}}}).ok());
+    DatasetChange change{"watched", "me", 0, {{{value}, std::nullopt, std::nullopt}}};
+    if (add) change.edits[0].now.emplace();
+    EXPECT_TRUE(lane_->edit_dataset(change).ok());
   }
 
   const std::string data_ = scratch_ / "data";
@@ -65,12 +67,15 @@ TEST_F(CmdLogTest, PrintsEveryRecordInOrder) {
   EXPECT_EQ(all.lines[2], R"({"stream":"payments","event":{"id":"1","card":"a","amount":1.00,"at":"2026-01-05T00:00:00.000Z"}})");
   EXPECT_EQ(all.lines[3], R"({"$watermark":"2026-01-05T00:00:05.000Z"})");
   EXPECT_EQ(all.lines[4], R"({"stream":"payments","event":{"id":"2","card":"b","amount":2.00,"at":"2026-01-05T00:00:06.000Z"}})");
-  EXPECT_EQ(all.lines[5], R"({"$list":"watched","clear":false,"edits":[{"add":["x\"y"]}]})");
-  EXPECT_EQ(all.lines[6], R"({"$list":"watched","clear":false,"edits":[{"remove":["x\"y"]}]})");
+  const std::string edit = R"({"$edit":"watched","by":"me","at":"2026-01-05T00:00:00.000Z","edits":[{"key":["x\"y"],"now":)";
+  EXPECT_EQ(all.lines[5], edit + R"({"row":[],"owner":"","comment":"","expires":null}}]})");
+  EXPECT_EQ(all.lines[6], edit + "null}]}");
   EXPECT_EQ(all.lines[7], R"({"$rules":"drop rule probe_then_big;\n","rules":[]})");
 
   const Outcome events = run({"--events-only"});
   EXPECT_EQ(events.lines, std::vector<std::string>(all.lines.begin() + 2, all.lines.begin() + 5));
+  const Outcome edits = run({"--events-only", "--with-edits"});
+  EXPECT_EQ(edits.lines, std::vector<std::string>(all.lines.begin() + 2, all.lines.begin() + 7));
 }
 
 TEST_F(CmdLogTest, KnowsTheStreamsOfALogWhoseBeginningIsGone) {

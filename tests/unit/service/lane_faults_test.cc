@@ -246,7 +246,8 @@ TEST_F(LaneFaultsTest, AFullLogDiskRefusesAndGoesOnWhenThereIsRoom) {
   const api::SubmitAnswer refused = submit(*lane, payment("refused", "a", "1.00", 2));
   EXPECT_EQ(refused.code, "disk_full");
   EXPECT_EQ(lane->intake().refused(), 1u);
-  EXPECT_EQ(lane->edit_list({"blocked", false, {{true, {"a"}}}}).error().code, "disk_full");
+  DatasetChange change{"blocked", "", 0, {{{"a"}, cep::EntryText(), std::nullopt}}};
+  EXPECT_EQ(lane->edit_dataset(change).error().code, "disk_full");
 
   files->with_disk([](support::FaultyFileSystem& disk) { disk.inject(0, support::Fault::kNone); });
   while (lane->intake().stall()) std::this_thread::sleep_for(std::chrono::milliseconds(1));

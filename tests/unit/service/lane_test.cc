@@ -423,7 +423,9 @@ TEST_F(LaneTest, AListEditIsInForceFromItsPlaceInTheLogOn) {
   deploy(*lane_, std::string(kPayments) + "create list blocked of text;\n"
                                           "create rule hit on payments partition by card when card in @blocked alert message 'x';\n");
   const auto edit = [&](bool add) {
-    EXPECT_TRUE(lane_->edit_list({"blocked", false, {{add, {"a"}}}}).ok());
+    DatasetChange change{"blocked", "", 0, {{{"a"}, std::nullopt, std::nullopt}}};
+    if (add) change.edits[0].now.emplace();
+    EXPECT_TRUE(lane_->edit_dataset(change).ok());
   };
   submit(*lane_, payment("1", "a", "1.00", 0));
   edit(true);
@@ -434,6 +436,55 @@ TEST_F(LaneTest, AListEditIsInForceFromItsPlaceInTheLogOn) {
   edit(false);
   submit(*lane_, payment("3", "a", "1.00", 2));
   EXPECT_EQ(alerts(*lane_).size(), 1u);
+}
+
+// A declaration of the same text as one that was dropped declares anew.
+TEST_F(LaneTest, WhatWasDroppedComesBackUnderTheSameText) {
+  open();
+  const std::string rule = "create rule hit on payments partition by card when card in @blocked alert message 'x';\n";
+  const std::string all = std::string(kPayments) + "create list blocked of text;\n" + rule;
+  ASSERT_TRUE(deploy(*lane_, all).applied);
+  DatasetChange change{"blocked", "", 0, {{{"a"}, cep::EntryText(), std::nullopt}}};
+  ASSERT_TRUE(lane_->edit_dataset(change).ok());
+  submit(*lane_, payment("1", "a", "1.00", 0));
+  EXPECT_EQ(alerts(*lane_).size(), 1u);
+  ASSERT_TRUE(deploy(*lane_, "drop rule hit; drop list blocked; drop stream payments;").applied);
+  ASSERT_TRUE(deploy(*lane_, all).applied);
+  submit(*lane_, payment("2", "a", "1.00", 1));
+  EXPECT_EQ(alerts(*lane_).size(), 1u) << "the list that came back is empty";
+  auto copy = open_at(crash_image("crash"), 1);
+  ASSERT_NE(copy, nullptr);
+  change.edits = {{{"a"}, cep::EntryText(), std::nullopt}};
+  ASSERT_TRUE(copy->edit_dataset(change).ok());
+  submit(*copy, payment("3", "a", "1.00", 2));
+  EXPECT_EQ(alerts(*copy).size(), 2u);
+}
+
+// What a new rule finds in the log it finds with the rows of their time.
+TEST_F(LaneTest, AWarmStartLooksUpWhatWasInForceThen) {
+  open(2);
+  deploy(*lane_, std::string(kPayments) + "create table limits (card text, top decimal(12,2)) key card;");
+  const auto put = [&](const std::string& top) {
+    cep::EntryText row;
+    row.row = {top};
+    DatasetChange change{"limits", "", 0, {{{"a"}, row, std::nullopt}}};
+    ASSERT_TRUE(lane_->edit_dataset(change).ok());
+  };
+  submit(*lane_, payment("1", "a", "50.00", 0));
+  put("10.00");
+  submit(*lane_, payment("2", "a", "50.00", 1));
+  put("90.00");
+  submit(*lane_, payment("3", "a", "50.00", 2));
+  lane_->settle(true);
+  deploy(*lane_, "create rule above on payments partition by card when amount > @limits[card].top measures @limits[card].top as top"
+                 " alert message '{card} over {top}';");
+  const auto found = backfill(*lane_);
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_NE(found[0].alert.body.find("a over 10.00"), std::string::npos) << found[0].alert.body;
+  submit(*lane_, payment("4", "a", "95.00", 3));
+  auto copy = open_at(crash_image("crash"), 4);
+  submit(*copy, payment("5", "a", "96.00", 4));
+  EXPECT_EQ(alerts(*copy).size(), 2u);
 }
 
 TEST_F(LaneTest, WhoComesTooLateIsToldThatItStops) {

@@ -50,6 +50,7 @@ TEST(Script, AllStatements) {
       "use a.weir\n"
       "use stream s\n"
       "use list l = one, \"t,wo\", (a, \"b)\")\n"
+      "use table t {\"k\": 1}\n"
       "clock 2026-02-01T00:00:00Z\n"
       "rule r.weir\n"
       "events\n"
@@ -57,6 +58,9 @@ TEST(Script, AllStatements) {
       "advance +1h\n"
       "list add l (x, y)\n"
       "list remove l one\n"
+      "list add l (x, y), expires +2h\n"
+      "table put t {\"k\": 2}\n"
+      "table remove t (2, x)\n"
       "restart\n"
       "deploy <<\n"
       "drop rule r;\n"
@@ -74,22 +78,27 @@ TEST(Script, AllStatements) {
       "none\n");
   ASSERT_EQ(script.cases.size(), 2u);
   const ScriptCase& one = script.cases[0];
-  ASSERT_EQ(one.uses.size(), 3u);
+  ASSERT_EQ(one.uses.size(), 4u);
   EXPECT_EQ(one.uses[0].kind, ScriptUse::Kind::kFile);
   EXPECT_EQ(one.uses[1].name, "s");
   EXPECT_EQ(one.uses[2].values, (std::vector<std::vector<std::string>>{{"one"}, {"t,wo"}, {"a", "b)"}}));
+  EXPECT_EQ(one.uses[3].row, R"({"k": 1})");
   EXPECT_EQ(one.clock, 1'769'904'000 * cep::kSecond);
   EXPECT_EQ(one.rules[0].path, "r.weir");
   ASSERT_EQ(one.blocks.size(), 2u);
-  ASSERT_EQ(one.blocks[0].steps.size(), 6u);
-  EXPECT_EQ(one.blocks[0].steps[0].line, 8u);
+  ASSERT_EQ(one.blocks[0].steps.size(), 9u);
+  EXPECT_EQ(one.blocks[0].steps[0].line, 9u);
   EXPECT_EQ(one.blocks[0].steps[1].offset_us, cep::kHour);
   EXPECT_EQ(one.blocks[0].steps[2].value, (std::vector<std::string>{"x", "y"}));
-  EXPECT_EQ(one.blocks[0].steps[5].text, "drop rule r;\n");
+  EXPECT_FALSE(one.blocks[0].steps[2].expires_us);
+  EXPECT_EQ(one.blocks[0].steps[4].expires_us, 2 * cep::kHour);
+  EXPECT_EQ(one.blocks[0].steps[5].text, R"({"k": 2})");
+  EXPECT_EQ(one.blocks[0].steps[6].value, (std::vector<std::string>{"2", "x"}));
+  EXPECT_EQ(one.blocks[0].steps[8].text, "drop rule r;\n");
   EXPECT_EQ(one.blocks[0].expected, (std::vector<std::string>{"+5s   r  a=1"}));
   EXPECT_TRUE(one.blocks[0].fresh);
   EXPECT_TRUE(one.blocks[1].expected.empty());
-  EXPECT_EQ(script.cases[1].uses.size(), 3u);
+  EXPECT_EQ(script.cases[1].uses.size(), 4u);
   EXPECT_EQ(script.cases[1].clock, one.clock);
   EXPECT_EQ(script.cases[1].rules.size(), 1u);
 }
@@ -105,6 +114,9 @@ TEST(Script, WhatIsRefusedSaysWhere) {
   EXPECT_EQ(refusal("rule <<\ncreate\n").find("t.test:1: `<<` has no `>>`"), 0u);
   EXPECT_EQ(refusal("clock today\n").find("t.test:1: clock"), 0u);
   EXPECT_EQ(refusal("rule r.weir\nevents\nlist add l\n----\n").find("t.test:3: list add"), 0u);
+  EXPECT_EQ(refusal("rule r.weir\nevents\nlist add l v, until +5s\n----\n").find("t.test:3: list add"), 0u);
+  EXPECT_EQ(refusal("rule r.weir\nevents\nlist remove l v, expires +5s\n----\n").find("t.test:3: list add"), 0u);
+  EXPECT_EQ(refusal("rule r.weir\nevents\ntable put t\n----\n").find("t.test:3: table put"), 0u);
 }
 
 TEST(Script, LinesAreComparedInOneForm) {
