@@ -18,12 +18,6 @@
 namespace compare {
 namespace {
 
-constexpr std::pair<const char*, support::ReferenceBreak> kBroken[] = {
-    {"window_edge", support::ReferenceBreak::kWindowEdge},          {"arrow_no_skip", support::ReferenceBreak::kArrowNoSkip},
-    {"until_ignored", support::ReferenceBreak::kUntilIgnored},      {"absence_at_event", support::ReferenceBreak::kAbsenceAtEvent},
-    {"skip_too_much", support::ReferenceBreak::kSkipTooMuch},       {"quiet_edge", support::ReferenceBreak::kQuietEdge},
-};
-
 struct Settings {
   uint64_t cases = 100'000;
   uint64_t seed = 1;
@@ -187,10 +181,9 @@ bool read(int argc, char** argv, Settings& settings) {
     else if (word == "--jobs") settings.jobs = std::max(1u, static_cast<unsigned>(number));
     else if (word == "--differences") settings.differences_max = number;
     else if (word == "--broken") {
-      for (const auto& [name, broken] : kBroken) {
-        if (std::strcmp(name, argv[i]) == 0) settings.broken = broken;
-      }
-      if (settings.broken == support::ReferenceBreak::kNone) return false;
+      const auto broken = support::reference_break(argv[i]);
+      if (!broken) return false;
+      settings.broken = *broken;
       settings.differences_max = 1;
     } else {
       return false;

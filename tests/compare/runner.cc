@@ -1,68 +1,18 @@
 #include "tests/compare/runner.h"
 
 #include <algorithm>
-#include <cstdio>
 
 #include "api/alert_json.h"
 #include "patterns/parser.h"
 #include "service/pipeline.h"
 #include "service/script.h"
+#include "tests/support/reference_lines.h"
 
 namespace compare {
 namespace {
 
 constexpr uint64_t kWorkMax = 60'000;              // questions to conditions, of one case
 constexpr std::string_view kStreamNames[] = {"e", "u"};
-
-// --- Alerts as text
-
-// Numbers by their value, whatever their type: the engine knows the type of an expression, the reference does not.
-std::string comparable(const cep::Value& v) {
-  if (v.kind == cep::ValueKind::kFloat) {
-    char text[32];
-    std::snprintf(text, sizeof text, "%.12g", v.real == 0 ? 0.0 : v.real);
-    return text;
-  }
-  std::string text = cep::to_display(v);
-  if (v.kind != cep::ValueKind::kDecimal || text.find('.') == std::string::npos) return text;
-  while (text.ends_with('0')) text.pop_back();
-  if (text.ends_with('.')) text.pop_back();
-  return text == "-0" ? "0" : text;
-}
-
-struct Line {
-  std::string text;
-
-  Line(cep::TimeUs time, uint64_t suppressed) : text(service::print_offset(time - kClock)), suppressed_(suppressed) {}
-  void key(const cep::Value& v) { text += " key " + comparable(v); }
-  void measure(const cep::Value& v) { text += " measure " + comparable(v); }
-  void event(std::string_view variable, uint64_t position) {
-    text += " " + std::string(variable) + "@" + std::to_string(position);
-  }
-  std::string finish() && { return suppressed_ == 0 ? text : text + " suppressed " + std::to_string(suppressed_); }
-
- private:
-  uint64_t suppressed_;
-};
-
-std::string engine_line(const cep::Alert& alert) {
-  Line line(alert.time, alert.suppressed);
-  for (const cep::OwnedValue& v : alert.key) line.key(v.view());
-  for (const cep::OwnedValue& v : alert.measures) line.measure(v.view());
-  for (const cep::AlertEvent& event : alert.events) {
-    const auto* header = reinterpret_cast<const cep::RowHeader*>(event.packed.data());
-    line.event(alert.program->variables[event.variable].name, header->position);
-  }
-  return std::move(line).finish();
-}
-
-std::string reference_line(const support::ReferenceAlert& alert) {
-  Line line(alert.time, alert.suppressed);
-  for (const cep::Value& v : alert.key) line.key(v);
-  for (const cep::Value& v : alert.measures) line.measure(v);
-  for (const auto& [variable, row] : alert.events) line.event(variable, row->position);
-  return std::move(line).finish();
-}
 
 // As a script's expectations are written.
 std::string script_line(const support::ReferenceAlert& alert, const cep::Program& program) {
@@ -182,7 +132,7 @@ void Runner::ask_engine(const Case& one, Outcome& outcome) {
   }
   std::vector<cep::Alert> alerts;
   pipeline.take_alerts(alerts, true);
-  for (const cep::Alert& alert : alerts) outcome.engine.push_back(engine_line(alert));
+  for (const cep::Alert& alert : alerts) outcome.engine.push_back(support::engine_line(alert, kClock));
   std::sort(outcome.engine.begin(), outcome.engine.end());
   const cep::EngineCounters counters = pipeline.counters();
   if (counters.runs_refused + counters.matches_dropped + counters.runs_aged > 0) outcome.kind = Outcome::Kind::kLimited;
@@ -209,7 +159,7 @@ void Runner::ask_reference(const Case& one, Outcome& outcome) {
   }
   const cep::Program& program = *book_.rules().begin()->second.program;
   for (const support::ReferenceAlert& alert : *alerts) {
-    outcome.reference.push_back(reference_line(alert));
+    outcome.reference.push_back(support::reference_line(alert, kClock));
     outcome.expected.push_back(script_line(alert, program));
   }
   std::sort(outcome.reference.begin(), outcome.reference.end());

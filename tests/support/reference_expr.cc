@@ -272,7 +272,10 @@ Value function(const Expr& call, const Scope& scope) {
   }
   const bool negative = args[0].is_number() && cep::compare(args[0], Value::integer(0)) < 0;
   if (name == "abs") return negative ? arithmetic(Op::kMul, args[0], Value::integer(-1)) : args[0];
-  if (name == "length") return Value::integer(static_cast<Int128>(args[0].text().size()));
+  if (name == "length") {                       // code points
+    const std::string_view text = args[0].text();
+    return Value::integer(std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+  }
   const bool least = name == "least";
   WEIR_CHECK(least || name == "greatest", "the reference knows the function");
   Value best = args[0];

@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tests/support/reference_expr.h"
@@ -23,6 +24,9 @@ enum class ReferenceBreak {
   kSkipTooMuch,      // a skip drops its target as well
   kQuietEdge,        // exactly the quiet time apart is the same episode
 };
+
+// "window_edge", "arrow_no_skip", "until_ignored", "absence_at_event", "skip_too_much", "quiet_edge".
+std::optional<ReferenceBreak> reference_break(std::string_view name);
 
 struct ReferenceStep {               // an event, or a watermark
   const ReferenceRow* row = nullptr;

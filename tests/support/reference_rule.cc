@@ -10,6 +10,18 @@ using patterns::Link;
 using Part = Reference::Part;
 using Sequence = Reference::Sequence;
 
+std::optional<ReferenceBreak> reference_break(std::string_view name) {
+  constexpr std::pair<std::string_view, ReferenceBreak> kNames[] = {
+      {"window_edge", ReferenceBreak::kWindowEdge},          {"arrow_no_skip", ReferenceBreak::kArrowNoSkip},
+      {"until_ignored", ReferenceBreak::kUntilIgnored},      {"absence_at_event", ReferenceBreak::kAbsenceAtEvent},
+      {"skip_too_much", ReferenceBreak::kSkipTooMuch},       {"quiet_edge", ReferenceBreak::kQuietEdge},
+  };
+  for (const auto& [known, broken] : kNames) {
+    if (known == name) return broken;
+  }
+  return std::nullopt;
+}
+
 Reference::Reference(const patterns::RuleDecl& decl, const std::map<std::string, cep::SchemaPtr>& streams, const ReferenceLists& lists,
                      ReferenceBreak how)
     : rule(decl), broken(how) {
