@@ -16,6 +16,7 @@
 namespace cep {
 
 inline constexpr uint32_t kBatchRowsMax = 1024;
+inline constexpr SourceId kInputSource = 0;      // HTTP, or the file of a run
 
 // 64-bit hash of bytes (XXH3), never 0. The one hash of texts, keys and routing.
 uint64_t hash_bytes(const void* data, size_t size);
@@ -41,7 +42,7 @@ struct Batch {
   std::pmr::monotonic_buffer_resource memory_{inline_memory_, sizeof inline_memory_};
 
  public:
-  Batch() : time(&memory_), position(&memory_), columns(&memory_), arena(&memory_) {}
+  Batch() : time(&memory_), position(&memory_), ordinal(&memory_), columns(&memory_), arena(&memory_) {}
   Batch(const Batch&) = delete;
   Batch& operator=(const Batch&) = delete;
   BatchColumn& add_column() { return columns.emplace_back(&memory_); }
@@ -50,11 +51,14 @@ struct Batch {
   SourceId source = 0;
   TimeUs received_us = 0;                 // wall clock of arrival, as data from the log; 0 in run and test
   std::pmr::vector<TimeUs> time;          // event time of each row
-  std::pmr::vector<uint64_t> position;    // of each row: order in its source; also its identity when the stream has no `unique`
+  std::pmr::vector<uint64_t> position;    // of each row: its place in the lane's log, or its number in a file
+  std::pmr::vector<uint64_t> ordinal;     // of each row in its source, where the source numbers its own (Kafka: the offset); else empty
   std::pmr::vector<BatchColumn> columns;  // by schema column
   std::pmr::string arena;                 // text bytes, 64 spare bytes at the end
 
   uint32_t rows() const { return static_cast<uint32_t>(time.size()); }
+  // Identity of a row in its source when the stream has no `unique` (R71).
+  uint64_t ordinal_of(uint32_t row) const { return ordinal.empty() ? position[row] : ordinal[row]; }
   Value value(uint32_t row, uint16_t column) const;     // null if the column is null or beyond this batch's columns
   std::string_view text(uint32_t row, uint16_t column) const {
     const BatchColumn& c = columns[column];

@@ -66,14 +66,40 @@ void Clock::apply_rules(const RuleSet& rules) {
   }
 }
 
-// W = the least clock of its sources, never back. True if it moved.
+bool Clock::is_idle(const TimelineClock& clock, const Timing& timing, SourceId source) const {
+  return timing.idle_us == 0 || clock.idle.contains(source);
+}
+
+// W = the least clock of the sources that are not idle, never back; at W itself the lowest-numbered of them is waited for (R63). When all
+// are idle none is waited for: W is the greatest. True if the frontier moved.
 bool Clock::advance(TimelineClock& clock, const Timing& timing) {
   if (timing.is_explicit || clock.source_max.empty()) return false;
-  TimeUs least = kTimeMax;
-  for (const auto& [source, time] : clock.source_max) least = std::min(least, minus(time, timing.delay_us));
-  if (least <= clock.watermark) return false;
+  TimeUs least = kTimeMax, greatest = kTimeMin;
+  SourceId slowest = kEverySource;
+  for (const auto& [source, time] : clock.source_max) {
+    const TimeUs own = minus(time, timing.delay_us);
+    greatest = std::max(greatest, own);
+    if (own >= least || is_idle(clock, timing, source)) continue;
+    least = own;
+    slowest = source;
+  }
+  least = std::min(least, greatest);
+  if (least < clock.watermark || (least == clock.watermark && slowest <= clock.frontier_source)) return false;
   clock.watermark = least;
+  clock.frontier_source = slowest;
   return true;
+}
+
+// What moves time beside the sources releases everything of its instant.
+void Clock::move_to(TimelineClock& clock, TimeUs time) {
+  if (time < clock.watermark) return;
+  clock.watermark = time;
+  clock.frontier_source = kEverySource;
+}
+
+SourceId Clock::frontier_source_of(uint32_t timeline) const {
+  const TimelineClock& clock = clocks_[timeline];
+  return timing_[timeline].level > 0 && clock.released != clock.watermark ? kEverySource : clock.frontier_source;
 }
 
 // What the rings of a changed rule set have seen. One that is to reach further back than before has let go of what is older; a warmed
@@ -112,7 +138,7 @@ void Clock::release(uint32_t timeline) {
   while (const TimeUs* first = clock.waiting.front()) {
     if (*first > watermark_of(timeline)) {
       if (clock.waiting.size() <= waiting_max_) return;
-      clock.watermark = std::max(clock.watermark, *first);
+      move_to(clock, *first);
       if (timing.level > 0) clock.released = *first;
       ++forced_;
     }
@@ -156,8 +182,9 @@ void Clock::admit_row(const Batch& batch, uint32_t row, TimeUs& source_max, Admi
     return;
   }
   if (time > source_max) {
+    bool holds = own <= clock.watermark;      // else another source does, and this one moves nothing
     source_max = time;
-    advance(clock, timing);
+    if (holds) advance(clock, timing);
   }
   if (time > watermark_of(admission.timeline) || timing.has_unseen) clock.waiting.push(time);
   release(admission.timeline);
@@ -167,10 +194,14 @@ std::vector<Admission> Clock::admit(const Batch& batch) {
   StreamId stream = batch.schema->id;
   std::vector<Admission> admissions;
   std::vector<TimeUs*> source_max;
+  std::vector<bool> is_new;
   if (index_of(stream) < by_stream_.size()) {
     for (uint32_t t : by_stream_[index_of(stream)]) {
-      admissions.push_back({t, kTimeMin, true, {}, {}, nullptr});
-      source_max.push_back(&clocks_[t].source_max.emplace(batch.source, kTimeMin).first->second);
+      admissions.push_back({t, kTimeMin, kEverySource, true, {}, {}, nullptr});
+      auto [known, added] = clocks_[t].source_max.emplace(batch.source, kTimeMin);
+      source_max.push_back(&known->second);
+      is_new.push_back(added);
+      clocks_[t].idle.erase(batch.source);
     }
   }
   bool by_row = std::any_of(fed_.begin(), fed_.end(), [&](uint32_t t) { return is_moved_row_by_row(t); });
@@ -181,13 +212,16 @@ std::vector<Admission> Clock::admit(const Batch& batch) {
   for (size_t i = 0; i < admissions.size(); ++i) {
     for (uint32_t row = 0; !by_row && row < batch.rows(); ++row) admit_row(batch, row, *source_max[i], admissions[i]);
     TimelineClock& clock = clocks_[admissions[i].timeline];
-    if (*source_max[i] == kTimeMin) clock.source_max.erase(batch.source);
+    if (is_new[i] && *source_max[i] == kTimeMin) clock.source_max.erase(batch.source);
+    TimeUs& received_us = clock.source_received_us.emplace(batch.source, kTimeMin).first->second;
+    received_us = std::max(received_us, batch.received_us);
     clock.last_received_us = std::max(clock.last_received_us, batch.received_us);
     clock.silence_watermark = clock.watermark;
   }
   if (!by_row) advance_fed();
   for (Admission& admission : admissions) {
     admission.frontier = watermark_of(admission.timeline);
+    admission.frontier_source = frontier_source_of(admission.timeline);
     admission.coverage = clocks_[admission.timeline].coverage;
   }
   TimeUs& stream_max = stream_max_[stream].emplace(batch.source, kTimeMin).first->second;
@@ -243,7 +277,10 @@ void Clock::add_fed(std::vector<Admission>& admissions) const {
     const std::vector<uint32_t>& feeders = timing_[t].feeders;
     if (!is_told(t) && std::any_of(feeders.begin(), feeders.end(), is_told)) admissions.push_back(standing(t));
   }
-  for (Admission& admission : admissions) admission.frontier = watermark_of(admission.timeline);
+  for (Admission& admission : admissions) {
+    admission.frontier = watermark_of(admission.timeline);
+    admission.frontier_source = frontier_source_of(admission.timeline);
+  }
 }
 
 std::vector<Admission> Clock::watermark(TimeUs time, const std::string* stream) {
@@ -256,7 +293,49 @@ std::vector<Admission> Clock::watermark(TimeUs time, const std::string* stream) 
       const std::vector<StreamId>& streams = timing_[t].streams;
       if (std::find(streams.begin(), streams.end(), id->second) == streams.end()) continue;
     }
-    clocks_[t].watermark = std::max(clocks_[t].watermark, time);
+    move_to(clocks_[t], time);
+    release(t);
+    clocks_[t].silence_watermark = clocks_[t].watermark;
+    admissions.push_back(standing(t));
+  }
+  advance_fed();
+  add_fed(admissions);
+  return admissions;
+}
+
+void Clock::declare(SourceId source, const std::string& stream, TimeUs received_us) {
+  auto id = stream_ids_.find(stream);
+  if (id == stream_ids_.end()) return;
+  stream_max_[id->second].emplace(source, kTimeMin);
+  for (uint32_t t : by_stream_[index_of(id->second)]) {
+    clocks_[t].source_max.emplace(source, kTimeMin);
+    clocks_[t].source_received_us.emplace(source, received_us);
+  }
+}
+
+// Where the only source is the input nothing waits for another one, and silence is the tick's to tell.
+bool Clock::falls_idle(uint32_t timeline, SourceId source, TimeUs received_us) const {
+  const TimelineClock& clock = clocks_[timeline];
+  const Timing& timing = timing_[timeline];
+  bool waits = !timing.is_explicit && clock.source_max.contains(source) && !is_idle(clock, timing, source);
+  if (!waits || (source == kInputSource && clock.source_max.size() == 1)) return false;
+  auto newest = clock.source_received_us.find(source);
+  return newest == clock.source_received_us.end() || received_us - newest->second >= timing.idle_us;
+}
+
+bool Clock::would_idle(SourceId source, TimeUs received_us) const {
+  for (uint32_t t = 0; t < clocks_.size(); ++t) {
+    if (falls_idle(t, source, received_us)) return true;
+  }
+  return false;
+}
+
+std::vector<Admission> Clock::idle(SourceId source, TimeUs received_us) {
+  std::vector<Admission> admissions;
+  for (uint32_t t = 0; t < clocks_.size(); ++t) {
+    if (!falls_idle(t, source, received_us)) continue;
+    clocks_[t].idle.insert(source);
+    if (!advance(clocks_[t], timing_[t])) continue;
     release(t);
     clocks_[t].silence_watermark = clocks_[t].watermark;
     admissions.push_back(standing(t));
@@ -270,6 +349,9 @@ std::vector<Admission> Clock::watermark(TimeUs time, const std::string* stream) 
 TimeUs Clock::ticked(uint32_t timeline, TimeUs received_us) const {
   const TimelineClock& clock = clocks_[timeline];
   bool moves = !timing_[timeline].is_explicit && clock.watermark != kTimeMin && clock.last_received_us != kTimeMin;
+  for (const auto& [source, time] : clock.source_max) {
+    moves = moves && (source == kInputSource || is_idle(clock, timing_[timeline], source));
+  }
   if (!moves) return clock.watermark;
   DurationUs silence = received_us - clock.last_received_us;
   if (silence < timing_[timeline].idle_us) return clock.watermark;
@@ -281,7 +363,7 @@ std::vector<Admission> Clock::tick(TimeUs received_us) {
   for (uint32_t t = 0; t < clocks_.size(); ++t) {
     TimeUs moved = ticked(t, received_us);
     if (moved == clocks_[t].watermark) continue;
-    clocks_[t].watermark = moved;
+    move_to(clocks_[t], moved);
     release(t);
     admissions.push_back(standing(t));
   }

@@ -7,6 +7,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -23,22 +24,31 @@ struct RingCoverage {
 };
 using RingCoverages = std::map<uint64_t, RingCoverage>;     // by RingShape::id
 
-// What one batch means for one timeline. Rows that are not late enter the reorder buffer; then everything with
-// time <= frontier is released; of the rows that alerts became, which come last at one instant, everything with time < frontier.
+inline constexpr SourceId kEverySource = 0xfffe;
+
+// What one batch means for one timeline. Rows that are not late enter the reorder buffer; then everything up to the frontier is
+// released: what is earlier, and at that instant the sources up to `frontier_source`, since those behind it may still bring rows that come
+// before others of that instant (R63). Of the rows that alerts became, which come last at one instant, everything with time < frontier.
 struct Admission {
   uint32_t timeline = 0;
   TimeUs frontier = kTimeMin;               // after the whole batch
+  SourceId frontier_source = kEverySource;
   bool has_rows = false;                    // the batch's stream is one of the timeline's
   std::vector<uint8_t> late;                // by row; empty: none is late
   std::vector<TimeUs> late_watermark;       // by row when late: the watermark it missed
   std::shared_ptr<const RingCoverages> coverage;
+
+  bool covers(TimeUs time, SourceId source) const { return time < frontier || (time == frontier && source <= frontier_source); }
 };
 
 // State of one timeline's clock, as a checkpoint keeps it.
 struct TimelineClock {
   std::string timeline;                     // its name
   TimeUs watermark = kTimeMin;
-  std::map<SourceId, TimeUs> source_max;    // greatest event time seen from each source on its streams
+  SourceId frontier_source = kEverySource;  // at that instant
+  std::map<SourceId, TimeUs> source_max;    // greatest event time seen from each source on its streams; kTimeMin: declared, still silent
+  std::map<SourceId, TimeUs> source_received_us;   // wall clock of each source's newest row on them
+  std::set<SourceId> idle;                  // sources that hold no time back until they speak (R64)
   TimeUs last_received_us = kTimeMin;       // wall clock of its newest row
   TimeUs silence_watermark = kTimeMin;      // watermark when the silence began
   std::shared_ptr<const RingCoverages> coverage = std::make_shared<RingCoverages>();    // replaced, never changed: shards share it
@@ -61,6 +71,12 @@ class Clock {
   std::vector<Admission> tick(TimeUs received_us);
   // Whether that tick would move anything: an idle log needs no record of it otherwise.
   bool would_tick(TimeUs received_us) const;
+  // A source that will bring rows of the stream: from here on time waits for it, though it has said nothing yet.
+  void declare(SourceId source, const std::string& stream, TimeUs received_us);
+  // The source has brought all that it has: where it has been silent for `idle` up to then, time goes on without it until it speaks (R64).
+  std::vector<Admission> idle(SourceId source, TimeUs received_us);
+  // Whether that would move anything.
+  bool would_idle(SourceId source, TimeUs received_us) const;
   // At most so many rows of a timeline wait from here on; beyond it the frontier is forced to the earliest of them, row by row, so that
   // batches do not show. The number is data of the log: another one at a replay would give other late rows. Admissions without rows.
   std::vector<Admission> limit_waiting(uint32_t rows_max);
@@ -94,12 +110,16 @@ class Clock {
     std::vector<StreamId> streams;
   };
   bool advance(TimelineClock& clock, const Timing& timing);
+  void move_to(TimelineClock& clock, TimeUs time);
+  bool is_idle(const TimelineClock& clock, const Timing& timing, SourceId source) const;
+  bool falls_idle(uint32_t timeline, SourceId source, TimeUs received_us) const;
   void admit_row(const Batch& batch, uint32_t row, TimeUs& source_max, Admission& admission);
   void release(uint32_t timeline);
   void cover_rings(const Timeline& timeline, TimelineClock& clock, Timing& timing);
   void note_first_row(TimelineClock& clock, Timing& timing, TimeUs time);
+  SourceId frontier_source_of(uint32_t timeline) const;
   Admission standing(uint32_t timeline) const {
-    return {timeline, watermark_of(timeline), false, {}, {}, clocks_[timeline].coverage};
+    return {timeline, watermark_of(timeline), frontier_source_of(timeline), false, {}, {}, clocks_[timeline].coverage};
   }
   bool has_spoken(uint32_t timeline) const;
   bool is_moved_row_by_row(uint32_t timeline) const;

@@ -12,7 +12,7 @@
 namespace cep {
 namespace {
 
-constexpr std::string_view kSourceName = "input";   // R71: name of source 0, the same for the HTTP log and for files
+constexpr std::string_view kInputName = "input";    // R71: name of source 0, the same for the HTTP log and for files
 constexpr std::string_view kRulesName = "rules";    // of what alerts became; its positions are cut from their ids
 
 // True if the match (and the matches folded into it) is folded into an open suppression window; else opens a new one and adds to
@@ -104,7 +104,13 @@ void append_u32(std::string& out, size_t value) {
   out.append(reinterpret_cast<const char*>(&number), sizeof number);
 }
 
-void append_identity(std::string& out, const AlertEvent& event) {
+// R71: an event without `unique` is named by its place in its source.
+std::string_view source_name(SourceId source, std::span<const std::string> sources) {
+  if (source == kRulesSource) return kRulesName;
+  return source == kInputSource || source > sources.size() ? kInputName : std::string_view(sources[source - 1]);
+}
+
+void append_identity(std::string& out, const AlertEvent& event, std::span<const std::string> sources) {
   RowRef row = event.row();
   const StreamSchema& schema = *event.schema;
   append_tagged(out, Value::string(schema.name));
@@ -119,7 +125,7 @@ void append_identity(std::string& out, const AlertEvent& event) {
     return;
   }
   const RowHeader& header = *reinterpret_cast<const RowHeader*>(row.packed);
-  append_tagged(out, Value::string(schema.from_rules ? kRulesName : kSourceName));
+  append_tagged(out, Value::string(source_name(header.source, sources)));
   append_tagged(out, Value::integer(static_cast<int64_t>(header.position)));
 }
 
@@ -133,7 +139,7 @@ TimeUs partial_since(const MatchScope& scope, TimeUs began) {
   return since;
 }
 
-AlertId alert_id(const Alert& alert) {
+AlertId alert_id(const Alert& alert, std::span<const std::string> sources) {
   const Program& program = *alert.program;
   std::string bytes(1, '\x01');
   append_tagged(bytes, Value::string(program.rule));
@@ -143,7 +149,7 @@ AlertId alert_id(const Alert& alert) {
   append_u32(bytes, alert.events.size());
   for (const AlertEvent& event : alert.events) {
     append_tagged(bytes, Value::string(program.variables[event.variable].name));
-    append_identity(bytes, event);
+    append_identity(bytes, event, sources);
   }
   const std::array<uint8_t, 32> digest = sha256(bytes);
   AlertId id;
@@ -210,7 +216,7 @@ void emit(BlockEditor& block, const OutputScope& scope, Finding finding) {
     alert.events.back().variable = program.is_when ? 0 : program.states[view.node(ref).state].variable;
   }
   std::reverse(alert.events.begin(), alert.events.end());
-  alert.id = alert_id(alert);
+  alert.id = alert_id(alert, rules.sources());
   alert.truncated = truncated_at(block.view(), scope.match->rule->entry.id, finding.time) | finding.truncated;
   alert.partial_since = std::max(finding.partial_since, partial_since(*scope.match, alert.events.front().row().time()));
   alert.evidence = std::move(finding.evidence);
@@ -241,7 +247,7 @@ void emit_hit(BlockEditor& block, const OutputScope& scope, const MatchEvent& ev
   std::vector<uint64_t> packed(packed_size(*event.batch, event.row) / 8);
   pack_row(*event.batch, event.row, reinterpret_cast<uint8_t*>(packed.data()));
   alert.events.push_back({0, event.batch->schema, std::move(packed)});
-  alert.id = alert_id(alert);
+  alert.id = alert_id(alert, scope.match->rules->sources());
   alert.truncated = truncated_at(block.view(), scope.match->rule->entry.id, event.time);
   alert.partial_since = partial_since(*scope.match, event.time);
   alert.evidence = evidence();

@@ -40,7 +40,7 @@ void emit_match(BlockEditor& block, const OutputScope& scope, const Match& match
 void emit_hit(BlockEditor& block, const OutputScope& scope, const MatchEvent& event,
               const std::function<std::vector<Evidence>()>& evidence);
 
-// The id of an alert whose time, kind, key and events are set (R72); byte-exact in state/FORMAT.md.
-AlertId alert_id(const Alert& alert);
+// The id of an alert whose time, kind, key and events are set (R72); byte-exact in state/FORMAT.md. `sources`: RuleSet::sources.
+AlertId alert_id(const Alert& alert, std::span<const std::string> sources = {});
 
 }  // namespace cep

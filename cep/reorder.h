@@ -1,5 +1,6 @@
 // The reorder buffer of one timeline in one shard: rows wait here until the frontier reaches their event time (R61).
-// Release order is (time, order of arrival). Keeps each batch alive while a row of it waits, with its predicate bits computed once.
+// Release order is (time, source, order of arrival), so that it does not depend on how sources interleave (R63). Keeps each batch alive
+// while a row of it waits, with its predicate bits computed once.
 // One thread. Complexity: as TimeQueue.
 #pragma once
 
@@ -26,18 +27,22 @@ class Reorder {
     uint64_t arrival = 0;
     std::shared_ptr<WaitingBatch> batch;
     uint32_t row = 0;
-    bool operator<(const Item& other) const { return time != other.time ? time < other.time : arrival < other.arrival; }
+    SourceId source = 0;
+    bool operator<(const Item& other) const {
+      if (time != other.time) return time < other.time;
+      return source != other.source ? source < other.source : arrival < other.arrival;
+    }
   };
 
   void push(const std::shared_ptr<WaitingBatch>& batch, uint32_t row) {
-    waiting_.push({batch->batch->time[row], arrivals_++, batch, row});
+    waiting_.push({batch->batch->time[row], arrivals_++, batch, row, batch->batch->source});
   }
   // The time of the row that `pop` would give next; kTimeMax: there is none.
   TimeUs next_time() const { return waiting_.empty() ? kTimeMax : waiting_.front()->time; }
-  // Takes the next row if its time is at most `frontier`.
-  bool pop(TimeUs frontier, Item* item) {
+  // Takes the next row if it is at or before the frontier.
+  bool pop(TimeUs frontier, SourceId frontier_source, Item* item) {
     const Item* first = waiting_.front();
-    if (first == nullptr || first->time > frontier) return false;
+    if (first == nullptr || first->time > frontier || (first->time == frontier && first->source > frontier_source)) return false;
     *item = waiting_.take();
     return true;
   }

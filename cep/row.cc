@@ -105,7 +105,7 @@ void pack_row(const Batch& batch, uint32_t row, uint8_t* out) {
   header.columns = static_cast<uint16_t>(columns);
   header.source = batch.source;
   header.time = batch.time[row];
-  header.position = batch.position[row];
+  header.position = batch.ordinal_of(row);
   store(out, header);
   uint8_t* slot = out + layout.slots;
   uint8_t* end = out + layout.ends;

@@ -18,7 +18,7 @@ struct RowHeader {
   SourceId source = 0;
   uint16_t reserved = 0;
   TimeUs time = 0;
-  uint64_t position = 0;     // in its source
+  uint64_t position = 0;     // Batch::ordinal_of
 };
 static_assert(sizeof(RowHeader) == 32);
 

@@ -335,9 +335,10 @@ class RuleSetBuilder {
 };
 
 std::shared_ptr<const RuleSet> RuleSet::build(std::vector<RuleEntry> rules, Datasets datasets,
-                                              std::map<std::string, SchemaPtr> streams) {
+                                              std::map<std::string, SchemaPtr> streams, std::vector<std::string> sources) {
   auto set = std::make_shared<RuleSet>();
   set->datasets_ = std::move(datasets);
+  set->sources_ = std::move(sources);
   set->streams_ = std::move(streams);
   std::sort(rules.begin(), rules.end(),
             [](const RuleEntry& a, const RuleEntry& b) { return a.program->rule < b.program->rule; });

@@ -111,14 +111,16 @@ struct Timeline {
 
 class RuleSet {
  public:
-  // Binds the rules (any order; sorted by name inside). `datasets` must hold all that a rule names.
+  // Binds the rules (any order; sorted by name inside). `datasets` must hold all that a rule names. `sources`: names of the sources from
+  // number 1 on, which stand in identities (R71).
   static std::shared_ptr<const RuleSet> build(std::vector<RuleEntry> rules, Datasets datasets,
-                                              std::map<std::string, SchemaPtr> streams);
+                                              std::map<std::string, SchemaPtr> streams, std::vector<std::string> sources = {});
 
   const std::vector<BoundRule>& rules() const { return rules_; }
   const std::vector<Timeline>& timelines() const { return timelines_; }
   const Datasets& datasets() const { return datasets_; }
   const std::map<std::string, SchemaPtr>& streams() const { return streams_; }
+  const std::vector<std::string>& sources() const { return sources_; }
   const SchemaPtr& schema(StreamId id) const { return schemas_[index_of(id)]; }   // nullptr: no such stream
   size_t schema_count() const { return schemas_.size(); }
   // The greatest level of a timeline; 0: no rule reads a stream `from rules`.
@@ -143,6 +145,7 @@ class RuleSet {
   std::vector<Timeline> timelines_;
   Datasets datasets_;
   std::map<std::string, SchemaPtr> streams_;
+  std::vector<std::string> sources_;                   // by number - 1
   std::vector<SchemaPtr> schemas_;                     // by StreamId
   std::vector<std::vector<uint32_t>> timelines_by_stream_;
   std::vector<uint32_t> fed_;

@@ -99,7 +99,7 @@ void TimelineEngine::on_batch(const BatchPtr& batch, const Admission& admission,
 
 // Rows that come in order into an empty buffer and are due at once need no buffer: the usual case without a delay.
 bool TimelineEngine::pass_through(const Batch& batch, const Admission& admission, std::vector<Alert>& alerts) {
-  bool in_order = reorder_.empty() && admission.late.empty() && batch.rows() > 0 && batch.time.back() <= admission.frontier &&
+  bool in_order = reorder_.empty() && admission.late.empty() && batch.rows() > 0 && admission.covers(batch.time.back(), batch.source) &&
                   std::is_sorted(batch.time.begin(), batch.time.end());
   if (!in_order) return false;
   is_new_ = false;
@@ -127,7 +127,7 @@ void TimelineEngine::release(const Admission& admission, std::vector<Alert>& ale
   for (;;) {
     TimeUs derived = derived_.empty() ? kTimeMax : std::get<TimeUs>(derived_.begin()->first);
     if (derived >= admission.frontier) derived = kTimeMax;
-    if (reorder_.next_time() <= derived && reorder_.pop(admission.frontier, &item)) {
+    if (reorder_.next_time() <= derived && reorder_.pop(admission.frontier, admission.frontier_source, &item)) {
       process_rows(*item.batch->batch, item.row, item.row + 1, words_of(*item.batch), alerts);
     } else if (derived != kTimeMax) {
       release_derived(alerts);

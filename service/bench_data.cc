@@ -93,7 +93,7 @@ class EnvelopeBatches {
     if (rows_.empty()) return;
     const std::vector<std::string_view> rows(rows_.begin(), rows_.end());
     const std::vector<uint32_t> index(rows.size());
-    RowGroup group = decoder_.decode(rules_.streams().at(stream_), rows, index, 0, cep::kTimeMax,
+    RowGroup group = decoder_.decode(rules_.streams().at(stream_), rows, index, cep::kInputSource, 0, any_time,
                                      [](size_t, const api::RowError&) {});
     rows_.clear();
     if (group.batch->rows() == 0) return;

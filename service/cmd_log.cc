@@ -77,6 +77,7 @@ cep::Result<KnownStreams> streams_of_checkpoint(state::FileSystem& files, const 
   if (!control.ok()) return control.error();
   cep::Result<Registry> registry = Registry::restore(control->registry);
   if (!registry.ok()) return registry.error();
+  for (const auto& [source, place] : control->sources) registry->apply(source);
   return KnownStreams{std::move(*registry), seal->checkpoint.applied_through};
 }
 
@@ -110,7 +111,12 @@ class LogExport {
       case state::FrameKind::kTick:
         if (!events_only_) api::JsonWriter(line()).begin_object().field("$tick", cep::format_time(frame.header.received_us)).end_object();
         return cep::ok_status();
+      case state::FrameKind::kSource: return add_source(frame);
       case state::FrameKind::kIdle:
+        if (events_only_) return cep::ok_status();
+        api::JsonWriter(line()).begin_object().field("$idle", source_name(frame.header.source)).end_object();
+        return cep::ok_status();
+      case state::FrameKind::kPosition: return cep::ok_status();
       case state::FrameKind::kDerived: break;
     }
     return cep::Error{"log_disagrees", "record " + std::to_string(frame.header.first_offset) +
@@ -167,6 +173,22 @@ class LogExport {
       append_change(*change, first, line());
     }
     return cep::ok_status();
+  }
+
+  cep::Status add_source(const state::FrameView& frame) {
+    cep::Result<SourceChange> change = decode_source_change(frame.rows);
+    if (!change.ok()) return change.error();
+    if (frame.header.source > known_.registry.sources().size()) known_.registry.apply(*change);
+    if (events_only_) return cep::ok_status();
+    api::JsonWriter json(line());
+    json.begin_object().field("$source", change->name).field("stream", change->stream);
+    json.key("from").unsigned_integer(frame.header.source_position).end_object();
+    return cep::ok_status();
+  }
+
+  std::string source_name(uint32_t source) const {
+    const bool is_known = source != cep::kInputSource && source <= known_.registry.sources().size();
+    return is_known ? known_.registry.sources()[source - 1].name : "input";
   }
 
   cep::Status add_mode(const state::FrameView& frame) {

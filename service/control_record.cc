@@ -135,4 +135,20 @@ cep::Result<LimitsChange> decode_limits_change(std::string_view bytes) {
   return change;
 }
 
+std::string encode(const SourceChange& change) {
+  std::string bytes;
+  state::Writer(bytes).put<uint8_t>(kFormat).text(change.name).text(change.stream);
+  return bytes;
+}
+
+cep::Result<SourceChange> decode_source_change(std::string_view bytes) {
+  state::Reader in(bytes);
+  SourceChange change;
+  if (in.get<uint8_t>() != kFormat) return damaged("source");
+  change.name = in.text();
+  change.stream = in.text();
+  if (!in.at_end() || change.name.empty()) return damaged("source");
+  return change;
+}
+
 }  // namespace service

@@ -1,5 +1,6 @@
-// Bodies of the log's control frames: rule changes, modes, watermarks, limits (edits: dataset_change.h). What decides matching beside
-// the events stands in the log in these, durable before the first event under it (the theorem of guarantees). Byte tables: state/FORMAT.md.
+// Bodies of the log's control frames: rule changes, modes, watermarks, limits, sources (edits: dataset_change.h). What decides matching
+// beside the events stands in the log in these, durable before the first event under it (the theorem of guarantees). Byte tables:
+// state/FORMAT.md.
 // Threads: plain values. A decoder answers "damaged" for bytes that no encoder made.
 #pragma once
 
@@ -51,13 +52,22 @@ struct LimitsChange {
   uint32_t reorder_rows_max = 0;
 };
 
+// kSource: a source of events beside the input (a partition of a topic), declared once and for ever. The frame's header has its number
+// and the position it begins at.
+struct SourceChange {
+  std::string name;                      // stands in identities of its events (R71)
+  std::string stream;                    // what its events are of: time there waits for it from this frame on (R63)
+};
+
 std::string encode(const RulesChange& change);
 std::string encode(const ModeChange& change);
 std::string encode(const WatermarkMark& mark);
 std::string encode(const LimitsChange& change);
+std::string encode(const SourceChange& change);
 cep::Result<RulesChange> decode_rules_change(std::string_view bytes);
 cep::Result<ModeChange> decode_mode_change(std::string_view bytes);
 cep::Result<WatermarkMark> decode_watermark_mark(std::string_view bytes);
 cep::Result<LimitsChange> decode_limits_change(std::string_view bytes);
+cep::Result<SourceChange> decode_source_change(std::string_view bytes);
 
 }  // namespace service

@@ -8,11 +8,6 @@ namespace {
 
 constexpr uint64_t kCatchUpRows = 2'000;      // a warm start this close to the end is finished with intake held
 
-// An event further ahead of the clock than its stream allows would make every later one late (R55).
-cep::TimeUs latest_time(const cep::StreamSchema& schema, cep::TimeUs now) {
-  return now + schema.ahead_us.value_or(10 * cep::kMinute);
-}
-
 cep::Error stalled(const IntakeStall& stall) { return {stall.code, stall.detail + " Nothing was changed."}; }
 
 // Cuts the request's items into runs of one stream, at most one batch long, and decodes them.
@@ -44,8 +39,10 @@ class SubmissionBuilder {
     } else {
       Submission::Part part;
       part.schema = known->second;
-      part.group = rows_decoder().decode(part.schema, rows_, index_, now_, latest_time(*part.schema, now_),
-                                         [&](size_t i, const api::RowError& error) { reject(i, stream, error); });
+      const cep::TimeUs latest = latest_time(*part.schema, now_);
+      part.group = LogRows::of_this_thread().decode(
+          part.schema, rows_, index_, cep::kInputSource, now_, [&](size_t) { return latest; },
+          [&](size_t i, const api::RowError& error) { reject(i, stream, error); });
       if (part.group.batch->rows() > 0) submission_.parts.push_back(std::move(part));
     }
     rows_.clear();
@@ -53,11 +50,6 @@ class SubmissionBuilder {
   }
 
  private:
-  // A decoder is dear to make and belongs to one thread: each io thread keeps its own.
-  static LogRows& rows_decoder() {
-    thread_local LogRows rows;
-    return rows;
-  }
   void add_watermark(const api::SubmitItem& item) {
     Submission::Part part;
     part.watermark.time_us = item.watermark_us;

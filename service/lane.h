@@ -34,6 +34,17 @@ struct DeployResult {
   bool log_was_trimmed = false;          // the warm-up could not see the whole past: `partial`
 };
 
+// Records of one source, in its order: what a reader of Kafka hands to the lane. Items and rejected rows of the request are numbered by
+// their places.
+struct SourceRecords {
+  cep::SourceId source = 0;
+  std::string stream;
+  std::shared_ptr<api::SubmitRequest> request;   // owns the rows' bytes; its items are events of `stream`
+  std::vector<state::RowPlace> places;           // of every record, by SubmitItem::index
+  uint64_t next = 0;                             // the source's ordinal behind them
+};
+enum class Taken : uint8_t { kTaken, kBusy, kNoStream, kStopping };
+
 class Lane {
  public:
   static constexpr size_t kWorkWaitingMax = 1024;
@@ -50,6 +61,15 @@ class Lane {
   // nothing is taken, and what waits is answered kUnavailable after a while.
   void submit(std::shared_ptr<api::SubmitRequest> request, std::function<void(api::SubmitAnswer)> reply);
 
+  // Sources beside the input (lane_sources.cc). The log is the truth of how far each was read: `next` of its place, also after a crash.
+  // Declares the source, which begins at `first`, or finds the one of that name. Errors: as edit_list, unknown_stream.
+  cep::Result<SourceNumbers> open_source(const SourceChange& source, uint64_t first);
+  std::vector<SourceNumbers> sources() const { return sequencer_->sources(); }
+  // Takes records in, unless there is no credit, which a source may fill to four fifths only, or no such stream now; then nothing was
+  // taken and `records` is as it was. `durable` (may be empty) is called when the log has them; a full disk delays it, nothing drops them.
+  Taken submit_records(SourceRecords& records, std::function<void()> durable);
+  // What set_at_end of the sequencer says, behind everything submitted before.
+  void set_source_at_end(cep::SourceId source, bool is_at_end);
   // Compiles and deploys a text on the work thread. `allow` (may be empty) sees the plan and may refuse: nothing is applied then.
   using PlanCheck = std::function<bool(const Registry&, const DeploymentPlan&)>;
   void deploy(std::string text, std::string file_name, bool dry_run, PlanCheck allow, std::function<void(DeployResult)> done);

@@ -119,6 +119,7 @@ cep::Status Lane::read_control(Recovery& recovery, std::vector<std::string>& not
   cep::Result<Registry> saved = Registry::restore(recovery.control.registry);
   if (!saved.ok()) return saved.error();
   recovery.registry = std::move(*saved);
+  for (const auto& [source, place] : recovery.control.sources) recovery.registry.apply(source);
   if (cep::Status status = take_datasets(recovery); !status.ok()) return status;
   recovery.replay_from = checkpoint->applied_through;
   recovery.renewed = recovery.registry.renew_recompiled();
@@ -246,14 +247,16 @@ cep::Status Lane::replay_log(uint64_t from) {
     if (!frame->has_value()) break;
     if (cep::Status status = sequencer_->replay(**frame); !status.ok()) return status;
   }
-  // The dedupe tables reach further back than the checkpoint: as far as the longest window of arrival.
+  // The dedupe tables reach further back than the checkpoint: as far as the longest window of arrival. A record of a source arrives by its
+  // own timestamp, and is in the log later than that.
+  const cep::TimeUs newest = std::min(clock_(), sequencer_->oldest_arrival());
   cep::DurationUs window = SeenRequests::kWindow;
   for (const cep::SchemaPtr& schema : registry()->schemas()) window = std::max(window, schema->unique_within_us);
   cep::Result<std::vector<state::LogSegment>> segments = state::list_segments(*files_, dir_.log_dir);
   if (!segments.ok()) return segments.error();
   if (segments->empty()) return cep::ok_status();
   cep::Result<std::unique_ptr<state::LogReader>> back =
-      state::LogReader::open(*files_, dir_.log_dir, state::offset_not_after_time(*segments, clock_() - window));
+      state::LogReader::open(*files_, dir_.log_dir, state::offset_not_after_time(*segments, newest - window));
   if (!back.ok()) return back.error();
   for (;;) {
     cep::Result<std::optional<state::FrameView>> frame = (*back)->next(end);

@@ -30,17 +30,22 @@ cep::Result<std::vector<cep::BatchPtr>> LogRows::decode_frame(const state::Frame
   api::JsonRows& decoder = decoder_of(schema);
   decoder.set_time_max(cep::kTimeMax);
   cep::BatchBuilder builder(schema, static_cast<cep::SourceId>(frame.header.source), frame.header.received_us);
+  uint32_t first = 0;
+  auto finish = [&](uint32_t end) {
+    std::shared_ptr<cep::Batch> batch = builder.finish();
+    for (uint32_t row = first; frame.has_places() && row < end; ++row) batch->ordinal.push_back(frame.place(row).ordinal);
+    batches.push_back(std::move(batch));
+    first = end;
+  };
   for (uint32_t i = 0; i < frame.header.events; ++i) {
     api::RowError error;
     if (!decoder.append(frame.row(i), frame.header.first_offset + i, builder, &error)) {
       return cep::Error{"log_disagrees", "event " + std::to_string(frame.header.first_offset + i) + " of the log, stream " +
                                              schema->name + ", does not decode any more: " + error.message};
     }
-    if (builder.rows() < cep::kBatchRowsMax) continue;
-    batches.push_back(builder.finish());
-    builder = cep::BatchBuilder(schema, static_cast<cep::SourceId>(frame.header.source), frame.header.received_us);
+    if (builder.rows() == cep::kBatchRowsMax) finish(i + 1);
   }
-  if (builder.rows() > 0) batches.push_back(builder.finish());
+  if (builder.rows() > 0) finish(frame.header.events);
   return batches;
 }
 

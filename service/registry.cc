@@ -234,12 +234,18 @@ cep::RuleEntry Registry::entry_of(const RuleRecord& rule) const {
   return entry;
 }
 
+std::vector<std::string> Registry::source_names() const {
+  std::vector<std::string> names;
+  for (const SourceChange& source : sources_) names.push_back(source.name);
+  return names;
+}
+
 cep::RuleSetPtr Registry::rule_set() const {
   std::vector<cep::RuleEntry> entries;
   for (const auto& [name, rule] : rules_) {
     if (is_in_force(rule) && rule.mode != cep::RuleMode::kPaused) entries.push_back(entry_of(rule));
   }
-  return cep::RuleSet::build(std::move(entries), datasets_, catalog_.streams);
+  return cep::RuleSet::build(std::move(entries), datasets_, catalog_.streams, source_names());
 }
 
 cep::RuleSetPtr Registry::rule_set_of(const std::vector<cep::ProgramId>& programs) const {
@@ -247,7 +253,7 @@ cep::RuleSetPtr Registry::rule_set_of(const std::vector<cep::ProgramId>& program
   for (const auto& [name, rule] : rules_) {
     if (is_in_force(rule)) entries.push_back(entry_of(rule));
   }
-  return cep::RuleSet::build(cep::with_feeders(entries, programs), datasets_, catalog_.streams);
+  return cep::RuleSet::build(cep::with_feeders(entries, programs), datasets_, catalog_.streams, source_names());
 }
 
 std::vector<cep::ProgramId> Registry::renew_recompiled() {

@@ -68,6 +68,7 @@ class Registry {
   // `after`, if given, is the dataset with these edits, of revision() + 1.
   cep::Status apply(const DatasetChange& change, cep::DatasetPtr after = nullptr);
   cep::Status apply(const ModeChange& change);
+  void apply(const SourceChange& change) { sources_.push_back(change); }
 
   cep::RuleSetPtr rule_set() const;
   // Only the given programs, and what feeds them: what a warm start runs.
@@ -86,6 +87,8 @@ class Registry {
   // Schema versions by number: what frames of the log name.
   const std::vector<cep::SchemaPtr>& schemas() const { return schemas_; }
   uint32_t schema_number(const std::string& stream) const;    // of the version in force; the stream must exist
+  // Sources beside the input by number, from 1 on. save() leaves them out: the sequencer keeps them with how far each was read.
+  const std::vector<SourceChange>& sources() const { return sources_; }
   // Rules whose compiled form differs from what the data directory was written with (another program version).
   const std::vector<std::string>& recompiled() const { return recompiled_; }
   // Gives those rules new program numbers, so that no run of the old program is taken for one of theirs; answers the numbers.
@@ -102,6 +105,7 @@ class Registry {
   cep::Result<cep::ProgramPtr> compile_rule(const std::string& text);
   bool is_in_force(const RuleRecord& rule) const { return !rule.dropped && !rule.versions.empty(); }
   cep::RuleEntry entry_of(const RuleRecord& rule) const;
+  std::vector<std::string> source_names() const;
 
   // Declarations in the order they were accepted: replayed, they give the catalogue its numbers again.
   struct Declaration {
@@ -118,6 +122,7 @@ class Registry {
   std::map<std::string, uint64_t> saved_sizes_;         // of datasets whose entries are still to be restored
   uint64_t revision_ = 0;
   std::map<std::string, RuleRecord> rules_;
+  std::vector<SourceChange> sources_;
   uint32_t next_program_ = 1;
   uint32_t next_rule_number_ = 1;
   std::vector<std::string> recompiled_;

@@ -18,6 +18,20 @@ state::Id16 request_id_of(const api::SubmitRequest& request) {
 
 bool is_set(const state::Id16& id) { return id != state::Id16{}; }
 
+// Where a record stands that is kept with the rejected.
+std::string place_text(const std::string& source, uint64_t ordinal) { return " (" + source + ", offset " + std::to_string(ordinal) + ")"; }
+
+state::FrameInput frame_head(const Submission& submission, const state::Id16& request_id, cep::TimeUs now) {
+  state::FrameInput input;
+  input.header.received_us = now;
+  input.header.request_id = request_id;
+  input.header.source = submission.source;
+  // The input has no position of its own: there this field holds the hash of the request's body.
+  const bool is_input = submission.source == cep::kInputSource;
+  input.header.source_position = is_input ? submission.request->body_hash : submission.source_next;
+  return input;
+}
+
 }  // namespace
 
 Sequencer::Sequencer(SequencerOptions options, state::FileSystem& files, std::unique_ptr<state::LogWriter> log, Registry registry,
@@ -44,6 +58,7 @@ uint64_t Sequencer::log_begin() const {
 }
 
 void Sequencer::start() {
+  publish_sources();
   thread_ = std::thread([this] { run(); });
 }
 
@@ -101,13 +116,14 @@ void Sequencer::run() {
 void Sequencer::take(Submission submission) {
   if (submission.waiting->is_answered()) return;      // given up while it waited here: it was told to send it again
   cep::TimeUs now = clock_now_();
+  if (submission.source != cep::kInputSource) sources_[submission.source - 1].is_at_end = false;
   ++numbers_.requests;
   keep_rejected(submission, now);
   state::Id16 request_id = request_id_of(*submission.request);
   if (is_set(request_id) && answer_repeated(submission, request_id, now)) return;
   Pending pending;
   for (Submission::Part& part : submission.parts) {
-    if (part.schema != nullptr) part = without_duplicates(std::move(part), now, &pending.answer.duplicates);
+    if (part.schema != nullptr) part = without_duplicates(std::move(part), submission.places, now, &pending.answer.duplicates);
     if (part.schema == nullptr || part.group.batch->rows() > 0) pending.parts.push_back(std::move(part));
   }
   pending.answer.rejected = std::move(submission.rejected);
@@ -137,7 +153,8 @@ bool Sequencer::answer_repeated(Submission& submission, const state::Id16& reque
 }
 
 // Drops rows whose `unique` values were seen, remembers the others. A row of another schema version is decoded anew.
-Submission::Part Sequencer::without_duplicates(Submission::Part part, cep::TimeUs now, uint64_t* duplicates) {
+Submission::Part Sequencer::without_duplicates(Submission::Part part, std::span<const state::RowPlace> places, cep::TimeUs now,
+                                               uint64_t* duplicates) {
   const Registry& registry = *registry_;
   auto current = registry.streams().find(part.schema->name);
   bool is_current = current != registry.streams().end() && current->second == part.schema;
@@ -146,8 +163,9 @@ Submission::Part Sequencer::without_duplicates(Submission::Part part, cep::TimeU
   std::vector<uint32_t> index;
   for (uint32_t row = 0; row < part.group.batch->rows(); ++row) {
     state::Id16 hash = unique_hash(*part.group.batch, row);
-    if (is_set(hash) && seen_.contains(hash, now, window)) continue;
-    if (is_set(hash)) seen_.add(hash, now, window);
+    cep::TimeUs arrival = places.empty() ? now : places[part.group.index[row]].arrival_us;
+    if (is_set(hash) && seen_.contains(hash, arrival, window)) continue;
+    if (is_set(hash)) seen_.add(hash, arrival, window);
     kept.push_back(part.group.rows[row]);
     index.push_back(part.group.index[row]);
   }
@@ -163,26 +181,34 @@ Submission::Part Sequencer::without_duplicates(Submission::Part part, cep::TimeU
   }
   if (dropped == 0 && is_current) return part;
   if (is_current || current != registry.streams().end()) part.schema = current->second;
-  part.group = rows_.decode(part.schema, kept, index, now, cep::kTimeMax, [](size_t, const api::RowError&) {});
+  const cep::SourceId source = part.group.batch->source;
+  part.group = rows_.decode(part.schema, kept, index, source, now, any_time, [](size_t, const api::RowError&) {});
   return part;
+}
+
+void Sequencer::note_place(cep::SourceId source, uint64_t next, const state::RowPlace* last) {
+  if (source == cep::kInputSource) return;
+  SourcePlace& place = sources_[source - 1].place;
+  place.next = std::max(place.next, next);
+  if (last == nullptr) return;
+  place.has_last = true;
+  place.last = *last;
 }
 
 void Sequencer::append(Pending& pending, const state::Id16& request_id, cep::TimeUs now) {
   struct Frame {
     std::vector<uint32_t> row_ends;
     std::vector<state::Id16> hashes;
+    std::vector<state::RowPlace> places;
     std::string rows;
   };
+  const Submission& submission = pending.submission;
   std::vector<Frame> frames(pending.parts.size());
   std::vector<state::FrameInput> group;
   for (size_t i = 0; i < pending.parts.size(); ++i) {
     Submission::Part& part = pending.parts[i];
     Frame& frame = frames[i];
-    state::FrameInput input;
-    input.header.received_us = now;
-    input.header.request_id = request_id;
-    // For the HTTP source, which has no position of its own, this field holds the hash of the request's body.
-    input.header.source_position = pending.submission.request->body_hash;
+    state::FrameInput input = frame_head(submission, request_id, now);
     if (part.schema == nullptr) {
       input.header.kind = state::FrameKind::kWatermark;
       frame.rows = encode(part.watermark);
@@ -195,23 +221,32 @@ void Sequencer::append(Pending& pending, const state::Id16& request_id, cep::Tim
         frame.rows += part.group.rows[row];
         frame.row_ends.push_back(static_cast<uint32_t>(frame.rows.size()));
         if (has_unique) frame.hashes.push_back(unique_hash(*part.group.batch, row));
+        if (!submission.places.empty()) frame.places.push_back(submission.places[part.group.index[row]]);
       }
       pending.answer.accepted += input.header.events;
     }
     input.row_ends = frame.row_ends;
     input.unique_hashes = frame.hashes;
+    input.places = frame.places;
     input.rows = frame.rows;
     group.push_back(input);
+  }
+  // Records that left no row have been read all the same.
+  if (group.empty() && submission.source != cep::kInputSource) {
+    group.push_back(frame_head(submission, request_id, now));
+    group.back().header.kind = state::FrameKind::kPosition;
   }
   if (group.empty()) return;
   cep::Result<uint64_t> first = log_->append(group);
   WEIR_CHECK(first.ok(), first.ok() ? "" : first.error().message.c_str());
   uint64_t offset = *first;
-  for (size_t i = 0; i < group.size(); ++i) {
+  for (size_t i = 0; i < pending.parts.size(); ++i) {
     pending.first_offsets.push_back(offset);
     offset += group[i].header.positions();
+    note_place(submission.source, submission.source_next, frames[i].places.empty() ? nullptr : &frames[i].places.back());
   }
-  if (is_set(request_id)) requests_.add(request_id, {pending.submission.request->body_hash, now, pending.answer.accepted});
+  note_place(submission.source, submission.source_next, nullptr);
+  if (is_set(request_id)) requests_.add(request_id, {submission.request->body_hash, now, pending.answer.accepted});
 }
 
 void Sequencer::commit() {
@@ -228,6 +263,7 @@ void Sequencer::commit() {
   for (Pending& pending : pending_) pending.submission.waiting->answer();
   pending_.clear();
   publish_watermarks();
+  if (!sources_.empty()) publish_sources();
 }
 
 void Sequencer::flush_patiently() {
@@ -256,12 +292,18 @@ void Sequencer::dispatch(Pending& pending) {
     }
     for (uint32_t row = 0; row < part.group.batch->rows(); ++row) {
       part.group.batch->position[row] = pending.first_offsets[i] + row;
+      if (pending.submission.places.empty()) continue;
+      part.group.batch->ordinal.push_back(pending.submission.places[part.group.index[row]].ordinal);
     }
     dispatch_batch(part.group.batch, &part.group.rows);
   }
 }
 
 void Sequencer::dispatch_batch(const cep::BatchPtr& batch, const std::vector<std::string_view>* rows) {
+  if (batch->source != cep::kInputSource) {
+    cep::TimeUs& newest = sources_[batch->source - 1].place.newest_us;
+    for (cep::TimeUs time : batch->time) newest = std::max(newest, time);
+  }
   std::vector<cep::Admission> admissions = clock_.admit(*batch);
   if (admissions.empty()) return;
   numbers_.reorder_forced = clock_.forced();
@@ -291,11 +333,13 @@ void Sequencer::keep_late(const cep::Batch& batch, const std::vector<cep::Admiss
     state::RejectedEvent event;
     event.at_us = batch.received_us;
     event.stream = batch.schema->name;
+    event.source = batch.source;
     event.code = "late";
     event.field = batch.schema->columns[batch.schema->time_column].name;
     event.watermark_us = missed->late_watermark[row];
     event.lag_us = event.watermark_us - batch.time[row];
-    event.message = "earlier than the watermark of " + rules_->timelines()[missed->timeline].name + " when it arrived";
+    event.message = "earlier than the watermark of " + rules_->timelines()[missed->timeline].name + " when it arrived" +
+                    (batch.ordinal.empty() ? "" : place_text(sources_[batch.source - 1].name, batch.ordinal[row]));
     event.raw = (*rows)[row];
     events.push_back(std::move(event));
   }
@@ -321,13 +365,25 @@ void Sequencer::keep_rejected(const Submission& submission, cep::TimeUs now) {
     state::RejectedEvent event;
     event.at_us = now;
     event.stream = row.stream;
+    event.source = submission.source;
     event.code = api::event_code_name(row.error.code);
     event.field = row.error.field;
     event.message = row.error.message;
+    if (!submission.places.empty()) event.message += place_text(sources_[submission.source - 1].name, submission.places[row.index].ordinal);
     event.raw = row.raw;
     events.push_back(std::move(event));
   }
   store_.put_rejected(std::move(events));
+}
+
+std::vector<SourceNumbers> Sequencer::sources() const {
+  std::lock_guard lock(published_mutex_);
+  return published_sources_;
+}
+
+void Sequencer::publish_sources() {
+  std::lock_guard lock(published_mutex_);
+  published_sources_ = sources_;
 }
 
 void Sequencer::publish_watermarks() {

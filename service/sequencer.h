@@ -18,10 +18,10 @@
 #include "service/dedupe.h"
 #include "service/intake_watch.h"
 #include "service/latency.h"
-#include "service/log_rows.h"
 #include "service/registry.h"
 #include "service/shard.h"
 #include "service/store.h"
+#include "service/submission.h"
 #include "service/warm_start.h"
 #include "state/log_writer.h"
 
@@ -39,20 +39,6 @@ struct SequencerOptions {
   cep::DurationUs log_keep_us = 7 * cep::kDay;
   uint64_t log_keep_bytes = uint64_t{50} << 30;
   cep::Limits limits;
-};
-
-// A request decoded by an io thread.
-struct Submission {
-  struct Part {
-    cep::SchemaPtr schema;                     // null: a watermark line
-    RowGroup group;
-    WatermarkMark watermark;
-  };
-  std::shared_ptr<api::SubmitRequest> request;
-  std::vector<Part> parts;
-  std::vector<api::RejectedRow> rejected;
-  std::shared_ptr<WaitingRequest> waiting;
-  size_t bytes = 0;
 };
 
 struct SequencerNumbers {
@@ -74,6 +60,7 @@ struct SavedControl {
   uint32_t reorder_rows_max = cep::Clock::kWaitingMaxAtFirst;
   std::vector<cep::TimelineClock> clocks;
   std::map<cep::StreamId, std::map<cep::SourceId, cep::TimeUs>> streams;
+  std::vector<std::pair<SourceChange, SourcePlace>> sources;     // by number, from 1 on
 };
 cep::Result<SavedControl> decode_control(std::string_view bytes);
 
@@ -110,8 +97,15 @@ class Sequencer {
   const DiskWait& disk_wait() const { return disk_wait_; }
   std::map<std::string, StreamNumbers> stream_numbers() const;
   std::vector<std::pair<std::string, cep::TimeUs>> watermarks() const;
+  std::vector<SourceNumbers> sources() const;                  // by number, from 1 on
+  // The earliest arrival of which a row that a source may bring could still be a duplicate; kTimeMax: of no source.
+  cep::TimeUs oldest_arrival() const;
 
   // --- on the log thread, in a Command
+  // Declares a source that begins at `first`, or finds the one of that name.
+  SourceNumbers declare_source(const SourceChange& change, uint64_t first);
+  // Whether the source has brought all there is: only then may its silence make it idle (R64). Until somebody says so it has not.
+  void set_at_end(cep::SourceId source, bool is_at_end);
   // Logs a control record and makes it durable, waiting out a full disk; the record's offset.
   uint64_t log_control(state::FrameKind kind, const std::string& body);
   // Brings a rule change into force: registry, clock, shards. `warm` (may be null) holds the new programs' state.
@@ -126,7 +120,7 @@ class Sequencer {
   bool begin_checkpoint();                                     // false: one is running already
   std::string control_bytes() const;                           // registry and clocks, for the seal
   state::FileSystem& files() { return files_; }
-  const SequencerOptions& options() const { return options_; }
+  const SequencerOptions& options() const { return options_; }      // from any thread: they never change
 
  private:
   struct Pending {
@@ -141,8 +135,11 @@ class Sequencer {
   void log_limits();
   void take(Submission submission);
   bool answer_repeated(Submission& submission, const state::Id16& request_id, cep::TimeUs now);
-  Submission::Part without_duplicates(Submission::Part part, cep::TimeUs now, uint64_t* duplicates);
+  Submission::Part without_duplicates(Submission::Part part, std::span<const state::RowPlace> places, cep::TimeUs now,
+                                      uint64_t* duplicates);
   void append(Pending& pending, const state::Id16& request_id, cep::TimeUs now);
+  uint64_t log_frame(const state::FrameInput& frame);
+  void note_place(cep::SourceId source, uint64_t next, const state::RowPlace* last);
   void commit();
   void flush_patiently();
   void dispatch(Pending& pending);
@@ -152,6 +149,9 @@ class Sequencer {
   void keep_rejected(const Submission& submission, cep::TimeUs now);
   void housekeeping();
   void tick_if_silent(cep::TimeUs now);
+  void put_in_force(const SourceChange& change, const state::FrameHeader& header);
+  void mark_idle_sources(cep::TimeUs now);
+  void publish_sources();
   void publish_watermarks();
 
   SequencerOptions options_;
@@ -167,15 +167,17 @@ class Sequencer {
   SeenRequests requests_;
   LogRows rows_;
   std::vector<Pending> pending_;
+  std::vector<SourceNumbers> sources_;                         // by number - 1
   uint64_t barrier_offset_ = 0;                                // of the last checkpoint begun
   cep::TimeUs next_checkpoint_us_ = 0, next_tick_us_ = 0, next_trim_us_ = 0;
 
   Queue<Item> queue_;
   std::thread thread_;
-  mutable std::mutex published_mutex_;                         // guards the three below
+  mutable std::mutex published_mutex_;                         // guards the four below
   RegistryPtr registry_;
   std::map<std::string, StreamNumbers> stream_numbers_;
   std::vector<std::pair<std::string, cep::TimeUs>> watermarks_;
+  std::vector<SourceNumbers> published_sources_;
   SequencerNumbers numbers_;
   DiskWait disk_wait_;
 };

@@ -14,15 +14,19 @@ constexpr cep::DurationUs kTrimEvery = 30 * cep::kSecond;
 
 }  // namespace
 
+uint64_t Sequencer::log_frame(const state::FrameInput& frame) {
+  cep::Result<uint64_t> offset = log_->append({&frame, 1});
+  WEIR_CHECK(offset.ok(), offset.ok() ? "" : offset.error().message.c_str());
+  flush_patiently();
+  return *offset;
+}
+
 uint64_t Sequencer::log_control(state::FrameKind kind, const std::string& body) {
   state::FrameInput input;
   input.header.kind = kind;
   input.header.received_us = clock_now_();
   input.rows = body;
-  cep::Result<uint64_t> offset = log_->append({&input, 1});
-  WEIR_CHECK(offset.ok(), offset.ok() ? "" : offset.error().message.c_str());
-  flush_patiently();
-  return *offset;
+  return log_frame(input);
 }
 
 cep::Status Sequencer::put_in_force(const RulesChange& change, std::unique_ptr<WarmStart> warm) {
@@ -78,6 +82,10 @@ void Sequencer::log_limits() {
 }
 
 void Sequencer::restore_clock(const SavedControl& control) {
+  for (const auto& [source, place] : control.sources) {
+    sources_.push_back({static_cast<cep::SourceId>(sources_.size() + 1), source.name, source.stream, place, false});
+  }
+  publish_sources();
   clock_.limit_waiting(control.reorder_rows_max);
   clock_.restore(control.clocks, control.streams);
   clock_.apply_rules(*rules_);
@@ -94,7 +102,7 @@ void Sequencer::remember(const state::FrameView& frame) {
     cep::DurationUs window = number < registry_->schemas().size() ? registry_->schemas()[number]->unique_within_us : cep::kHour;
     for (uint32_t row = 0; row < header.events; ++row) {
       state::Id16 hash = frame.unique_hash(row);
-      if (hash != state::Id16{}) seen_.add(hash, header.received_us, window);
+      if (hash != state::Id16{}) seen_.add(hash, frame.has_places() ? frame.place(row).arrival_us : header.received_us, window);
     }
   }
   if (header.request_id != state::Id16{}) {
@@ -108,6 +116,8 @@ void Sequencer::remember(const state::FrameView& frame) {
 // Applies one frame as live would have right after its flush.
 cep::Status Sequencer::replay(const state::FrameView& frame) {
   const state::FrameHeader& header = frame.header;
+  const bool declares = header.kind == state::FrameKind::kSource;
+  if (header.source > sources_.size() + (declares ? 1 : 0)) return cep::Error{"log_disagrees", "the log names an unknown source"};
   switch (header.kind) {
     case state::FrameKind::kEvents: {
       size_t number = cep::index_of(header.stream);
@@ -115,8 +125,22 @@ cep::Status Sequencer::replay(const state::FrameView& frame) {
       cep::Result<std::vector<cep::BatchPtr>> batches = rows_.decode_frame(frame, registry_->schemas()[number]);
       if (!batches.ok()) return batches.error();
       for (const cep::BatchPtr& batch : *batches) dispatch_batch(batch, nullptr);
+      const state::RowPlace last = frame.has_places() ? frame.place(header.events - 1) : state::RowPlace{};
+      note_place(static_cast<cep::SourceId>(header.source), header.source_position, frame.has_places() ? &last : nullptr);
       return cep::ok_status();
     }
+    case state::FrameKind::kSource: {
+      cep::Result<SourceChange> change = decode_source_change(frame.rows);
+      if (!change.ok()) return change.error();
+      put_in_force(*change, header);
+      return cep::ok_status();
+    }
+    case state::FrameKind::kPosition:
+      note_place(static_cast<cep::SourceId>(header.source), header.source_position, nullptr);
+      return cep::ok_status();
+    case state::FrameKind::kIdle:
+      dispatch_time(clock_.idle(static_cast<cep::SourceId>(header.source), header.received_us));
+      return cep::ok_status();
     case state::FrameKind::kTick: dispatch_time(clock_.tick(header.received_us)); return cep::ok_status();
     case state::FrameKind::kWatermark: {
       cep::Result<WatermarkMark> mark = decode_watermark_mark(frame.rows);
@@ -154,7 +178,6 @@ cep::Status Sequencer::replay(const state::FrameView& frame) {
       dispatch_time(clock_.limit_waiting(change->reorder_rows_max));
       return cep::ok_status();
     }
-    case state::FrameKind::kIdle:
     case state::FrameKind::kDerived: break;
   }
   return cep::Error{"log_disagrees", "the log holds a record of a kind that this version does not write: use the version that wrote it"};
@@ -162,10 +185,11 @@ cep::Status Sequencer::replay(const state::FrameView& frame) {
 
 void Sequencer::housekeeping() {
   cep::TimeUs now = clock_now_();
-  seen_.forget_expired(now);
+  seen_.forget_expired(std::min(now, oldest_arrival()));
   requests_.forget_expired(now);
   if (now >= next_tick_us_) {
     next_tick_us_ = now + options_.tick_every_us;
+    mark_idle_sources(now);
     tick_if_silent(now);
   }
   if (now >= next_checkpoint_us_ && log_->next_offset() != barrier_offset_) begin_checkpoint();
@@ -185,12 +209,63 @@ void Sequencer::tick_if_silent(cep::TimeUs now) {
   state::FrameInput input;
   input.header.kind = state::FrameKind::kTick;
   input.header.received_us = now;
-  cep::Result<uint64_t> offset = log_->append({&input, 1});
-  WEIR_CHECK(offset.ok(), offset.ok() ? "" : offset.error().message.c_str());
-  flush_patiently();
+  log_frame(input);
   ++numbers_.ticks;
   dispatch_time(clock_.tick(now));
   publish_watermarks();
+}
+
+SourceNumbers Sequencer::declare_source(const SourceChange& change, uint64_t first) {
+  auto known = std::find_if(sources_.begin(), sources_.end(), [&](const SourceNumbers& source) { return source.name == change.name; });
+  if (known != sources_.end()) return *known;
+  const std::string body = encode(change);
+  state::FrameInput input;
+  input.header.kind = state::FrameKind::kSource;
+  input.header.source = static_cast<uint32_t>(sources_.size() + 1);
+  input.header.received_us = clock_now_();
+  input.header.source_position = first;
+  input.rows = body;
+  log_frame(input);
+  put_in_force(change, input.header);
+  return sources_.back();
+}
+
+void Sequencer::put_in_force(const SourceChange& change, const state::FrameHeader& header) {
+  Registry registry = *registry_;
+  registry.apply(change);
+  sources_.push_back({static_cast<cep::SourceId>(header.source), change.name, change.stream, {}, false});
+  sources_.back().place.next = header.source_position;
+  publish(std::move(registry), nullptr);
+  clock_.declare(static_cast<cep::SourceId>(header.source), change.stream, header.received_us);
+  publish_sources();
+}
+
+void Sequencer::set_at_end(cep::SourceId source, bool is_at_end) {
+  sources_[source - 1].is_at_end = is_at_end;
+  publish_sources();
+}
+
+// One record for each source that falls silent: which timelines that concerns is told by what they heard of it (R64).
+void Sequencer::mark_idle_sources(cep::TimeUs now) {
+  for (cep::SourceId source = 0; source <= sources_.size(); ++source) {
+    const bool is_at_end = source == cep::kInputSource || sources_[source - 1].is_at_end;
+    if (!is_at_end || !clock_.would_idle(source, now)) continue;
+    state::FrameInput input;
+    input.header.kind = state::FrameKind::kIdle;
+    input.header.source = source;
+    input.header.received_us = now;
+    log_frame(input);
+    dispatch_time(clock_.idle(source, now));
+    publish_watermarks();
+  }
+}
+
+cep::TimeUs Sequencer::oldest_arrival() const {
+  cep::TimeUs oldest = cep::kTimeMax;
+  for (const SourceNumbers& source : sources_) {
+    if (!source.is_at_end && source.place.has_last) oldest = std::min(oldest, source.place.last.arrival_us);
+  }
+  return oldest;
 }
 
 bool Sequencer::begin_checkpoint() {
@@ -221,8 +296,11 @@ std::string Sequencer::control_bytes() const {
     for (const auto& [source, time] : times) out.put<uint16_t>(source).put<int64_t>(time);
   };
   for (const cep::TimelineClock* clock : clocks) {
-    out.text(clock->timeline).put<int64_t>(clock->watermark);
+    out.text(clock->timeline).put<int64_t>(clock->watermark).put<uint16_t>(clock->frontier_source);
     put_times(clock->source_max);
+    put_times(clock->source_received_us);
+    out.put<uint32_t>(static_cast<uint32_t>(clock->idle.size()));
+    for (cep::SourceId source : clock->idle) out.put<uint16_t>(source);
     out.put<int64_t>(clock->last_received_us).put<int64_t>(clock->silence_watermark).put<int64_t>(clock->released);
     out.put<uint32_t>(static_cast<uint32_t>(clock->coverage->size()));
     for (const auto& [ring, seen] : *clock->coverage) out.put<uint64_t>(ring).put<int64_t>(seen.since).put<int64_t>(seen.span_us);
@@ -232,6 +310,12 @@ std::string Sequencer::control_bytes() const {
   for (const auto& [stream, times] : streams) {
     out.put<uint16_t>(static_cast<uint16_t>(stream));
     put_times(times);
+  }
+  out.put<uint32_t>(static_cast<uint32_t>(sources_.size()));
+  for (const SourceNumbers& source : sources_) {
+    const SourcePlace& place = source.place;
+    out.text(source.name).text(source.stream).put<uint64_t>(place.next).put<uint8_t>(place.has_last ? 1 : 0);
+    out.put<uint64_t>(place.last.ordinal).put<int64_t>(place.last.arrival_us).put<int64_t>(place.newest_us);
   }
   return bytes;
 }
@@ -253,7 +337,10 @@ cep::Result<SavedControl> decode_control(std::string_view bytes) {
     cep::TimelineClock clock;
     clock.timeline = in.text();
     clock.watermark = in.get<int64_t>();
+    if (format > 3) clock.frontier_source = in.get<uint16_t>();
     get_times(clock.source_max);
+    if (format > 3) get_times(clock.source_received_us);
+    for (uint32_t idle = format > 3 ? in.get<uint32_t>() : 0; idle > 0 && in.ok(); --idle) clock.idle.insert(in.get<uint16_t>());
     clock.last_received_us = in.get<int64_t>();
     clock.silence_watermark = in.get<int64_t>();
     if (format > 2) clock.released = in.get<int64_t>();
@@ -269,6 +356,18 @@ cep::Result<SavedControl> decode_control(std::string_view bytes) {
   for (uint32_t left = in.get<uint32_t>(); left > 0 && in.ok(); --left) {
     cep::StreamId stream{in.get<uint16_t>()};
     get_times(control.streams[stream]);
+  }
+  for (uint32_t left = format > 3 ? in.get<uint32_t>() : 0; left > 0 && in.ok(); --left) {
+    SourceChange source;
+    SourcePlace place;
+    source.name = in.text();
+    source.stream = in.text();
+    place.next = in.get<uint64_t>();
+    place.has_last = in.get<uint8_t>() != 0;
+    place.last.ordinal = in.get<uint64_t>();
+    place.last.arrival_us = in.get<int64_t>();
+    place.newest_us = in.get<int64_t>();
+    control.sources.emplace_back(std::move(source), place);
   }
   if (!known || !in.at_end()) {
     return cep::Error{"damaged", "the checkpoint's control part does not decode; restore the data directory from a copy"};

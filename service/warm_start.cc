@@ -75,6 +75,12 @@ cep::Status WarmStart::feed(const state::FrameView& frame) {
     for (const cep::BatchPtr& batch : *batches) engine_->feed(batch, clock_.admit(*batch), muted_);
   } else if (header.kind == state::FrameKind::kTick) {
     engine_->feed(nullptr, clock_.tick(header.received_us), muted_);
+  } else if (header.kind == state::FrameKind::kIdle) {
+    engine_->feed(nullptr, clock_.idle(static_cast<cep::SourceId>(header.source), header.received_us), muted_);
+  } else if (header.kind == state::FrameKind::kSource) {
+    cep::Result<SourceChange> change = decode_source_change(frame.rows);
+    if (!change.ok()) return change.error();
+    clock_.declare(static_cast<cep::SourceId>(header.source), change->stream, header.received_us);
   } else if (header.kind == state::FrameKind::kWatermark) {
     cep::Result<WatermarkMark> mark = decode_watermark_mark(frame.rows);
     if (!mark.ok()) return mark.error();

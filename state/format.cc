@@ -7,13 +7,15 @@
 namespace state {
 namespace {
 
-constexpr uint32_t kKnownFlags = kFrameHasUnique | kFrameDecision | kFrameMore | kFrameRowFormatMask;
+constexpr size_t kPlaceBytes = 16;
+constexpr uint32_t kKnownFlags = kFrameHasUnique | kFrameDecision | kFrameMore | kFrameRowFormatMask | kFrameHasPlaces;
 
 cep::Error damaged(const char* what) { return {"damaged", std::string("bad frame: ") + what}; }
 
 cep::Status check_input(const FrameInput& frame) {
   const uint32_t events = frame.header.events;
   bool unique_fits = frame.unique_hashes.empty() || frame.unique_hashes.size() == events;
+  bool places_fit = frame.places.empty() || frame.places.size() == events;
   bool ends_fit = frame.row_ends.size() == events;
   uint32_t last = 0;
   for (uint32_t end : frame.row_ends) {
@@ -21,8 +23,8 @@ cep::Status check_input(const FrameInput& frame) {
     last = end;
   }
   if (events != 0) ends_fit = ends_fit && last == frame.rows.size();
-  if (!unique_fits || !ends_fit || (frame.header.flags & ~kKnownFlags) != 0) {
-    return cep::Error{"bad_frame", "row ends, hashes and events of a frame do not fit together"};
+  if (!unique_fits || !places_fit || !ends_fit || (frame.header.flags & ~kKnownFlags) != 0) {
+    return cep::Error{"bad_frame", "row ends, hashes, places and events of a frame do not fit together"};
   }
   return cep::ok_status();
 }
@@ -67,16 +69,24 @@ Id16 FrameView::unique_hash(uint32_t index) const {
   return hash;
 }
 
+RowPlace FrameView::place(uint32_t index) const {
+  WEIR_CHECK(has_places() && index < header.events, "a place of the frame");
+  const char* bytes = place_bytes.data() + kPlaceBytes * index;
+  return {load_le<uint64_t>(bytes), load_le<int64_t>(bytes + 8)};
+}
+
 cep::Status encode_frame(const FrameInput& frame, std::string& out) {
   STATE_TRY(check_input(frame));
   const FrameHeader& header = frame.header;
-  size_t length = kFrameHeaderBytes + frame.row_ends.size() * 4 + frame.unique_hashes.size() * 16 + frame.rows.size();
+  size_t length = kFrameHeaderBytes + frame.row_ends.size() * 4 + frame.unique_hashes.size() * 16 +
+                  frame.places.size() * kPlaceBytes + frame.rows.size();
   if (length > kFrameBytesMax) {
     return cep::Error{"too_large", "a frame of " + std::to_string(length) + " bytes is above the limit of " +
                                        std::to_string(kFrameBytesMax)};
   }
-  uint32_t flags = header.flags & ~kFrameHasUnique;
+  uint32_t flags = header.flags & ~(kFrameHasUnique | kFrameHasPlaces);
   if (!frame.unique_hashes.empty()) flags |= kFrameHasUnique;
+  if (!frame.places.empty()) flags |= kFrameHasPlaces;
 
   size_t start = out.size();
   Writer writer(out);
@@ -87,6 +97,7 @@ cep::Status encode_frame(const FrameInput& frame, std::string& out) {
   writer.put<int64_t>(header.received_us).put<uint64_t>(header.source_position).id(header.request_id);
   for (uint32_t end : frame.row_ends) writer.put<uint32_t>(end);
   for (const Id16& hash : frame.unique_hashes) writer.id(hash);
+  for (const RowPlace& place : frame.places) writer.put<uint64_t>(place.ordinal).put<int64_t>(place.arrival_us);
   writer.raw(frame.rows);
 
   uint32_t checksum = crc32c(std::string_view(out).substr(start + 4));
@@ -112,11 +123,13 @@ cep::Result<FrameView> decode_frame(std::string_view bytes) {
   if (version != kFrameVersion) return damaged("written by a newer version");
   FrameView frame;
   frame.header = decode_header(reader);
-  if (frame.header.kind > FrameKind::kDerived) return damaged("unknown kind");
+  if (frame.header.kind > FrameKind::kPosition) return damaged("unknown kind");
   if ((frame.header.flags & ~kKnownFlags) != 0) return damaged("unknown flags");
   frame.row_end_bytes = reader.raw(size_t{4} * frame.header.events);
   if (frame.has_unique() && frame.header.events == 0) return damaged("hashes of no rows");
   if (frame.has_unique()) frame.unique_bytes = reader.raw(size_t{16} * frame.header.events);
+  if (frame.has_places() && frame.header.events == 0) return damaged("places of no rows");
+  if (frame.has_places()) frame.place_bytes = reader.raw(kPlaceBytes * frame.header.events);
   if (!reader.ok()) return damaged("more rows than bytes");
   frame.rows = reader.rest();
   if (!row_ends_fit(frame)) return damaged("row ends do not fit the rows");

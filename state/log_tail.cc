@@ -14,7 +14,9 @@ constexpr cep::DurationUs kOneFlushMax = 10 * cep::kSecond;
 constexpr size_t kCopyBytes = size_t{1} << 20;
 
 // Frames that are always flushed alone.
-bool has_own_flush(FrameKind kind) { return kind != FrameKind::kEvents && kind != FrameKind::kWatermark; }
+bool has_own_flush(FrameKind kind) {
+  return kind != FrameKind::kEvents && kind != FrameKind::kWatermark && kind != FrameKind::kPosition;
+}
 
 cep::Result<std::string> read_range(File& file, uint64_t from, uint64_t end) {
   std::string bytes(end - from, '\0');

@@ -27,6 +27,9 @@ void check_body(const state::FrameView& frame) {
     case state::FrameKind::kWatermark:
       if (const auto mark = service::decode_watermark_mark(body)) fuzz::check(service::encode(*mark).size() == body.size(), "watermark");
       break;
+    case state::FrameKind::kSource:
+      if (const auto change = service::decode_source_change(body)) fuzz::check(service::encode(*change).size() == body.size(), "source");
+      break;
     default: break;
   }
 }
@@ -35,15 +38,18 @@ void check_frame(const state::FrameView& frame, std::string_view bytes) {
   state::FrameInput input;
   std::vector<uint32_t> ends;
   std::vector<state::Id16> hashes;
+  std::vector<state::RowPlace> places;
   size_t rows = 0;
   for (uint32_t row = 0; row < frame.header.events; ++row) {
     rows += frame.row(row).size();
     ends.push_back(static_cast<uint32_t>(rows));
     if (frame.has_unique()) hashes.push_back(frame.unique_hash(row));
+    if (frame.has_places()) places.push_back(frame.place(row));
   }
   input.header = frame.header;
   input.row_ends = ends;
   input.unique_hashes = hashes;
+  input.places = places;
   input.rows = frame.rows;
   std::string again;
   const bool encoded = state::encode_frame(input, again).ok();

@@ -72,6 +72,22 @@ TEST(AlertIdTest, VectorBAbsenceOfAnEventKnownByItsPosition) {
   EXPECT_EQ(to_hex(alert_id(alert)), "019b8b750260830b471b934484ef01d5");
 }
 
+TEST(AlertIdTest, AnEventOfAnotherSourceIsKnownByItsOrdinalThere) {
+  SchemaPtr schema = schema_of("mfa", {}, {});
+  BatchBuilder builder(schema, 2, 0);
+  builder.begin_row();
+  builder.set_fixed(0, 0);
+  builder.commit_row(41);
+  std::shared_ptr<Batch> batch = builder.finish();
+  batch->ordinal.push_back(7000);
+  Alert alert = alert_of("mfa_removed", AlertKind::kAbsence, {"off"});
+  alert.key.emplace_back(Value::string("u1"));
+  alert.key.emplace_back(Value::integer(7));
+  alert.events.push_back(event_of(batch, 0));
+  const std::vector<std::string> sources = {"kafka:bank/mfa/0", "kafka:bank/mfa/3"};
+  EXPECT_EQ(to_hex(alert_id(alert, sources)), "019b8b750260e0335b00884ec4535dd9");
+}
+
 TEST(AlertIdTest, VectorCWhenRuleBefore1970WithEveryOtherType) {
   SchemaPtr schema = schema_of("s",
                                {{"d", {TypeKind::kDecimal, 9, 2}, false, ""}, {"b", {TypeKind::kBool, 0, 0}, false, ""},

@@ -78,6 +78,17 @@ TEST_F(CmdLogTest, PrintsEveryRecordInOrder) {
   EXPECT_EQ(edits.lines, std::vector<std::string>(all.lines.begin() + 2, all.lines.begin() + 7));
 }
 
+TEST_F(CmdLogTest, NamesSources) {
+  open();
+  deploy(*lane_, test_support::kPayments);
+  EXPECT_TRUE(lane_->open_source({"kafka:bank/pay/0", "payments"}, 7).ok());
+  close();
+  const Outcome all = run({});
+  ASSERT_EQ(all.lines.size(), 2u) << all.complaints;
+  EXPECT_EQ(all.lines[1], R"({"$source":"kafka:bank/pay/0","stream":"payments","from":7})");
+  EXPECT_TRUE(run({"--events-only"}).lines.empty());
+}
+
 TEST_F(CmdLogTest, KnowsTheStreamsOfALogWhoseBeginningIsGone) {
   open();
   deploy(*lane_, test_support::kPayments);

@@ -268,6 +268,7 @@ TEST_F(LaneFaultsTest, AFullLogDiskRefusesAndGoesOnWhenThereIsRoom) {
 TEST_F(LaneFaultsTest, RestartKeepsWaitingRowsAndNoLateOnes) {
   open();
   deploy(*lane_, kDeclarations);
+  for (const char* name : {"first", "second"}) ASSERT_TRUE(lane_->open_source({name, "payments"}, 0).ok());
   close();
   auto files = state::make_real_file_system();
   auto append = [&](uint32_t source, const std::string& row) {

@@ -87,6 +87,26 @@ TEST(FrameTest, ComesBack) {
   EXPECT_FALSE(frame->more());
 }
 
+TEST(FrameTest, PlacesStandBetweenHashesAndRows) {
+  Sample sample;
+  const std::vector<RowPlace> places = {{100, -5}, {101, 7}, {0x0102030405060708, 9}};
+  sample.input.places = places;
+  std::string bytes;
+  ASSERT_TRUE(encode_frame(sample.input, bytes).ok());
+  ASSERT_EQ(bytes.size(), sample.bytes.size() + 3 * 16);
+  EXPECT_EQ(load_le<uint32_t>(bytes.data() + 28), kFrameDecision | kFrameHasUnique | kFrameHasPlaces);
+  EXPECT_EQ(load_le<uint64_t>(bytes.data() + 124), 100u);
+  EXPECT_EQ(load_le<int64_t>(bytes.data() + 132), -5);
+  auto frame = decode_frame(bytes);
+  ASSERT_TRUE(frame.ok()) << frame.error().message;
+  EXPECT_EQ(frame->place(2).ordinal, 0x0102030405060708u);
+  EXPECT_EQ(frame->place(2).arrival_us, 9);
+  EXPECT_EQ(frame->row(2), "defgh");
+  EXPECT_EQ(frame->unique_hash(2), Id16{3});
+  sample.input.places = std::span(places).first(2);
+  EXPECT_FALSE(encode_frame(sample.input, bytes).ok()) << "one a row, or none";
+}
+
 TEST(FrameTest, ControlFrameTakesOnePosition) {
   FrameInput control;
   control.header.kind = FrameKind::kRules;
