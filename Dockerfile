@@ -21,7 +21,7 @@ FROM debian:12-slim
 RUN apt-get update -qq \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
       ca-certificates curl tzdata \
-      libcurl4 libfmt9 libdate-tz3 liblmdb0 libprometheus-cpp-core1.0 libre2-9 \
+      libcurl4 libfmt9 libdate-tz3 liblmdb0 libprometheus-cpp-core1.0 librdkafka1 libre2-9 \
       libsimdjson14 libspdlog1.10 libssl3 libtomlplusplus3 libxxhash0 libzstd1 zlib1g \
  && rm -rf /var/lib/apt/lists/*
 RUN useradd --uid 10484 --user-group --no-create-home --home-dir /data --shell /usr/sbin/nologin weir

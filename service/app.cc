@@ -36,7 +36,9 @@ cep::Result<std::unique_ptr<App>> App::start(const ServeOptions& options, const 
   std::unique_ptr<App> app(new App(options, log));
   if (cep::Status opened = app->open_lane(); !opened) return opened.error();
   if (cep::Status started = app->start_delivery(); !started) return started.error();
+  if (cep::Status sent = app->start_kafka_sinks(); !sent) return sent.error();      // begins behind what is there: before anything comes
   if (cep::Status applied = app->apply_rules(); !applied) return applied.error();
+  if (cep::Status read = app->start_kafka(); !read) return read.error();
   if (cep::Status served = app->start_http(); !served) return served.error();
   return app;
 }
@@ -86,6 +88,17 @@ cep::Status App::start_delivery() {
   return sinks_->add_all_to(delivery_->engine());
 }
 
+cep::Status App::start_kafka_sinks() {
+  auto log = [this](int level, std::string_view text) {
+    if (level <= kKafkaWarning) log_.warning("kafka", {{"text", std::string(text)}});
+  };
+  cep::Result<std::unique_ptr<KafkaSinks>> sinks =
+      KafkaSinks::start(*sinks_, *lane_, wall_clock_us, [this](const DeliveryEvent& event) { tell(event); }, log);
+  if (!sinks) return sinks.error();
+  kafka_sinks_ = std::move(*sinks);
+  return cep::ok_status();
+}
+
 cep::Status App::apply_rules() {
   if (options_.rules.empty()) return cep::ok_status();
   rules_dir_ = std::make_unique<RulesDir>(*lane_, *admin_, options_.rules);
@@ -97,6 +110,13 @@ cep::Status App::apply_rules() {
   return cep::Error{error.code == "not_found" ? "bad_rules" : error.code, error.message};
 }
 
+cep::Status App::start_kafka() {
+  cep::Result<std::unique_ptr<KafkaSources>> sources = KafkaSources::start(options_.kafka, *lane_, wall_clock_us, log_);
+  if (!sources) return sources.error();
+  kafka_ = std::move(*sources);
+  return cep::ok_status();
+}
+
 cep::Status App::start_http() {
   metrics_ = std::make_unique<Metrics>(std::string(kVersion));
   BackendOptions backend;
@@ -105,8 +125,11 @@ cep::Status App::start_http() {
   backend.rules_dir = rules_dir_.get();
   backend.delivery = options_.delivery;
   backend.http = options_.http;
+  backend.kafka = kafka_.get();
+  backend.kafka_sinks = kafka_sinks_.get();
   backend_ = std::make_unique<Backend>(*lane_, *delivery_, *sinks_, *metrics_, backend);
   delivery_->start();
+  kafka_sinks_->notify();      // of what was stored before the backend told them
   delivery_runs_ = true;
   cep::Result<std::unique_ptr<api::HttpServer>> server = api::HttpServer::start(options_.http, *backend_);
   if (!server) return server.error();
@@ -174,6 +197,7 @@ void App::stop() {
   if (server_ != nullptr) server_->drain();
   for (std::thread& thread : io_threads_) thread.join();
   io_threads_.clear();
+  if (kafka_ != nullptr) kafka_->stop();
   if (lane_ != nullptr) lane_->settle(true);
   if (delivery_runs_) {
     delivery_runs_ = false;
@@ -181,6 +205,10 @@ void App::stop() {
     if (!stored)
       log_.warning("delivery positions not stored: some alerts will be sent again",
                    {{"error", stored.error().message}});
+  }
+  if (kafka_sinks_ != nullptr) {
+    const cep::Status stored = kafka_sinks_->stop(options_.delivery.stop_grace_us);
+    if (!stored) log_.warning("delivery positions not stored: some alerts will be sent again", {{"error", stored.error().message}});
   }
   if (http_client_ != nullptr) http_client_->stop();
   if (lane_ != nullptr) lane_->close();

@@ -13,8 +13,10 @@
 #include "api/http_server.h"
 #include "service/backend.h"
 #include "service/delivery_adapter.h"
+#include "service/kafka_source.h"
 #include "service/options.h"
 #include "service/service_log.h"
+#include "service/sink_kafka.h"
 
 namespace service {
 
@@ -38,6 +40,8 @@ class App {
   cep::Status start_delivery();
   cep::Status apply_rules();
   cep::Status start_http();
+  cep::Status start_kafka();
+  cep::Status start_kafka_sinks();
   void tell(const DeliveryEvent& event) const;
 
   const ServeOptions options_;
@@ -50,6 +54,8 @@ class App {
   std::unique_ptr<DeliveryThread> delivery_;
   std::unique_ptr<RulesDir> rules_dir_;  // null: no directories were given
   std::unique_ptr<Metrics> metrics_;
+  std::unique_ptr<KafkaSources> kafka_;
+  std::unique_ptr<KafkaSinks> kafka_sinks_;
   std::unique_ptr<Backend> backend_;
   std::unique_ptr<api::HttpServer> server_;
   std::vector<std::thread> io_threads_;

@@ -25,8 +25,37 @@ std::vector<std::pair<std::string, cep::TimeUs>> timelines_of(const Lane& lane, 
   return found;
 }
 
-void append_stream(const Lane& lane, const cep::StreamSchema& schema, const StreamNumbers& numbers, cep::TimeUs now,
-                   cep::TimeUs started, api::JsonWriter& json) {
+// The partitions that a stream's events come from, and how far behind they are read: in records, and in event time against the newest.
+void append_partitions(const std::vector<KafkaPartitionStatus>& partitions, const std::string& stream, cep::TimeUs now,
+                       api::JsonWriter& json) {
+  json.key("kafka").begin_array();
+  for (const KafkaPartitionStatus& one : partitions) {
+    if (one.stream != stream) continue;
+    json.begin_object().field("name", one.kafka).field("topic", one.topic).key("partition").integer(one.partition);
+    json.field("state", one.state);
+    if (!one.code.empty()) json.field("code", one.code).field("detail", one.error);
+    json.key("next").unsigned_integer(one.next).key("end").unsigned_integer(one.end);
+    json.key("lag_records").unsigned_integer(one.lag()).key("newest");
+    append_time(one.newest_us, json);
+    json.key("lag");
+    if (one.newest_us == cep::kTimeMin) {
+      json.null();
+    } else {
+      json.string(cep::format_duration(now - one.newest_us));
+    }
+    json.key("records").unsigned_integer(one.records).key("skipped").unsigned_integer(one.skipped).end_object();
+  }
+  json.end_array();
+}
+
+struct StreamView {
+  const Lane& lane;
+  std::vector<KafkaPartitionStatus> partitions;
+  cep::TimeUs now, started;
+};
+
+void append_stream(const StreamView& view, const cep::StreamSchema& schema, const StreamNumbers& numbers, api::JsonWriter& json) {
+  const cep::TimeUs now = view.now;
   json.begin_object().field("name", schema.name).key("version").unsigned_integer(schema.version);
   json.key("columns").begin_array();
   for (const cep::Column& column : schema.columns) {
@@ -40,7 +69,7 @@ void append_stream(const Lane& lane, const cep::StreamSchema& schema, const Stre
   for (const uint16_t column : schema.unique_columns) json.string(schema.columns[column].name);
   json.end_array().key("timelines").begin_array();
   cep::TimeUs watermark = cep::kTimeMax;
-  for (const auto& [name, time] : timelines_of(lane, schema.name)) {
+  for (const auto& [name, time] : timelines_of(view.lane, schema.name)) {
     json.begin_object().field("name", name).key("watermark");
     append_time(time, json);
     json.end_object();
@@ -54,9 +83,11 @@ void append_stream(const Lane& lane, const cep::StreamSchema& schema, const Stre
   } else {
     json.string(cep::format_duration(now - watermark));
   }
-  json.field("counted_since", cep::format_time(started));
+  json.field("counted_since", cep::format_time(view.started));
   json.key("accepted").unsigned_integer(numbers.accepted).key("duplicates").unsigned_integer(numbers.duplicates);
-  json.key("late").unsigned_integer(numbers.late).key("rejected").unsigned_integer(numbers.rejected).end_object();
+  json.key("late").unsigned_integer(numbers.late).key("rejected").unsigned_integer(numbers.rejected);
+  append_partitions(view.partitions, schema.name, now, json);
+  json.end_object();
 }
 
 std::string hex_of(const state::Id16& id) { return cep::to_hex(id); }
@@ -67,6 +98,7 @@ Backend::Backend(Lane& lane, DeliveryThread& delivery, SinkRegistry& sinks, Metr
     : lane_(lane), delivery_(delivery), sinks_(sinks), metrics_(metrics), options_(options), started_us_(options.clock()) {
   lane_.on_alerts_stored([this] {
     delivery_.notify();
+    if (options_.kafka_sinks != nullptr) options_.kafka_sinks->notify();
     std::lock_guard lock(hook_mutex_);
     if (feed_hook_) feed_hook_();
   });
@@ -97,12 +129,16 @@ cep::SchemaPtr Backend::schema(std::string_view stream) const {
   return known != registry->streams().end() ? known->second : nullptr;
 }
 
+std::vector<KafkaPartitionStatus> Backend::kafka_status() const {
+  return options_.kafka != nullptr ? options_.kafka->status() : std::vector<KafkaPartitionStatus>();
+}
+
 void Backend::streams(api::PageQuery page, api::Reply reply) {
   const auto numbers = lane_.sequencer().stream_numbers();
+  const StreamView view{lane_, kafka_status(), options_.clock(), started_us_};
   reply(page_by_name(lane_.registry()->streams(), page, [&](const std::string& name, const cep::SchemaPtr& schema, api::JsonWriter& json) {
     auto counted = numbers.find(name);
-    append_stream(lane_, *schema, counted != numbers.end() ? counted->second : StreamNumbers{}, options_.clock(), started_us_,
-                  json);
+    append_stream(view, *schema, counted != numbers.end() ? counted->second : StreamNumbers{}, json);
   }));
 }
 
@@ -113,7 +149,8 @@ void Backend::stream(std::string name, api::Reply reply) {
   auto counted = numbers.find(name);
   std::string body;
   api::JsonWriter json(body);
-  append_stream(lane_, *known, counted != numbers.end() ? counted->second : StreamNumbers{}, options_.clock(), started_us_, json);
+  const StreamView view{lane_, kafka_status(), options_.clock(), started_us_};
+  append_stream(view, *known, counted != numbers.end() ? counted->second : StreamNumbers{}, json);
   reply(json_answer(std::move(body)));
 }
 
@@ -182,6 +219,7 @@ void Backend::metrics(api::Reply reply) {
   };
   auto gathering = std::make_shared<Gathering>();
   gathering->sample.now_us = options_.clock();
+  gathering->sample.kafka = kafka_status();
   gathering->waiting = lane_.shards().size() + 1;
   auto one_less = [this, gathering, reply](size_t fewer) {
     {
@@ -196,10 +234,10 @@ void Backend::metrics(api::Reply reply) {
       reply(std::move(answer));
     });
   };
-  cep::Status posted = delivery_.post([gathering, one_less](DeliveryEngine& engine, cep::TimeUs) {
+  cep::Status posted = delivery_.post([this, gathering, one_less](DeliveryEngine& engine, cep::TimeUs) {
     {
       std::lock_guard lock(gathering->mutex);
-      gathering->sample.sinks = engine.status();
+      gathering->sample.sinks = sink_status(engine);
     }
     one_less(1);
   });

@@ -12,9 +12,11 @@
 #include "api/backend.h"
 #include "api/http_server.h"
 #include "service/delivery_thread.h"
+#include "service/kafka_source.h"
 #include "service/lane.h"
 #include "service/metrics.h"
 #include "service/rules_dir.h"
+#include "service/sink_kafka.h"
 #include "service/sink_registry.h"
 
 namespace service {
@@ -23,6 +25,8 @@ struct BackendOptions {
   Sequencer::WallClock clock;          // wall clock, microseconds
   HttpSender* sender = nullptr;        // sends sink tests; null: those answer 501
   RulesDir* rules_dir = nullptr;       // null: started without rule directories, reload has nothing to do
+  const KafkaSources* kafka = nullptr;  // null: nothing is read from Kafka
+  KafkaSinks* kafka_sinks = nullptr;   // null: nothing is sent there
   DeliveryOptions delivery;            // as in force, for /v1/limits
   api::HttpServerOptions http;         // the same
 };
@@ -95,6 +99,8 @@ class Backend final : public api::Backend {
   void store_sink(SinkSpec spec, const std::string& new_secret, const api::Reply& reply);
   void replay_sequences(SinkId sink, std::vector<uint64_t> sequences, const api::Reply& reply);
   void continue_feed(std::shared_ptr<Feed> feed);
+  std::vector<KafkaPartitionStatus> kafka_status() const;
+  std::vector<SinkStatus> sink_status(const DeliveryEngine& engine) const;      // of both types
 
   Lane& lane_;
   DeliveryThread& delivery_;

@@ -15,6 +15,10 @@ namespace {
 constexpr uint64_t kAttemptsScanMax = 2'000;      // alerts looked at for one page of attempts
 constexpr size_t kReplayScanPage = 1'000;
 
+api::Answer only_webhooks(const std::string& what) {
+  return error_answer({"sink_type_unavailable", "A sink of type kafka is not " + what + "."});
+}
+
 api::Answer no_sink(const std::string& name) { return api::problem_answer("not-found", "There is no sink `" + name + "`."); }
 
 // Scheme and host: the path of a webhook's address often is a credential.
@@ -39,7 +43,12 @@ void append_status(const SinkStatus& status, api::JsonWriter& json) {
 void append_sink(const RegisteredSink& sink, const std::vector<SinkStatus>& statuses, const std::string& new_secret,
                  api::JsonWriter& json) {
   const SinkSpec& spec = sink.spec;
-  json.begin_object().field("name", spec.name).field("type", spec.type).field("url", origin_of(spec.url));
+  json.begin_object().field("name", spec.name).field("type", spec.type);
+  if (spec.type == "kafka") {
+    json.field("topic", spec.topic);
+  } else {
+    json.field("url", origin_of(spec.url));
+  }
   json.field("source", spec.source == SinkSource::kFile ? "file" : "api").key("headers").begin_array();
   for (const HttpHeader& header : spec.headers) json.string(header.name);
   json.end_array().key("rules").begin_array();
@@ -115,9 +124,16 @@ cep::Result<SinkSpec> read_sink(const std::string& name, std::string_view body) 
 
 }  // namespace
 
+std::vector<SinkStatus> Backend::sink_status(const DeliveryEngine& engine) const {
+  std::vector<SinkStatus> all = engine.status();
+  const std::vector<SinkStatus> kafka = options_.kafka_sinks != nullptr ? options_.kafka_sinks->status() : std::vector<SinkStatus>();
+  all.insert(all.end(), kafka.begin(), kafka.end());
+  return all;
+}
+
 void Backend::sinks(api::PageQuery page, api::Reply reply) {
   on_delivery(reply, [this, page = std::move(page), reply](DeliveryEngine& engine, cep::TimeUs) {
-    const std::vector<SinkStatus> statuses = engine.status();
+    const std::vector<SinkStatus> statuses = sink_status(engine);
     reply(page_by_name(sinks_.all(), page, [&](const std::string&, const RegisteredSink& sink, api::JsonWriter& json) {
       append_sink(sink, statuses, "", json);
     }));
@@ -130,7 +146,7 @@ void Backend::sink(std::string name, api::Reply reply) {
     if (!sink) return reply(no_sink(name));
     std::string body;
     api::JsonWriter json(body);
-    append_sink(*sink, engine.status(), "", json);
+    append_sink(*sink, sink_status(engine), "", json);
     reply(json_answer(std::move(body)));
   });
 }
@@ -184,6 +200,7 @@ void Backend::test_sink(std::string name, api::Reply reply) {
   if (options_.sender == nullptr) return reply(api::not_there("Sending a test without a sender of webhooks"));
   const std::optional<RegisteredSink> registered = sinks_.find(name);
   if (!registered) return reply(no_sink(name));
+  if (registered->spec.type == "kafka") return reply(only_webhooks("tested"));
   cep::Result<Sink> sink = make_sink(registered->spec);
   if (!sink.ok()) return reply(error_answer(sink.error()));
   cep::Result<HttpRequest> request = webhook_test_request(*sink, options_.clock());
@@ -247,8 +264,10 @@ void Backend::sink_parked(std::string name, api::PageQuery page, api::Reply repl
     if (!due || !sequence) return reply(bad_cursor());
     after = ParkedEntry{static_cast<cep::TimeUs>(*due), *sequence, 0};
   }
-  on_delivery(reply, [this, id = sink->id, after, limit = page.limit, reply](DeliveryEngine& engine, cep::TimeUs) {
-    cep::Result<std::vector<ParkedEntry>> entries = engine.parked(id, after, limit + 1);
+  const bool is_kafka = sink->spec.type == "kafka";
+  on_delivery(reply, [this, is_kafka, id = sink->id, after, limit = page.limit, reply](DeliveryEngine& engine, cep::TimeUs) {
+    cep::Result<std::vector<ParkedEntry>> entries =
+        is_kafka ? LaneDeliveryStore(lane_).read_parked(id, after, limit + 1) : engine.parked(id, after, limit + 1);
     if (!entries.ok()) return reply(error_answer(entries.error()));
     on_work(reply, [this, entries = std::move(*entries), limit, reply] {
       PageWriter writer;
@@ -273,6 +292,7 @@ void Backend::replay_sink(api::SinkReplay replay, api::Reply reply) {
   on_work(reply, [this, replay = std::move(replay), reply] {
     const std::optional<RegisteredSink> sink = sinks_.find(replay.sink);
     if (!sink) return reply(no_sink(replay.sink));
+    if (sink->spec.type == "kafka") return reply(only_webhooks("replayed; topics keep what was sent"));
     std::vector<uint64_t> sequences;
     if (!replay.alert.empty()) {
       cep::AlertId id{};

@@ -7,7 +7,7 @@ namespace service {
 namespace {
 
 // A source that cannot wait for a client must not take the last room from those that do.
-bool has_room(const Sequencer& sequencer, size_t bytes) {
+bool has_room_for(const Sequencer& sequencer, size_t bytes) {
   const size_t waiting = sequencer.waiting_bytes();
   return waiting == 0 || waiting + bytes <= sequencer.options().credit_bytes / 5 * 4;
 }
@@ -18,7 +18,7 @@ bool is_fed_from_outside(const Registry& registry, const std::string& stream) {
 }
 
 // Decodes records into batches; what is no event of the stream is refused one by one.
-void decode(const SourceRecords& records, const cep::SchemaPtr& schema, cep::TimeUs now, Submission& submission) {
+void decode_records(const SourceRecords& records, const cep::SchemaPtr& schema, cep::TimeUs now, Submission& submission) {
   std::vector<std::string_view> rows;
   std::vector<uint32_t> index;
   auto flush = [&] {
@@ -61,7 +61,7 @@ cep::Result<SourceNumbers> Lane::open_source(const SourceChange& source, uint64_
 Taken Lane::submit_records(SourceRecords& records, std::function<void()> durable) {
   const size_t bytes = records.request->body.size() + records.request->made.size() + 1;
   if (sequencer_->is_stopping()) return Taken::kStopping;
-  if (!has_room(*sequencer_, bytes)) return Taken::kBusy;
+  if (!has_room_for(*sequencer_, bytes)) return Taken::kBusy;
   RegistryPtr registry = this->registry();
   if (!is_fed_from_outside(*registry, records.stream)) return Taken::kNoStream;
   const cep::TimeUs now = clock_();
@@ -72,7 +72,7 @@ Taken Lane::submit_records(SourceRecords& records, std::function<void()> durable
   submission.source = records.source;
   submission.source_next = records.next;
   submission.places = records.places;
-  decode(records, registry->streams().at(records.stream), now, submission);
+  decode_records(records, registry->streams().at(records.stream), now, submission);
   submission.waiting = std::make_shared<WaitingRequest>(
       [durable = std::move(durable)](const api::SubmitAnswer&) {
         if (durable) durable();

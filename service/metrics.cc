@@ -161,6 +161,24 @@ void add_intake(Families& out, const Lane& lane) {
   out.add({{"disk", "state"}}, lane.store().counters().disk_full_waits.load());
 }
 
+void add_kafka(Families& out, const std::vector<KafkaPartitionStatus>& partitions, cep::TimeUs now) {
+  const auto labels = [](const KafkaPartitionStatus& one) {
+    return Labels{{"kafka", one.kafka}, {"topic", one.topic}, {"partition", std::to_string(one.partition)}};
+  };
+  out.gauge("weir_kafka_reading", "1 while a partition is read, 0 while it waits or has stopped; /v1/streams says why.");
+  for (const KafkaPartitionStatus& one : partitions) out.add(labels(one), one.state == "reading" && one.code.empty() ? 1.0 : 0.0);
+  out.gauge("weir_kafka_lag_records", "Records of a partition that have not been read yet.");
+  for (const KafkaPartitionStatus& one : partitions) out.add(labels(one), one.lag());
+  out.gauge("weir_kafka_lag_seconds", "Wall clock less the newest event time that a partition has brought.");
+  for (const KafkaPartitionStatus& one : partitions) {
+    if (one.newest_us != cep::kTimeMin) out.add(labels(one), seconds_of(now - one.newest_us));
+  }
+  out.counter("weir_kafka_records_total", "Records read from a partition.");
+  for (const KafkaPartitionStatus& one : partitions) out.add(labels(one), one.records);
+  out.counter("weir_kafka_skipped_total", "Records lost before they were read, where on_loss = \"skip\" lets them go.");
+  for (const KafkaPartitionStatus& one : partitions) out.add(labels(one), one.skipped);
+}
+
 void add_sinks(Families& out, const std::vector<SinkStatus>& sinks) {
   out.counter("weir_delivery_attempts_total", "Attempts to deliver an alert, by sink and outcome.");
   for (const SinkStatus& sink : sinks) {
@@ -206,6 +224,7 @@ std::string Metrics::render(const Lane& lane, const MetricsSample& sample) const
   add_engine(out, lane);
   add_storage(out, lane, sample.now_us);
   add_intake(out, lane);
+  if (!sample.kafka.empty()) add_kafka(out, sample.kafka, sample.now_us);
   add_sinks(out, sample.sinks);
   return out.text(requests_->registry.Collect());
 }

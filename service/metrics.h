@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "service/delivery.h"
+#include "service/kafka_source.h"
 #include "service/lane.h"
 
 namespace service {
@@ -19,6 +20,7 @@ struct MetricsSample {
   cep::TimeUs now_us = 0;
   std::vector<SinkStatus> sinks;
   std::map<cep::ProgramId, uint64_t> runs;      // live runs of all shards
+  std::vector<KafkaPartitionStatus> kafka;
 };
 
 class Metrics {

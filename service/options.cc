@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
-#include <filesystem>
 #include <thread>
 
 #include "patterns/diagnostic.h"
+#include "service/config_values.h"
 #include "service/delivery.h"
 #include "service/rule_files.h"
 
@@ -24,7 +24,9 @@ class ConfigReader {
 
   cep::Status read() {
     for (const ConfigSection& section : file_.sections) {
-      const cep::Status status = section.name == "sinks" ? read_sink(section) : read_section(section);
+      const cep::Status status = section.name == "sinks"   ? read_sink(section)
+                                 : section.name == "kafka" ? read_kafka(section)
+                                                           : read_section(section);
       if (!status) return status;
     }
     return cep::ok_status();
@@ -41,14 +43,12 @@ class ConfigReader {
   }
 
   cep::Status read_section(const ConfigSection& section) {
-    std::vector<std::string> names = {"sinks"};
+    std::vector<std::string> names = {"sinks", "kafka"};
     std::vector<std::string> keys;
     for (const Setting& setting : settings()) {
       names.emplace_back(setting.section);
       if (section.name == setting.section) keys.emplace_back(setting.key);
     }
-    if (section.name == "kafka")
-      return at(section.line, "[[kafka]] is not part of this version; events come in over HTTP");
     if (keys.empty()) return unknown(section.line, "section", section.name, names);
     if (section.repeated) return at(section.line, fmt::format("write [{}], there is only one", section.name));
     for (const ConfigEntry& entry : section.entries) {
@@ -60,6 +60,16 @@ class ConfigReader {
       const cep::Status status = apply_setting(*setting, entry.value, options_);
       if (!status) return at(entry.line, status.error().message);
     }
+    return cep::ok_status();
+  }
+
+  cep::Status read_kafka(const ConfigSection& section) {
+    cep::Result<KafkaSpec> spec = read_kafka_section(section, file_.path, environment_);
+    if (!spec) return spec.error();
+    for (const KafkaSpec& other : options_.kafka) {
+      if (other.name == spec->name) return at(section.line, fmt::format("[[kafka]] {} is there twice", spec->name));
+    }
+    options_.kafka.push_back(std::move(*spec));
     return cep::ok_status();
   }
 
@@ -80,8 +90,9 @@ class ConfigReader {
   }
 
   cep::Status read_sink_key(const ConfigEntry& entry, SinkSpec& spec) {
-    static const std::vector<std::string> kKeys = {"name",    "type",  "url",          "secret_file", "secret_env",
-                                                   "headers", "rules", "severity_min", "disabled"};
+    static const std::vector<std::string> kKeys = {"name",         "type",     "url",     "secret_file", "secret_env",
+                                                   "headers",      "rules",    "brokers", "topic",       "severity_min",
+                                                   "properties",   "disabled", "password_file", "password_env"};
     if (entry.key == "secret" || entry.key == "secrets") {
       return at(
           entry.line,
@@ -90,6 +101,9 @@ class ConfigReader {
     if (std::find(kKeys.begin(), kKeys.end(), entry.key) == kKeys.end()) {
       return unknown(entry.line, "key of [[sinks]]", entry.key, kKeys);
     }
+    const cep::Result<bool> done = set_kafka_key(entry, file_.path, environment_, spec.kafka);
+    if (!done) return at(entry.line, done.error().message);
+    if (*done) return cep::ok_status();
     const auto* text = std::get_if<std::string>(&entry.value);
     const auto* texts = std::get_if<ConfigTexts>(&entry.value);
     const auto* pairs = std::get_if<ConfigPairs>(&entry.value);
@@ -112,17 +126,11 @@ class ConfigReader {
     if (entry.key == "name") spec.name = text;
     if (entry.key == "type") spec.type = text;
     if (entry.key == "url") spec.url = text;
+    if (entry.key == "topic") spec.topic = text;
     if (entry.key == "severity_min") spec.severity_min = text;
-    if (entry.key == "secret_env") {
-      const std::optional<std::string> value = environment_(text);
-      if (!value) return at(entry.line, fmt::format("secret_env: the variable {} is not set", text));
-      for (std::string& secret : split_secrets(*value)) spec.secrets.push_back(std::move(secret));
-    }
-    if (entry.key == "secret_file") {
-      const std::filesystem::path beside =
-          std::filesystem::path(file_.path).parent_path() / text;  // an absolute path stays
-      const cep::Result<std::string> value = read_whole_file(beside.string());
-      if (!value) return at(entry.line, "secret_file: " + value.error().message);
+    if (entry.key == "secret_env" || entry.key == "secret_file") {
+      const cep::Result<std::string> value = read_secret(entry.key, text, file_.path, environment_);
+      if (!value) return at(entry.line, value.error().message);
       for (std::string& secret : split_secrets(*value)) spec.secrets.push_back(std::move(secret));
     }
     return cep::ok_status();

@@ -15,6 +15,7 @@
 #include "cep/result.h"
 #include "service/config_file.h"
 #include "service/egress_policy.h"
+#include "service/kafka_source.h"
 #include "service/sequencer.h"
 #include "service/sink_delivery.h"
 #include "service/sinks.h"
@@ -42,6 +43,7 @@ struct ServeOptions {
   cep::DurationUs delivery_timeout_us = 15 * cep::kSecond;
   std::vector<Cidr> allow_cidrs;
   std::vector<SinkSpec> sinks;  // checked: make_sink takes each
+  std::vector<KafkaSpec> kafka;  // checked, names distinct
 };
 
 // What the command line said; unset: not said.

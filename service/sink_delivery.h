@@ -40,7 +40,7 @@ AttemptOutcome outcome_of(const HttpResult& result);
 
 // `name` is one of: cursor_expired (alerts were dropped from the log before this sink had them; `count` of them from
 // `sequence` on), entry_expired (the same, of a parked entry), entry_exhausted, sink_gone (410, now disabled),
-// store_failed (`detail` is the error; it is tried again).
+// store_failed (`detail` is the error; it is tried again), sink_failed (kafka: `count` alerts from `sequence` on are sent again).
 struct DeliveryEvent {
   std::string_view name;
   std::string sink;  // empty: all

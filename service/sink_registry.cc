@@ -99,6 +99,7 @@ cep::Status SinkRegistry::add_all_to(DeliveryEngine& engine) const {
   for (const auto& [name, registered] : all()) {
     cep::Result<Sink> sink = make_sink(registered.spec);
     if (!sink.ok()) return sink.error();
+    if (!sink->topic.empty()) continue;      // has a thread of its own
     if (cep::Status status = engine.add_sink(registered.id, std::move(*sink)); !status.ok()) return status;
   }
   return cep::ok_status();

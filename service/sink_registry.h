@@ -27,7 +27,7 @@ class SinkRegistry {
   // make_sink for a sink of the file, those of the store.
   static cep::Result<std::unique_ptr<SinkRegistry>> open(state::AdminStore& store, std::vector<SinkSpec> from_file);
 
-  // Every sink into the engine of a DeliveryThread that has not started.
+  // Every webhook into the engine of a DeliveryThread that has not started.
   cep::Status add_all_to(DeliveryEngine& engine) const;
 
   std::map<std::string, RegisteredSink> all() const;

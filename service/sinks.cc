@@ -47,10 +47,20 @@ cep::Error error(const SinkSpec& spec, std::string code, const std::string& what
 
 cep::Status check_type(const SinkSpec& spec) {
   if (spec.type == "webhook") return cep::ok_status();
-  if (spec.type == "kafka") {
-    return error(spec, "sink_type_unavailable", "type kafka is not part of this version; type webhook is");
+  if (spec.type != "kafka") return error(spec, "unknown_sink_type", "type `" + spec.type + "` is not known; write webhook or kafka");
+  if (spec.source == SinkSource::kFile) return cep::ok_status();
+  return error(spec, "sink_type_unavailable", "a sink of type kafka stands in the configuration file, as [[sinks]] with brokers and topic");
+}
+
+// What the two types have for themselves.
+cep::Status check_kafka(const SinkSpec& spec) {
+  if (spec.kafka.brokers.empty()) return error(spec, "bad_kafka", "brokers: give HOST:PORT of one broker or more");
+  if (spec.topic.empty()) return error(spec, "bad_kafka", "topic: say which topic the alerts go to");
+  if (!spec.url.empty() || !spec.headers.empty() || !spec.secrets.empty()) {
+    return error(spec, "bad_kafka",
+                 "url, headers and secrets are of webhooks; type kafka has brokers, topic, properties and password_file");
   }
-  return error(spec, "unknown_sink_type", "type `" + spec.type + "` is not known; write webhook");
+  return cep::ok_status();
 }
 
 cep::Status check_headers(const SinkSpec& spec) {
@@ -75,6 +85,14 @@ cep::Status check_headers(const SinkSpec& spec) {
     }
   }
   return cep::ok_status();
+}
+
+cep::Status check_webhook(const SinkSpec& spec) {
+  if (!spec.kafka.brokers.empty() || !spec.topic.empty() || !spec.kafka.properties.empty()) {
+    return error(spec, "bad_kafka", "brokers, topic and properties are of type kafka");
+  }
+  if (cep::Status url = check_http_url(spec.url); !url) return error(spec, url.error().code, url.error().message);
+  return check_headers(spec);
 }
 
 cep::Status check_rules(const SinkSpec& spec) {
@@ -118,8 +136,8 @@ cep::Result<Sink> make_sink(const SinkSpec& spec) {
                       "letter, a digit or `_`"};
   }
   if (cep::Status type = check_type(spec); !type) return type.error();
-  if (cep::Status url = check_http_url(spec.url); !url) return error(spec, url.error().code, url.error().message);
-  if (cep::Status headers = check_headers(spec); !headers) return headers.error();
+  const bool is_kafka = spec.type == "kafka";
+  if (cep::Status own = is_kafka ? check_kafka(spec) : check_webhook(spec); !own) return own.error();
   if (cep::Status rules = check_rules(spec); !rules) return rules.error();
   const std::optional<cep::Severity> severity =
       spec.severity_min.empty() ? cep::Severity::kInfo : parse_severity(spec.severity_min);
@@ -127,10 +145,10 @@ cep::Result<Sink> make_sink(const SinkSpec& spec) {
     return error(spec, "bad_severity",
                  "severity_min: `" + spec.severity_min + "` is none of info, low, medium, high, critical");
   }
-  cep::Result<std::vector<WebhookSecret>> secrets = parse_secrets(spec);
+  cep::Result<std::vector<WebhookSecret>> secrets = is_kafka ? std::vector<WebhookSecret>() : parse_secrets(spec);
   if (!secrets) return secrets.error();
-  return Sink{spec.name,  spec.url,  std::move(*secrets), spec.headers,
-              spec.rules, *severity, spec.disabled,       spec.source};
+  return Sink{spec.name,    spec.url,   spec.topic, spec.kafka,    std::move(*secrets),
+              spec.headers, spec.rules, *severity,  spec.disabled, spec.source};
 }
 
 std::vector<std::string> split_secrets(std::string_view text) {

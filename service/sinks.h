@@ -14,6 +14,7 @@
 #include "cep/program.h"
 #include "cep/result.h"
 #include "service/http_client.h"
+#include "service/kafka_client.h"
 #include "service/webhook_signature.h"
 
 namespace service {
@@ -27,8 +28,10 @@ enum class SinkSource : uint8_t { kFile, kApi };  // kFile: read-only over the A
 
 struct SinkSpec {
   std::string name;
-  std::string type = "webhook";
-  std::string url;
+  std::string type = "webhook";      // or kafka, which only a configuration file may say
+  std::string url;                   // webhook
+  std::string topic;                 // kafka, with the brokers and what else the library is told:
+  KafkaOptions kafka;
   std::vector<std::string> secrets;  // texts, newest first; more than one while a secret rotates
   std::vector<HttpHeader> headers;   // sent with every request
   std::vector<std::string> rules;    // rule names, or globs with * and ?; empty: every rule
@@ -39,8 +42,10 @@ struct SinkSpec {
 
 struct Sink {
   std::string name;
-  std::string url;
-  std::vector<WebhookSecret> secrets;  // at least one
+  std::string url;                     // webhook; empty: kafka
+  std::string topic;                   // kafka; empty: webhook
+  KafkaOptions kafka;
+  std::vector<WebhookSecret> secrets;  // webhook: at least one
   std::vector<HttpHeader> headers;
   std::vector<std::string> rules;
   cep::Severity severity_min = cep::Severity::kInfo;
@@ -54,8 +59,9 @@ inline constexpr size_t kSinkHeadersMax = 32;
 inline constexpr size_t kSinkHeaderBytesMax = 4096;  // of one value
 inline constexpr size_t kSinkRulesMax = 256;
 
-// Errors: bad_sink_name, unknown_sink_type, sink_type_unavailable (kafka), bad_url, missing_secret, bad_secret,
-// bad_header, reserved_header, bad_rule_glob, bad_severity, too_many. Each message names the sink and the field.
+// Errors: bad_sink_name, unknown_sink_type, sink_type_unavailable (kafka over the API), bad_url, missing_secret,
+// bad_secret, bad_kafka, bad_kafka_property, bad_header, reserved_header, bad_rule_glob, bad_severity, too_many. Each
+// message names the sink and the field.
 cep::Result<Sink> make_sink(const SinkSpec& spec);
 
 // What a secret_file or secret_env holds: secret texts separated by white space, newest first.

@@ -12,10 +12,10 @@ namespace {
 using test_support::kLaneStart;
 
 // Without `unique`: a row is named by its source and its ordinal there.
-constexpr const char* kStream =
+constexpr const char* kPlainStream =
     "create stream payments (card text not null, amount decimal(12,2) not null, at timestamp not null)"
     " event time at delay 0 seconds, idle 1 minute;\n";
-constexpr const char* kRules =
+constexpr const char* kStepRules =
     "create rule steps on payments partition by card pattern a ->> b ->> c within 15 seconds"
     " define a as amount < 5, b as amount < 50, c as amount > 100 after match no skip measures c.amount as amount alert severity high;\n"
     "create rule quiet on payments partition by card pattern a -> not b for 20 seconds"
@@ -23,7 +23,7 @@ constexpr const char* kRules =
 constexpr const char* kUniqueStream =
     "create stream payments (id text, card text not null, amount decimal(12,2) not null, at timestamp not null)"
     " event time at delay 0 seconds, idle 1 minute, unique id;\n";
-constexpr const char* kBig = "create rule big on payments when amount > 100 partition by card alert severity low;\n";
+constexpr const char* kBigRule = "create rule big on payments when amount > 100 partition by card alert severity low;\n";
 
 class LaneSourcesTest : public test_support::LaneFixture {
  protected:
@@ -75,7 +75,7 @@ class LaneSourcesTest : public test_support::LaneFixture {
 };
 
 // Three partitions whose keys overlap, so that every order between them would show, with equal times across them.
-std::vector<std::vector<std::string>> partitions(const std::function<std::string(const std::string&, const char*, int)>& row) {
+std::vector<std::vector<std::string>> rows_of_partitions(const std::function<std::string(const std::string&, const char*, int)>& row) {
   std::mt19937 random(11);
   std::vector<std::vector<std::string>> rows(3);
   int second[3] = {0, 0, 0};
@@ -89,13 +89,13 @@ std::vector<std::vector<std::string>> partitions(const std::function<std::string
 }
 
 TEST_F(LaneSourcesTest, TheAlertsDependNeitherOnTheInterleavingNorOnShardsBatchesOrCrashes) {
-  const auto rows = partitions(row);
+  const auto rows = rows_of_partitions(row);
   std::set<std::string> expected;
   for (uint32_t seed = 0; seed < 5; ++seed) {
     std::mt19937 random(seed);
     std::unique_ptr<Lane> lane = open_at(scratch_ / ("data" + std::to_string(seed)), seed % 3 + 1);
     ASSERT_NE(lane, nullptr);
-    deploy(*lane, std::string(kStream) + kRules);
+    deploy(*lane, std::string(kPlainStream) + kStepRules);
     cep::SourceId number[3];
     for (int p = 0; p < 3; ++p) number[p] = open_source(*lane, p).number;
     size_t at[3] = {0, 0, 0};
@@ -131,15 +131,15 @@ TEST_F(LaneSourcesTest, TheAlertsDependNeitherOnTheInterleavingNorOnShardsBatche
 
 TEST_F(LaneSourcesTest, ADeploymentLaterFindsTheSameInTheLog) {
   open();
-  deploy(*lane_, std::string(kStream) + kRules);
-  const auto rows = partitions(row);
+  deploy(*lane_, std::string(kPlainStream) + kStepRules);
+  const auto rows = rows_of_partitions(row);
   for (int p = 0; p < 3; ++p) open_source(*lane_, p);
   for (int p = 0; p < 3; ++p) give(*lane_, static_cast<cep::SourceId>(p + 1), 0, rows[static_cast<size_t>(p)]);
   auto late = open_at(scratch_ / "late", 2);
-  deploy(*late, kStream);
+  deploy(*late, kPlainStream);
   for (int p = 0; p < 3; ++p) open_source(*late, p);
   for (int p : {2, 0, 1}) give(*late, static_cast<cep::SourceId>(p + 1), 0, rows[static_cast<size_t>(p)]);
-  deploy(*late, kRules);
+  deploy(*late, kStepRules);
   close_time(*lane_);
   close_time(*late);
   std::set<std::string> found = alert_ids(*late);
@@ -150,7 +150,7 @@ TEST_F(LaneSourcesTest, ADeploymentLaterFindsTheSameInTheLog) {
 
 TEST_F(LaneSourcesTest, WhatIsNoEventIsKeptWithItsPlaceAndHoldsNothingUp) {
   open();
-  deploy(*lane_, std::string(kStream) + kBig);
+  deploy(*lane_, std::string(kPlainStream) + kBigRule);
   const cep::SourceId source = open_source(*lane_, 3, 40).number;
   EXPECT_EQ(source_of(*lane_, 3).place.next, 40u);
   give(*lane_, source, 40, {row("a", "1.00", 0), "nonsense", row("a", "\"x\"", 1), row("a", "200.00", 2)});
@@ -170,7 +170,7 @@ TEST_F(LaneSourcesTest, WhatIsNoEventIsKeptWithItsPlaceAndHoldsNothingUp) {
 
 TEST_F(LaneSourcesTest, TimeWaitsForASourceUntilItIsAtItsEndAndIdle) {
   open();
-  deploy(*lane_, std::string(kStream) + kBig);
+  deploy(*lane_, std::string(kPlainStream) + kBigRule);
   open_source(*lane_, 0);
   open_source(*lane_, 1);
   give(*lane_, 1, 0, {row("a", "200.00", 0)});
@@ -194,7 +194,7 @@ TEST_F(LaneSourcesTest, TimeWaitsForASourceUntilItIsAtItsEndAndIdle) {
 
 TEST_F(LaneSourcesTest, DuplicatesAreToldByTheTimestampOfTheRecord) {
   open();
-  deploy(*lane_, std::string(kUniqueStream) + kBig);
+  deploy(*lane_, std::string(kUniqueStream) + kBigRule);
   const cep::TimeUs long_ago = kLaneStart - 20 * cep::kDay;
   auto event = [&](int at_hour) {
     return R"({"id":"x","card":"a","amount":200,"at":")" + cep::format_time(long_ago + at_hour * cep::kHour) + "\"}";

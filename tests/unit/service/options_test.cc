@@ -92,7 +92,43 @@ TEST_F(Options, UnknownKeysSayLineAndWhatWasMeant) {
   EXPECT_TRUE(has(section, "weir.toml:1:") && has(section, "did you mean `server`?")) << section;
   EXPECT_TRUE(has(refused("shards = 2\n"), "outside of every [section]"));
   EXPECT_TRUE(has(refused("[server]\nshards = \n"), "weir.toml:2:"));
-  EXPECT_TRUE(has(refused("[[kafka]]\nbrokers = \"b\"\n"), "not part of this version"));
+}
+
+TEST_F(Options, KafkaIsReadFromItsSectionsAndSinks) {
+  ASSERT_TRUE(write_whole_file(dir_ / "kafka.password", "hunter2\n").ok());
+  const auto options = load(
+      "[[kafka]]\nname = \"bank\"\nbrokers = [\"a:9092\", \"b:9092\"]\nstream = \"payments\"\ntopics = [\"pay\", \"pay2\"]\n"
+      "format = \"cloudevents\"\nstart = \"latest\"\non_loss = \"skip\"\ngroup = \"g\"\n"
+      "properties = { \"sasl.username\" = \"weir\" }\npassword_file = \"kafka.password\"\n"
+      "[[sinks]]\nname = \"out\"\ntype = \"kafka\"\nbrokers = \"a:9092\"\ntopic = \"alerts\"\nrules = [\"card_*\"]\n");
+  ASSERT_TRUE(options.ok()) << options.error().message;
+  ASSERT_EQ(options->kafka.size(), 1u);
+  const KafkaSpec& bank = options->kafka[0];
+  EXPECT_EQ(bank.client.brokers, "a:9092,b:9092");
+  EXPECT_EQ(bank.client.properties.back(), std::pair(std::string("sasl.password"), std::string("hunter2")));
+  EXPECT_EQ(bank.topics, (std::vector<std::string>{"pay", "pay2"}));
+  EXPECT_TRUE(bank.cloud_events && bank.from_latest && bank.skips_lost);
+  EXPECT_EQ(options->sinks[0].topic, "alerts");
+  EXPECT_EQ(options->sinks[0].kafka.brokers, "a:9092");
+}
+
+TEST_F(Options, WhatIsWrongAboutKafkaIsSaidWithItsLine) {
+  const std::string good = "[[kafka]]\nname = \"bank\"\nbrokers = \"a:9092\"\nstream = \"payments\"\ntopic = \"pay\"\n";
+  ASSERT_TRUE(load(good).ok());
+  EXPECT_TRUE(has(refused("[kafka]\nname = \"bank\"\n"), "weir.toml:1: write [[kafka]]"));
+  EXPECT_TRUE(has(refused("[[kafka]]\nname = \"bank\"\nbrokers = \"a\"\nstream = \"s\"\n"), "topics: give one topic"));
+  EXPECT_TRUE(has(refused(good + "strat = \"latest\"\n"), "weir.toml:6: unknown key of [[kafka]] `strat`; did you mean `start`?"));
+  EXPECT_TRUE(has(refused(good + "start = \"newest\"\n"), "weir.toml:6: kafka.start: must be earliest or latest"));
+  EXPECT_TRUE(has(refused(good + "group = 7\n"), "kafka.group: must be a text"));
+  EXPECT_TRUE(has(refused(good + "properties = { \"auto.offset.reset\" = \"latest\" }\n"), "is set by Weir"));
+  const std::string secret = refused(good + "properties = { \"sasl.password\" = \"hunter2\" }\n");
+  EXPECT_TRUE(has(secret, "password_file") && !has(secret, "hunter2")) << secret;
+  EXPECT_TRUE(has(refused(good + "password_env = \"NOPE\"\n"), "the variable NOPE is not set"));
+  EXPECT_TRUE(has(refused(good + good), "[[kafka]] bank is there twice"));
+  const std::string sink = "[[sinks]]\nname = \"out\"\ntype = \"kafka\"\n";
+  EXPECT_TRUE(has(refused(sink + "topic = \"t\"\n"), "brokers: give HOST:PORT"));
+  EXPECT_TRUE(has(refused(sink + "brokers = \"a\"\n"), "topic: say which topic"));
+  EXPECT_TRUE(has(refused(sink + "brokers = \"a\"\ntopic = \"t\"\nurl = \"https://a.example\"\n"), "are of webhooks"));
 }
 
 TEST_F(Options, ValuesAreChecked) {
