@@ -110,6 +110,7 @@ std::string pack_derived(const Batch& row) {
 }
 
 BatchPtr unpack_derived(const SchemaPtr& schema, std::string_view bytes) {
+  if (bytes.empty()) return nullptr;
   std::vector<uint64_t> packed((bytes.size() + 7) / 8);
   std::memcpy(packed.data(), bytes.data(), bytes.size());
   const uint8_t* data = reinterpret_cast<const uint8_t*>(packed.data());
