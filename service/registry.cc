@@ -240,6 +240,12 @@ std::vector<std::string> Registry::source_names() const {
   return names;
 }
 
+cep::DurationUs Registry::retain_us() const {
+  cep::DurationUs longest = 0;
+  for (const auto& [name, schema] : catalog_.streams) longest = std::max(longest, schema->retain_us.value_or(0));
+  return longest;
+}
+
 cep::RuleSetPtr Registry::rule_set() const {
   std::vector<cep::RuleEntry> entries;
   for (const auto& [name, rule] : rules_) {

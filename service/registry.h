@@ -84,6 +84,7 @@ class Registry {
   const std::map<std::string, cep::SchemaPtr>& streams() const { return catalog_.streams; }
   const cep::Datasets& datasets() const { return datasets_; }
   uint64_t revision() const { return revision_; }       // of the newest edit of a dataset
+  cep::DurationUs retain_us() const;                    // the longest that a stream wants its events kept in the log; 0: none says
   // Schema versions by number: what frames of the log name.
   const std::vector<cep::SchemaPtr>& schemas() const { return schemas_; }
   uint32_t schema_number(const std::string& stream) const;    // of the version in force; the stream must exist

@@ -195,7 +195,8 @@ void Sequencer::housekeeping() {
   if (now >= next_checkpoint_us_ && log_->next_offset() != barrier_offset_) begin_checkpoint();
   if (now < next_trim_us_) return;
   next_trim_us_ = now + kTrimEvery;
-  state::LogRetention keep{options_.log_keep_us, options_.log_keep_bytes, store_.counters().log_floor_offset.load()};
+  const cep::DurationUs keep_us = std::max(options_.log_keep_us, registry()->retain_us());
+  state::LogRetention keep{keep_us, options_.log_keep_bytes, store_.counters().log_floor_offset.load()};
   (void)log_->trim(keep, now);       // what cannot be deleted now is tried again in half a minute
   numbers_.log_begin = log_begin();
 }

@@ -40,6 +40,19 @@ TEST(Registry, ReadsTheFormatBefore) {
   EXPECT_TRUE(again->unrestored().empty());
 }
 
+TEST(Registry, RetainsWhatTheMostDemandingStreamWants) {
+  Registry registry;
+  EXPECT_EQ(registry.retain_us(), 0);
+  const auto stream = [](const std::string& name, const std::string& option) {
+    return "create stream " + name + " (at timestamp not null) event time at" + option + ";";
+  };
+  const std::string text = stream("a", " retain 30 days") + stream("b", " retain 9 days") + stream("c", "");
+  ASSERT_TRUE(registry.apply(registry.plan(text, "test").change).ok());
+  EXPECT_EQ(registry.retain_us(), 30 * cep::kDay);
+  ASSERT_TRUE(registry.apply(registry.plan("drop stream a;", "test").change).ok());
+  EXPECT_EQ(registry.retain_us(), 9 * cep::kDay);
+}
+
 TEST(Registry, DeclaresAnewWhatWasDropped) {
   Registry registry;
   const std::string text = "create list l of text; create table t (k text, v int) key k;"
