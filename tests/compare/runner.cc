@@ -6,7 +6,7 @@
 #include "patterns/parser.h"
 #include "service/pipeline.h"
 #include "service/script.h"
-#include "tests/support/reference_lines.h"
+#include "tests/compare/reference_lines.h"
 
 namespace compare {
 namespace {
@@ -132,7 +132,7 @@ void Runner::ask_engine(const Case& one, Outcome& outcome) {
   }
   std::vector<cep::Alert> alerts;
   pipeline.take_alerts(alerts, true);
-  for (const cep::Alert& alert : alerts) outcome.engine.push_back(support::engine_line(alert, kClock));
+  for (const cep::Alert& alert : alerts) outcome.engine.push_back(engine_line(alert, kClock));
   std::sort(outcome.engine.begin(), outcome.engine.end());
   const cep::EngineCounters counters = pipeline.counters();
   if (counters.runs_refused + counters.matches_dropped + counters.runs_aged > 0) outcome.kind = Outcome::Kind::kLimited;
@@ -159,7 +159,7 @@ void Runner::ask_reference(const Case& one, Outcome& outcome) {
   }
   const cep::Program& program = *book_.rules().begin()->second.program;
   for (const support::ReferenceAlert& alert : *alerts) {
-    outcome.reference.push_back(support::reference_line(alert, kClock));
+    outcome.reference.push_back(reference_line(alert, kClock));
     outcome.expected.push_back(script_line(alert, program));
   }
   std::sort(outcome.reference.begin(), outcome.reference.end());

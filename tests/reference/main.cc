@@ -17,7 +17,7 @@
 #include "service/script_events.h"
 #include "service/script_page.h"
 #include "service/script_run.h"
-#include "tests/support/reference_lines.h"
+#include "tests/compare/reference_lines.h"
 #include "tests/support/reference_unknown.h"
 
 namespace {
@@ -167,8 +167,8 @@ class CaseComparison {
     pipeline.take_alerts(alerts, true);
     std::vector<std::string> engine_lines;
     std::vector<std::string> reference_lines;
-    for (const cep::Alert& alert : alerts) engine_lines.push_back(support::engine_line(alert, case_.clock));
-    for (const auto& alert : *expected) reference_lines.push_back(support::reference_line(alert, case_.clock));
+    for (const cep::Alert& alert : alerts) engine_lines.push_back(compare::engine_line(alert, case_.clock));
+    for (const auto& alert : *expected) reference_lines.push_back(compare::reference_line(alert, case_.clock));
     std::sort(engine_lines.begin(), engine_lines.end());
     std::sort(reference_lines.begin(), reference_lines.end());
     totals_.alerts += reference_lines.size();

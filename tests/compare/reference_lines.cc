@@ -1,10 +1,10 @@
-#include "tests/support/reference_lines.h"
+#include "tests/compare/reference_lines.h"
 
 #include <cstdio>
 
 #include "service/script.h"
 
-namespace support {
+namespace compare {
 namespace {
 
 // The engine knows the type of an expression, the reference does not.
@@ -49,7 +49,7 @@ std::string engine_line(const cep::Alert& alert, cep::TimeUs clock_us) {
   return std::move(line).finish();
 }
 
-std::string reference_line(const ReferenceAlert& alert, cep::TimeUs clock_us) {
+std::string reference_line(const support::ReferenceAlert& alert, cep::TimeUs clock_us) {
   Line line(alert.time - clock_us, alert.suppressed);
   for (const cep::Value& v : alert.key) line.key(v);
   for (const cep::Value& v : alert.measures) line.measure(v);
@@ -57,4 +57,4 @@ std::string reference_line(const ReferenceAlert& alert, cep::TimeUs clock_us) {
   return std::move(line).finish();
 }
 
-}  // namespace support
+}  // namespace compare

@@ -7,9 +7,9 @@
 #include "cep/alert.h"
 #include "tests/support/reference_matcher.h"
 
-namespace support {
+namespace compare {
 
 std::string engine_line(const cep::Alert& alert, cep::TimeUs clock_us);
-std::string reference_line(const ReferenceAlert& alert, cep::TimeUs clock_us);
+std::string reference_line(const support::ReferenceAlert& alert, cep::TimeUs clock_us);
 
-}  // namespace support
+}  // namespace compare
