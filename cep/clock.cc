@@ -283,6 +283,12 @@ void Clock::add_fed(std::vector<Admission>& admissions) const {
   }
 }
 
+void Clock::settle(uint32_t timeline, std::vector<Admission>& admissions) {
+  release(timeline);
+  clocks_[timeline].silence_watermark = clocks_[timeline].watermark;
+  admissions.push_back(standing(timeline));
+}
+
 std::vector<Admission> Clock::watermark(TimeUs time, const std::string* stream) {
   std::vector<Admission> admissions;
   for (uint32_t t = 0; t < clocks_.size(); ++t) {
@@ -294,9 +300,7 @@ std::vector<Admission> Clock::watermark(TimeUs time, const std::string* stream) 
       if (std::find(streams.begin(), streams.end(), id->second) == streams.end()) continue;
     }
     move_to(clocks_[t], time);
-    release(t);
-    clocks_[t].silence_watermark = clocks_[t].watermark;
-    admissions.push_back(standing(t));
+    settle(t, admissions);
   }
   advance_fed();
   add_fed(admissions);
@@ -336,9 +340,7 @@ std::vector<Admission> Clock::idle(SourceId source, TimeUs received_us) {
     if (!falls_idle(t, source, received_us)) continue;
     clocks_[t].idle.insert(source);
     if (!advance(clocks_[t], timing_[t])) continue;
-    release(t);
-    clocks_[t].silence_watermark = clocks_[t].watermark;
-    admissions.push_back(standing(t));
+    settle(t, admissions);
   }
   advance_fed();
   add_fed(admissions);

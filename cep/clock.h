@@ -123,6 +123,8 @@ class Clock {
   }
   bool has_spoken(uint32_t timeline) const;
   bool is_moved_row_by_row(uint32_t timeline) const;
+  // After a record moved the watermark: the rows that are due, and silence that counts from here.
+  void settle(uint32_t timeline, std::vector<Admission>& admissions);
   void advance_fed();
   void add_fed(std::vector<Admission>& admissions) const;
   TimeUs ticked(uint32_t timeline, TimeUs received_us) const;

@@ -1,6 +1,6 @@
 // DeliveryStore over the lane: alerts from state/alert_log, cursors, parked entries and attempts in state/delivery_log.
 // An alert is routed by the text of the rule version that made it (`to`), so a later version or a drop changes nothing for alerts that
-// are stored already. Threads: the delivery thread's only; the lane outlives it.
+// are stored already. Threads: one owner, the delivery thread or that of a Kafka sink, each with one of its own; the lane outlives it.
 #pragma once
 
 #include <map>
