@@ -60,10 +60,10 @@ as_promised() {
   grep -q "The disk of the $whose is full.*\"code\":\"disk_full\"" "$work/answer" || fail "/readyz does not say why: $(cat "$work/answer")"
   curl -sS -m 10 "$url/metrics" >"$work/answer"
   grep -q '^weir_intake_open 0' "$work/answer" || fail "no metric says that intake is shut: $(grep intake "$work/answer")"
-  await 5 grep -q 'no events are taken until there is room' "$work/serve.err" || fail 'no line in the log'
+  await 60 grep -q 'no events are taken until there is room' "$work/serve.err" || fail 'no line in the log'
   "$@"
-  await 20 is_ready || fail 'not ready although there is room'
-  await 5 grep -q 'events are taken again' "$work/serve.err" || fail 'the log does not say that it goes on'
+  await 60 is_ready || fail 'not ready although there is room'
+  await 60 grep -q 'events are taken again' "$work/serve.err" || fail 'the log does not say that it goes on'
   (($(lines 'no events are taken') == 1 && $(lines 'events are taken again') == 1)) || fail 'more than one line each way'
   local id
   for id in $(tail -n 5 "$work/acknowledged") $(head -n 5 "$work/acknowledged"); do

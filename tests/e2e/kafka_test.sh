@@ -24,7 +24,7 @@ skip() { echo "skipped: $1"; exit 77; }
 timeout 40 "$broker" fetch 2>"$work/why" || skip "$(cat "$work/why")"
 brokers=$("$broker" start "$work/broker" 2>"$work/why") || skip "$(cat "$work/why")"
 kafka() { "$client" "$brokers" "$@"; }
-await 15 kafka make ready 1 || skip 'the broker does not answer'
+await 60 kafka make ready 1 || skip 'the broker does not answer'
 
 # --- the events, cut in two halves of partitioned topics, and what `weir run` makes of them
 "$weir" gen --seed 7 --events 20000 --from 2026-01-05T00:00:00Z --fraud 0.02 |
@@ -72,7 +72,7 @@ is_read() { at_least weir_kafka_reading $((4 * partitions)) && (($(metric weir_k
 # --- killed midway, with the broker killed as well
 produce first
 serve
-await 20 at_least weir_kafka_records_total $(($(records first) / 4)) || fail 'the first half is not read'
+await 60 at_least weir_kafka_records_total $(($(records first) / 4)) || fail 'the first half is not read'
 produce second &
 kill -9 "$server"
 wait "$!" || fail 'the second half is not written'
@@ -104,7 +104,7 @@ for id in list(differ)[:2]: print(sent[id], "\n  instead of", json.dumps(expecte
 sys.exit(1 if missing or surplus or differ else 0)
 EOF
 is_equal() { kafka consume alerts >"$work/sent" && python3 "$work/compare.py" "$work/expected" "$work/sent" >"$work/compared" 2>&1; }
-await 20 is_equal || fail "$(cat "$work/compared")"
+await 60 is_equal || fail "$(cat "$work/compared")"
 (($(wc -l <"$work/expected") > 100)) || fail 'too few alerts to say anything'
 curl -fsS "$url/v1/rejected?limit=1" | grep -q 'kafka:bank-' || fail 'rejected records do not say where they stood'
 curl -fsS "$url/v1/streams/transfers" | grep -q '"lag_records":0' || fail 'no lag in /v1/streams'
@@ -115,15 +115,15 @@ server=''
 echo "0	{}" | kafka produce mfa
 kafka cut mfa 0 $(($(cut -f1 "$work"/mfa.{first,second} | grep -c '^0') + 1))
 kafka delete logins
-await 10 kafka make logins $partitions || fail 'the topic cannot be made again'
+await 60 kafka make logins $partitions || fail 'the topic cannot be made again'
 serve
 says() { curl -fsS "$url/v1/streams/$1" | grep -q "\"state\":\"stopped\",\"code\":\"$2\""; }
-await 10 says mfa retention_passed || fail "mfa: $(curl -fsS "$url/v1/streams/mfa")"
-await 10 says logins topic_recreated || fail "logins: $(curl -fsS "$url/v1/streams/logins")"
+await 60 says mfa retention_passed || fail "mfa: $(curl -fsS "$url/v1/streams/mfa")"
+await 60 says logins topic_recreated || fail "logins: $(curl -fsS "$url/v1/streams/logins")"
 kill "$server" && wait "$server" || fail 'it does not stop'
 sed -i 's/^stream = "mfa"/on_loss = "skip"\n&/' "$work/weir.toml"
 serve
-await 10 at_least 'weir_kafka_skipped_total{kafka="bank-mfa"' 1 || fail "mfa: $(curl -fsS "$url/v1/streams/mfa")"
+await 60 at_least 'weir_kafka_skipped_total{kafka="bank-mfa"' 1 || fail "mfa: $(curl -fsS "$url/v1/streams/mfa")"
 kill "$server" && wait "$server" || fail 'it does not stop'
 server=''
 echo "$(cat "$work/compared"); what was lost is said"

@@ -55,7 +55,7 @@ server.serve_forever()
 EOF
 python3 "$work/receiver.py" "$work/hooks" >"$work/port" &
 receiver=$!
-await 10 test -s "$work/port" || fail 'no receiver'
+await 60 test -s "$work/port" || fail 'no receiver'
 touch "$work/hooks"
 echo 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw' >"$work/hook.secret"
 cat >"$work/weir.toml" <<EOF
@@ -121,13 +121,13 @@ cmp "$work/before.json" "$work/after.json" || fail 'the match state differs afte
 "$weir" alerts tail --count 1 --after 0:0 --rule card_testing --output ndjson >"$work/tail.out" 2>"$work/tail.err" &
 tail_pid=$!
 payment p4 900.00 30 | "$weir" events send --stream transactions - 2>"$work/last.err" || fail "cash-out: $(cat "$work/last.err")"
-await 20 grep -q '"rule":"card_testing"' "$work/tail.out" || fail 'no alert on the event stream'
+await 60 grep -q '"rule":"card_testing"' "$work/tail.out" || fail 'no alert on the event stream'
 tail_pid=''
 id=$(sed 's/^{"id":"\([0-9a-f]*\)".*/\1/' "$work/tail.out")
 expect 0 "$weir" alerts get "$id"
 expect 0 "$weir" alerts list --rule card_testing --key c1 --output ndjson
 grep -q "$id" "$work/last.out" || fail 'the list of alerts does not have it'
-await 20 grep -q "^signed .*$id" "$work/hooks" || fail "no webhook: $(cat "$work/hooks")"
+await 60 grep -q "^signed .*$id" "$work/hooks" || fail "no webhook: $(cat "$work/hooks")"
 expect 0 "$weir" sinks attempts hook
 expect 0 "$weir" checkpoints trigger
 expect 0 "$weir" lists add known_payees landlord
@@ -139,7 +139,7 @@ expect 2 "$weir" rules get card_probing
 
 # --- SIGHUP applies the directory again; what was deleted over the API stays deleted, since its file did not change
 kill -HUP "$server"
-await 20 grep -q 'rules applied .*unchanged' "$work/serve.err" || fail 'SIGHUP'
+await 60 grep -q 'rules applied .*unchanged' "$work/serve.err" || fail 'SIGHUP'
 expect 2 "$weir" rules get card_probing
 kill -INT "$server"
 wait "$server" || fail "SIGINT: exit status $?"

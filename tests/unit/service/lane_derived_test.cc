@@ -64,6 +64,15 @@ class LaneDerivedTest : public test_support::LaneFixture {
   }
 };
 
+// What the comparisons below compare is not nothing. Chance alone leaves a rule out now and then, so this is told of one seed.
+TEST_F(LaneDerivedTest, EveryRuleFindsSomethingInTheTraffic) {
+  now_ = kLaneStart + cep::kHour;
+  open(4);
+  deploy(*lane_, std::string(kPayments) + kFeeders + kReaders);
+  for (const Event& event : traffic(5, 90)) submit(*lane_, event.line, event.stream);
+  for (const char* rule : {"small", "slow_big", "both", "alone", "paid_after", "unpaired"}) EXPECT_GT(of_rule(*lane_, rule), 0u) << rule;
+}
+
 TEST_F(LaneDerivedTest, CrashesAtAnyEventAndAnyNumberOfShardsLeaveTheSameAlerts) {
   const uint32_t seed = std::random_device{}();
   SCOPED_TRACE("seed " + std::to_string(seed));
@@ -78,7 +87,6 @@ TEST_F(LaneDerivedTest, CrashesAtAnyEventAndAnyNumberOfShardsLeaveTheSameAlerts)
     if (i % 6 == 4) images.emplace_back(i + 1, crash_image("crash" + std::to_string(i)));
   }
   const std::set<std::string> expected = alert_ids(*lane_);
-  for (const char* rule : {"small", "slow_big", "both", "alone", "paid_after", "unpaired"}) EXPECT_GT(of_rule(*lane_, rule), 0u) << rule;
   for (const auto& [next, image] : images) {
     for (const uint32_t shards : {1u, 3u}) {
       const std::string copied = image + "-" + std::to_string(shards);

@@ -83,12 +83,12 @@ TEST_F(SinkKafkaTest, SendsWhatComesAfterItsBeginningInOrderAndGoesOnFromItsCurs
   for (int i = 1; i <= 300; ++i) add(i, i % 10 == 0 ? "other" : "rule");
   sink->start();
   EXPECT_TRUE(delivers(*sink, 301));
-  EXPECT_TRUE(sink->stop(cep::kSecond).ok());
+  EXPECT_TRUE(sink->stop(30 * cep::kSecond).ok());
   for (int i = 301; i <= 310; ++i) add(i, "rule");
   sink = open({"r*"});
   sink->start();
   EXPECT_TRUE(delivers(*sink, 311));
-  EXPECT_TRUE(sink->stop(cep::kSecond).ok());
+  EXPECT_TRUE(sink->stop(30 * cep::kSecond).ok());
   std::vector<std::string> expected;
   for (int i = 1; i <= 310; ++i) {
     if (i % 10 != 0 || i > 300) expected.push_back(std::to_string(i));
@@ -111,7 +111,7 @@ TEST_F(SinkKafkaTest, BeginsAgainBehindItsCursorWhenTheProducerIsLost) {
   rd_kafka_mock_push_request_errors_array(cluster_.cluster(), 0 /* produce */, 2, errors);
   sink->start();
   EXPECT_TRUE(delivers(*sink, 20));
-  EXPECT_TRUE(sink->stop(cep::kSecond).ok());
+  EXPECT_TRUE(sink->stop(30 * cep::kSecond).ok());
   std::vector<std::string> expected;
   for (int i = 1; i <= 20; ++i) expected.push_back(std::to_string(i));
   EXPECT_EQ(values(), expected);
@@ -126,7 +126,7 @@ TEST_F(SinkKafkaTest, ParksWhatIsTooLargeAndSendsWhatFollows) {
   add(3);
   sink->start();
   EXPECT_TRUE(delivers(*sink, 3));
-  EXPECT_TRUE(sink->stop(cep::kSecond).ok());
+  EXPECT_TRUE(sink->stop(30 * cep::kSecond).ok());
   EXPECT_EQ(values(), (std::vector<std::string>{"1", "3"}));
   EXPECT_EQ(store_.parked[kSink].size(), 1u);
   EXPECT_EQ(sink->status().exhausted, 1u);
@@ -140,7 +140,7 @@ TEST_F(SinkKafkaTest, AStoreThatFailsIsTriedAgainAndTheCursorWaitsForIt) {
   sink->start();
   EXPECT_TRUE(delivers(*sink, 1));
   std::this_thread::sleep_for(std::chrono::milliseconds(500));      // the first commit has been tried
-  EXPECT_TRUE(sink->stop(cep::kSecond).ok());
+  EXPECT_TRUE(sink->stop(30 * cep::kSecond).ok());
   EXPECT_EQ(store_.cursors.at(kSink).sequence, 1u);
   EXPECT_EQ(events_, std::vector<std::string>{"store_failed"});
 }
