@@ -190,6 +190,22 @@ void Clock::admit_row(const Batch& batch, uint32_t row, TimeUs& source_max, Admi
   release(admission.timeline);
 }
 
+// The usual batch without a delay, at once: its rows come in order from the only source and are released one after the other, so that
+// its last row alone says how the clock stands afterwards. False: admit_row is to be asked, row by row.
+bool Clock::admit_in_order(const Batch& batch, TimeUs& source_max, const Admission& admission) {
+  TimelineClock& clock = clocks_[admission.timeline];
+  const Timing& timing = timing_[admission.timeline];
+  const bool is_plain = timing.level == 0 && timing.delay_us == 0 && !timing.is_explicit && !timing.has_unseen;
+  const bool is_alone = clock.source_max.size() == 1 && source_max <= clock.watermark && clock.waiting.empty();
+  if (!is_plain || !is_alone || batch.rows() == 0) return false;
+  const TimeUs first = batch.time.front();
+  if (first < std::max(clock.watermark, clock.released) || !std::is_sorted(batch.time.begin(), batch.time.end())) return false;
+  if (batch.time.back() <= source_max) return true;
+  source_max = batch.time.back();
+  advance(clock, timing);
+  return true;
+}
+
 std::vector<Admission> Clock::admit(const Batch& batch) {
   StreamId stream = batch.schema->id;
   std::vector<Admission> admissions;
@@ -210,7 +226,8 @@ std::vector<Admission> Clock::admit(const Batch& batch) {
     advance_fed();
   }
   for (size_t i = 0; i < admissions.size(); ++i) {
-    for (uint32_t row = 0; !by_row && row < batch.rows(); ++row) admit_row(batch, row, *source_max[i], admissions[i]);
+    const bool is_done = by_row || admit_in_order(batch, *source_max[i], admissions[i]);
+    for (uint32_t row = 0; !is_done && row < batch.rows(); ++row) admit_row(batch, row, *source_max[i], admissions[i]);
     TimelineClock& clock = clocks_[admissions[i].timeline];
     if (is_new[i] && *source_max[i] == kTimeMin) clock.source_max.erase(batch.source);
     TimeUs& received_us = clock.source_received_us.emplace(batch.source, kTimeMin).first->second;

@@ -113,6 +113,7 @@ class Clock {
   void move_to(TimelineClock& clock, TimeUs time);
   bool is_idle(const TimelineClock& clock, const Timing& timing, SourceId source) const;
   bool falls_idle(uint32_t timeline, SourceId source, TimeUs received_us) const;
+  bool admit_in_order(const Batch& batch, TimeUs& source_max, const Admission& admission);
   void admit_row(const Batch& batch, uint32_t row, TimeUs& source_max, Admission& admission);
   void release(uint32_t timeline);
   void cover_rings(const Timeline& timeline, TimelineClock& clock, Timing& timing);

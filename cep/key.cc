@@ -86,6 +86,24 @@ bool encode_key(std::span<const KeyPart> parts, std::span<const Value> values, s
   return true;
 }
 
+bool encode_key(std::span<const KeyPart> parts, const Batch& batch, uint32_t row, std::span<const uint16_t> columns, std::string& out) {
+  for (size_t i = 0; i < parts.size(); ++i) {
+    const bool is_text = columns[i] < batch.columns.size() && batch.columns[columns[i]].kind == TypeKind::kText;
+    if (!is_text) {
+      const Value value = batch.value(row, columns[i]);
+      if (!encode_key(parts.subspan(i, 1), {&value, 1}, out)) return false;
+      continue;
+    }
+    if (batch.columns[columns[i]].is_null[row] != 0) return false;      // the usual key, without a detour
+    const std::string_view text = batch.text(row, columns[i]);
+    const auto size = static_cast<uint32_t>(text.size());
+    char head[1 + sizeof size] = {static_cast<char>(KeyTag::kText)};
+    std::memcpy(head + 1, &size, sizeof size);
+    out.append(head, sizeof head).append(text);
+  }
+  return true;
+}
+
 std::vector<Value> decode_key(std::span<const KeyPart> parts, std::string_view encoded) {
   std::vector<Value> values;
   const char* p = encoded.data();

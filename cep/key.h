@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cep/batch.h"
 #include "cep/program.h"
 #include "cep/value.h"
 
@@ -21,6 +22,8 @@ enum class KeyTag : uint8_t {
 void append_tagged(std::string& out, const Value& value);
 // Appends a key; false if a part is null: such an event is not seen by the rule (R69). Decimals are brought to the part's scale.
 bool encode_key(std::span<const KeyPart> parts, std::span<const Value> values, std::string& out);
+// The same from the columns of a row, one a part.
+bool encode_key(std::span<const KeyPart> parts, const Batch& batch, uint32_t row, std::span<const uint16_t> columns, std::string& out);
 // The parts of an encoded key, texts pointing into it. The bytes must come from encode_key (or have passed is_sound_key).
 std::vector<Value> decode_key(std::span<const KeyPart> parts, std::string_view encoded);
 // Checks untrusted key bytes against the parts.

@@ -13,8 +13,6 @@ namespace {
 
 constexpr uint64_t edge_bits(size_t edges) { return (1ull << edges) - 1; }
 
-bool bit_set(const uint64_t* words, uint32_t bit) { return (words[bit / 64] >> (bit % 64) & 1) != 0; }
-
 // Time of the last bound event.
 TimeUs last_time(BlockView block, const Run& run) { return block.row_header(block.node(run.node).row).time; }
 
@@ -79,7 +77,7 @@ bool Matcher::fits(const MatchScope& scope, const MatchEvent& event, uint16_t va
   const Program& program = *scope.rule->entry.program;
   const Condition& condition = program.variables[variable].conditions[event.input];
   if (condition.predicate == kNever) return false;
-  if (condition.predicate != kAlways && !bit_set(event.words, scope.rule->predicate_bit[condition.predicate])) return false;
+  if (condition.predicate != kAlways && !has_bit(event.words, scope.rule->predicate_bit[condition.predicate])) return false;
   if (condition.residual == kNoExpr) return true;
   EvalContext context = context_of(scope);
   context.event = row_of(*event.batch, event.row);
@@ -91,7 +89,7 @@ bool Matcher::fits(const MatchScope& scope, const MatchEvent& event, uint16_t va
 void Matcher::step_run(BlockEditor& block, const MatchScope& scope, const MatchEvent& event, size_t index) {
   const Program& program = *scope.rule->entry.program;
   Run& run = block.runs()[index];       // its node follows when the heap is compacted
-  if ((scope.rule->state_awaits[run.state] & event.fold) == 0) return;
+  if (!scope.rule->wakes[run.state].is_met(event.words, event.fold)) return;
   const State& state = program.states[run.state];
   auto fits_run = [&](uint16_t variable) {
     ChainEvents bound(block.view(), run.node, program, *scope.rules);
@@ -161,7 +159,7 @@ void Matcher::take(BlockEditor& block, const MatchScope& scope, const MatchEvent
   const Program& program = *scope.rule->entry.program;
   const State& target = program.states[edge.target];
   bool keeps = !target.edges.empty();
-  if (keeps && last_ - first_ + born_.size() >= scope.limits->runs_per_key_max) {
+  if (keeps && last_ - first_ + born_.size() >= scope.limits->runs_per_key_max && is_full(block, scope, event.time)) {
     keeps = false;
     refused_ = true;
   }
@@ -190,6 +188,16 @@ void Matcher::take(BlockEditor& block, const MatchScope& scope, const MatchEvent
   if (!keeps) return;
   run.node = held;
   born_.push_back(run);
+}
+
+// Runs whose time is over stay until the key's next timer, which batches may hold up: they take no room.
+bool Matcher::is_full(BlockEditor& block, const MatchScope& scope, TimeUs now) {
+  if (over_ == kNotCounted) {
+    const auto is_over = [&](const Run& run) { return run_end(block.view(), *scope.rule->entry.program, run, *scope.limits) <= now; };
+    const std::span<const Run> own = std::span(block.runs()).subspan(first_, last_ - first_);
+    over_ = static_cast<size_t>(std::count_if(own.begin(), own.end(), is_over));
+  }
+  return last_ - first_ - over_ + born_.size() >= scope.limits->runs_per_key_max;
 }
 
 void Matcher::start(BlockEditor& block, const MatchScope& scope, const MatchEvent& event) {
@@ -251,10 +259,10 @@ void Matcher::find_runs(BlockEditor& block, ProgramId id) {
   born_.clear();
   complete_.clear();
   refused_ = matches_cut_ = false;
+  over_ = kNotCounted;
   const std::vector<Run>& all = block.runs();
-  first_ = 0;
-  while (first_ < all.size() && all[first_].program != id) ++first_;
-  last_ = first_;
+  const auto found = std::lower_bound(all.begin(), all.end(), id, [](const Run& run, ProgramId wanted) { return run.program < wanted; });
+  first_ = last_ = static_cast<size_t>(found - all.begin());
   while (last_ < all.size() && all[last_].program == id) ++last_;
 }
 
@@ -325,7 +333,7 @@ void Matcher::end_other_roads(BlockEditor& block, const MatchScope& scope) {
   if (complete_.empty()) return;
   const Program& program = *scope.rule->entry.program;
   auto absence_bits = [&](const Run& run) -> uint64_t {
-    if (scope.rule->state_waits[run.state] == 0) return 0;
+    if (!scope.rule->wakes[run.state].has_deadline) return 0;
     const std::vector<Edge>& edges = program.states[run.state].edges;
     uint64_t bits = 0;
     for (size_t e = 0; e < edges.size(); ++e) bits |= edges[e].kind == EdgeKind::kTake ? 0 : run.live & 1ull << e;

@@ -79,6 +79,7 @@ class Matcher {
   void find_runs(BlockEditor& block, ProgramId id);
   void step_run(BlockEditor& block, const MatchScope& scope, const MatchEvent& event, size_t index);
   void take(BlockEditor& block, const MatchScope& scope, const MatchEvent& event, const Run* from, const Edge& edge);
+  bool is_full(BlockEditor& block, const MatchScope& scope, TimeUs now);
   void start(BlockEditor& block, const MatchScope& scope, const MatchEvent& event);
   void note_head_nots(BlockEditor& block, const MatchScope& scope, const MatchEvent& event);
   bool head_nots_allow(BlockEditor& block, const MatchScope& scope, const MatchEvent& event, const Edge& edge);
@@ -90,6 +91,8 @@ class Matcher {
   void settle_runs(BlockEditor& block, const MatchScope& scope, TimeUs now);
 
   size_t first_ = 0, last_ = 0;     // the rule's runs in the open block: BlockEditor::runs()[first_, last_)
+  static constexpr size_t kNotCounted = SIZE_MAX;
+  size_t over_ = kNotCounted;       // of them, those whose time is over; counted when the limit asks
   std::vector<Run> born_;           // new runs; `node` is an index of the editor's held references
   std::vector<Match> complete_;
   std::vector<Run*> absences_;      // runs that still await a deadline

@@ -8,8 +8,9 @@ uint32_t PredicateSet::add(const ProgramPtr& program, const Predicate& predicate
   const auto [at, is_new] = by_text_.try_emplace(predicate.text, size());
   if (is_new) {
     ColumnTest test = make_column_test(program->pool, predicate.expr, *schema_);
+    const bool is_ranked = masks_.add(size(), test);
     const bool has_rows = test.has_rows();
-    entries_.push_back({program, std::move(test), has_rows});
+    entries_.push_back({program, std::move(test), is_ranked, has_rows});
   }
   return at->second;
 }
@@ -18,7 +19,8 @@ void PredicateSet::evaluate(const Batch& batch, const Datasets& datasets, EvalCo
                             std::vector<uint64_t>& words) const {
   const uint32_t rows = batch.rows();
   const uint32_t stride = words_per_row();
-  words.assign(size_t{rows} * stride, 0);
+  words.resize(size_t{rows} * stride);
+  masks_.evaluate(batch, words.data());
   std::vector<uint8_t> bits(rows);
   std::vector<DatasetPtr> versions;
   TextArena texts;
@@ -27,6 +29,7 @@ void PredicateSet::evaluate(const Batch& batch, const Datasets& datasets, EvalCo
   context.counters = &counters;
   for (uint32_t p = 0; p < size(); ++p) {
     const Entry& entry = entries_[p];
+    if (entry.is_ranked) continue;
     if (entry.has_rows) {
       versions.clear();
       for (const std::string& name : entry.program->datasets) {

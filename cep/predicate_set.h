@@ -1,7 +1,7 @@
 // The distinct predicates of one stream in one rule set, evaluated once per batch into row-major words.
 // Bit p of row r is words[r * words_per_row + p / 64] >> (p % 64) & 1: true only if the condition is true (not unknown).
-// Comparisons of a column with constants run column-wise; the rest by row. Immutable after building; evaluation is one thread's,
-// on its own scratch.
+// Conjunctions of comparisons with constants are looked up together (rank_masks.h); the rest runs one after the other, column-wise where
+// it can and else by row. Immutable after building; evaluation is one thread's, on its own scratch.
 #pragma once
 
 #include <map>
@@ -13,6 +13,7 @@
 #include "cep/batch.h"
 #include "cep/column_test.h"
 #include "cep/program.h"
+#include "cep/rank_masks.h"
 
 namespace cep {
 
@@ -22,6 +23,8 @@ class PredicateSet {
 
   // Number of the predicate, the same for equal texts. The program is kept alive.
   uint32_t add(const ProgramPtr& program, const Predicate& predicate);
+  // After the last add, before the first evaluation.
+  void finish() { masks_.finish(words_per_row()); }
   uint32_t size() const { return static_cast<uint32_t>(entries_.size()); }
   uint32_t words_per_row() const { return (size() + 63) / 64; }
 
@@ -33,10 +36,12 @@ class PredicateSet {
   struct Entry {
     ProgramPtr program;
     ColumnTest test;
+    bool is_ranked;               // evaluated by masks_
     bool has_rows;                // some part needs the interpreter, and with it the datasets in force
   };
   SchemaPtr schema_;
   std::vector<Entry> entries_;
+  RankMasks masks_;
   std::map<std::string, uint32_t> by_text_;
 };
 

@@ -117,6 +117,10 @@ void append_entry(const Parts& parts, const RingShape& shape, TimeUs time, const
   ++parts.header->next;
   for (uint32_t i = 0; i < parts.header->windows && shape.value != RingValue::kNone; ++i) {
     WindowState& window = parts.windows[i];
+    if (shape.value == RingValue::kNumber) {
+      add_number(window, value.is_null ? kNullNumber : static_cast<int64_t>(value.number), 1);
+      continue;
+    }
     add_to(window, value, 1);
     bool inside = repeated && previous - first >= window.tail - first;
     if (counts_distinct && !inside) ++window.distinct;

@@ -78,6 +78,8 @@ class RingView {
 
   // Totals of the window at `time`, without the newest entry if `exclude_newest`.
   WindowTotals totals(const WindowExtent& extent, TimeUs time, bool exclude_newest) const;
+  // Entries in the window: the count of totals().
+  uint32_t count(const WindowExtent& extent, TimeUs time) const;
   // Least or greatest non-null value in the window; false if there is none.
   bool extreme(const WindowExtent& extent, TimeUs time, bool exclude_newest, bool greatest, RingEntryValue* value) const;
   // The entry `offset` behind the oldest or before the newest of the window; false if there is none.

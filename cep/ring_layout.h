@@ -86,6 +86,11 @@ struct Parts {
     std::memcpy(&t, entry(slot(sequence)), sizeof t);
     return t;
   }
+  int64_t number(uint32_t sequence) const {      // RingValue::kNumber
+    int64_t n;
+    std::memcpy(&n, entry(slot(sequence)) + 8, sizeof n);
+    return n;
+  }
 };
 
 inline uint32_t payload_bytes(const RingShape& shape, uint32_t capacity, uint32_t data_capacity) {
@@ -122,19 +127,30 @@ inline RingEntryValue read_entry(const Parts& parts, RingValue kind, uint32_t sl
 }
 inline bool square(Int128 number, Int128* out) { return !__builtin_mul_overflow(number, number, out); }
 
-inline void add_to(WindowState& window, const RingEntryValue& value, int sign) {
-  if (value.is_null) return;
-  window.non_null += static_cast<uint32_t>(sign);
+inline void add_sums(WindowState& window, Int128 number, Int128 squared, bool is_squared) {
   Int128 sum;
-  (void)__builtin_add_overflow(window.sum, sign * value.number, &sum);      // wraps, and back when the value leaves
+  (void)__builtin_add_overflow(window.sum, number, &sum);      // wraps, and back when the value leaves
   window.sum = sum;
-  Int128 squared;
   Int128 total;
-  if (!square(value.number, &squared) || __builtin_add_overflow(window.sum_squares, sign * squared, &total)) {
+  if (!is_squared || __builtin_add_overflow(window.sum_squares, squared, &total)) {
     window.saturated = 1;
   } else {
     window.sum_squares = total;
   }
+}
+
+inline void add_to(WindowState& window, const RingEntryValue& value, int sign) {
+  if (value.is_null) return;
+  window.non_null += static_cast<uint32_t>(sign);
+  Int128 squared = 0;
+  const bool is_squared = square(value.number, &squared);
+  add_sums(window, sign * value.number, sign * squared, is_squared);
+}
+// The same for an entry of 64 bits, whose square cannot overflow.
+inline void add_number(WindowState& window, int64_t number, int sign) {
+  if (number == kNullNumber) return;
+  window.non_null += static_cast<uint32_t>(sign);
+  add_sums(window, sign * static_cast<Int128>(number), sign * (static_cast<Int128>(number) * number), true);
 }
 
 // Moves the window's tail past what is outside at `time`, when `incoming` more entries come.
@@ -146,6 +162,10 @@ inline void expire(const Parts& parts, const RingShape& shape, WindowState& wind
   };
   for (; tail != parts.header->next && is_outside(); ++tail) {
     if (shape.value == RingValue::kNone) continue;
+    if (shape.value == RingValue::kNumber) {
+      add_number(window, parts.number(tail), -1);
+      continue;
+    }
     RingEntryValue value = read_entry(parts, shape.value, parts.slot(tail));
     if (shape.keeps_distinct && !value.is_null && (value.hash_high & kSuperseded) == 0) --window.distinct;
     add_to(window, value, -1);

@@ -214,6 +214,20 @@ TimeUs RingView::newest_time() const {
   return parts.header->count() == 0 ? kTimeMin : parts.time(parts.header->next - 1);
 }
 
+uint32_t RingView::count(const WindowExtent& extent, TimeUs time) const {
+  if (cell_ == nullptr) return 0;
+  const Parts parts(cell_->payload(), shape_);
+  for (uint32_t i = 0; i < parts.header->windows; ++i) {
+    const WindowState& window = parts.windows[i];
+    if (!window.has(extent)) continue;
+    uint32_t tail = window.tail;
+    while (tail != parts.header->next && parts.time(tail) <= time - window.span_us) ++tail;
+    const uint32_t inside = parts.header->next - tail;
+    return window.rows != 0 ? std::min<uint32_t>(inside, window.rows) : inside;
+  }
+  return stretch_of(parts, extent, time, false).count();
+}
+
 uint32_t RingView::entries() const {
   return cell_ == nullptr ? 0 : Parts(cell_->payload(), shape_).header->count();
 }

@@ -81,10 +81,7 @@ Value packed_value(const StreamSchema& schema, const uint8_t* packed, uint16_t c
   return {};
 }
 
-}  // namespace
-
-uint32_t packed_size(const Batch& batch, uint32_t row) {
-  const Layout layout(*batch.schema, batch.columns.size());
+uint32_t size_of(const Batch& batch, uint32_t row, const Layout& layout) {
   size_t size = layout.bytes;
   for (const BatchColumn& column : batch.columns) {
     if (column.kind == TypeKind::kText) size += column.length[row];
@@ -92,11 +89,15 @@ uint32_t packed_size(const Batch& batch, uint32_t row) {
   return static_cast<uint32_t>(align8(size));
 }
 
+}  // namespace
+
+uint32_t packed_size(const Batch& batch, uint32_t row) { return size_of(batch, row, Layout(*batch.schema, batch.columns.size())); }
+
 void pack_row(const Batch& batch, uint32_t row, uint8_t* out) {
   const StreamSchema& schema = *batch.schema;
   const size_t columns = batch.columns.size();
   const Layout layout(schema, columns);
-  const uint32_t size = packed_size(batch, row);
+  const uint32_t size = size_of(batch, row, layout);
   std::memset(out, 0, layout.bytes);
   std::memset(out + size - 8, 0, 8);  // the padding behind the last text
   RowHeader header;

@@ -68,7 +68,10 @@ class RuleSetBuilder {
   void add_rule(RuleEntry entry) {
     uint32_t number = static_cast<uint32_t>(set_.rules_.size());
     size_t id = static_cast<size_t>(entry.id);
-    if (set_.by_id_.size() <= id) set_.by_id_.resize(id + 1, 0);
+    if (set_.by_id_.size() <= id) {
+      set_.by_id_.resize(id + 1, 0);
+      set_.first_wake_.resize(id + 1, 0);
+    }
     set_.by_id_[id] = number + 1;
     set_.rules_.emplace_back();
     BoundRule& rule = set_.rules_.back();
@@ -90,12 +93,16 @@ class RuleSetBuilder {
     std::vector<uint32_t> role_of_input;
     for (uint16_t i = 0; i < program.inputs.size(); ++i) role_of_input.push_back(add_input(timeline, number, i, role_of_input));
     for (uint16_t i = 0; i < program.rings.size(); ++i) rule.ring.push_back(add_ring(timeline, number, i, role_of_input));
+    rule.gate = gate_of(rule);
     add_awaits(rule);
+    set_.first_wake_[id] = static_cast<uint32_t>(set_.wakes_.size());
+    set_.wakes_.insert(set_.wakes_.end(), rule.wakes.begin(), rule.wakes.end());
   }
 
   void finish() {
     for (Timeline& timeline : set_.timelines_) {
       for (TimelineStream& stream : timeline.streams) {
+        stream.predicates.finish();
         for (Role& role : stream.roles) sum_awaits(timeline, role);
         for (Role& role : stream.feeders) sum_awaits(timeline, role);
       }
@@ -160,12 +167,12 @@ class RuleSetBuilder {
     const BoundRule& rule = set_.rules_[rule_number];
     const Input& input = rule.entry.program->inputs[number];
     TimelineStream& stream = stream_of(timeline, input.schema->id);
-    std::vector<int> columns;
+    std::vector<uint16_t> columns;
     bool plain = true;
     for (ExprId part : input.key) {
       const Expr& expr = rule.entry.program->pool.nodes[static_cast<size_t>(part)];
       plain = plain && expr.op == ExprOp::kField;
-      columns.push_back(expr.a);
+      columns.push_back(static_cast<uint16_t>(expr.a));
     }
     if (!plain) columns.clear();
     uint32_t least = 0;
@@ -175,7 +182,7 @@ class RuleSetBuilder {
     for (uint32_t r = least; plain && r < stream.roles.size(); ++r) {
       Role& role = stream.roles[r];
       if (role.plain_key && role.space == rule.space && role.key_columns == columns) {
-        role.inputs.push_back({rule_number, number, kAlways, 0});
+        role.inputs.push_back({rule_number, number, kAlways});
         return r;
       }
     }
@@ -184,9 +191,34 @@ class RuleSetBuilder {
     role.space = rule.space;
     role.plain_key = plain;
     role.key_columns = columns;
-    role.inputs.push_back({rule_number, number, kAlways, 0});
+    role.inputs.push_back({rule_number, number, kAlways});
     stream.roles.push_back(std::move(role));
     return static_cast<uint32_t>(stream.roles.size() - 1);
+  }
+
+  static int32_t number_column(const Program& program, const Ring& ring) {
+    if (ring.argument == kNoExpr || ring.value != RingValue::kNumber || ring.type.kind == TypeKind::kFloat) return -1;
+    const Expr& argument = program.pool.nodes[static_cast<size_t>(ring.argument)];
+    return argument.op == ExprOp::kField ? argument.a : -1;
+  }
+
+  // Of a test that begins with `count(*) over (..)` against a number.
+  static CountGate gate_of(const BoundRule& rule) {
+    const Program& program = *rule.entry.program;
+    if (!program.is_when || program.inputs.size() != 1) return {};
+    ExprId id = program.variables[0].conditions[0].residual;
+    const auto node = [&](ExprId at) -> const Expr& { return program.pool.nodes[static_cast<size_t>(at)]; };
+    while (id != kNoExpr && node(id).op == ExprOp::kAnd) id = node(id).a;
+    const bool is_above = id != kNoExpr && (node(id).op == ExprOp::kGreater || node(id).op == ExprOp::kGreaterEqual);
+    if (!is_above || node(node(id).a).op != ExprOp::kWindow || node(node(id).b).op != ExprOp::kConstant) return {};
+    const Window& window = program.windows[static_cast<size_t>(node(node(id).a).a)];
+    const Ring& ring = program.rings[window.ring];
+    const Value bound = program.pool.constants[static_cast<size_t>(node(node(id).b).a)].view();
+    const bool counts = window.kind == AggregateKind::kCount && ring.argument == kNoExpr && ring.keep == RingKeep::kEntries;
+    if (!counts || window.asks_event() || window.exclude_current || bound.kind != ValueKind::kInt) return {};
+    const Int128 least = bound.number + (node(id).op == ExprOp::kGreater ? 1 : 0);
+    if (least < 0 || least > UINT32_MAX) return {};
+    return {rule.ring[window.ring], window.extent, static_cast<uint32_t>(least)};
   }
 
   // The role that feeds rings by another key: its key is fields of the stream, so rings of one such key share it.
@@ -195,7 +227,9 @@ class RuleSetBuilder {
     Role feeder;
     feeder.stream = stream.stream;
     feeder.space = space_of(timeline, "|window", ring.other_key);
-    for (ExprId part : ring.other_key_parts) feeder.key_columns.push_back(program.pool.nodes[static_cast<size_t>(part)].a);
+    for (ExprId part : ring.other_key_parts) {
+      feeder.key_columns.push_back(static_cast<uint16_t>(program.pool.nodes[static_cast<size_t>(part)].a));
+    }
     for (uint32_t r = 0; r < stream.feeders.size(); ++r) {
       if (stream.feeders[r].space == feeder.space && stream.feeders[r].key_columns == feeder.key_columns) return r;
     }
@@ -232,6 +266,7 @@ class RuleSetBuilder {
       bound.stream = stream;
       bound.rule = rule_number;
       bound.ring = number;
+      bound.number_column = number_column(program, ring);
       bound.predicate_bit = ring.predicate == kAlways ? kAlways : static_cast<int32_t>(rule.predicate_bit[ring.predicate]);
       timeline.rings.push_back(std::move(bound));
     }
@@ -245,41 +280,64 @@ class RuleSetBuilder {
     return index;
   }
 
-  // What an event of `input` must have to fit the variable, as a fold.
-  static uint64_t awaits_of(const BoundRule& rule, uint16_t variable, size_t input) {
+  // Adds what an event of `input` must have to fit the variable.
+  static void await(const BoundRule& rule, uint16_t variable, size_t input, AwaitedBits& bits) {
     const Condition& condition = rule.entry.program->variables[variable].conditions[input];
-    if (condition.predicate == kNever) return 0;
-    return condition.predicate == kAlways ? kAwaitsAny : fold_bit(rule.predicate_bit[condition.predicate]);
+    if (condition.predicate == kNever) return;
+    if (condition.predicate == kAlways) return bits.add_any();
+    bits.add(rule.predicate_bit[condition.predicate]);
   }
 
   static void add_awaits(BoundRule& rule) {
     const Program& program = *rule.entry.program;
+    rule.starts.resize(program.inputs.size());
+    rule.runs.resize(program.inputs.size());
     for (size_t input = 0; input < program.inputs.size(); ++input) {
-      uint64_t awaits = program.is_when ? awaits_of(rule, 0, input) : 0;
-      if (!program.is_when) {
-        for (const Edge& edge : program.states[0].edges) awaits |= awaits_of(rule, program.states[edge.target].variable, input);
+      AwaitedBits& starts = rule.starts[input];
+      if (program.is_when) {
+        await(rule, 0, input, starts);
+      } else {
+        for (const Edge& edge : program.states[0].edges) await(rule, program.states[edge.target].variable, input, starts);
       }
-      for (const HeadNot& head : program.head_nots) awaits |= awaits_of(rule, head.variable, input);
-      rule.start_awaits.push_back(awaits);
+      for (const HeadNot& head : program.head_nots) await(rule, head.variable, input, starts);
     }
     for (const State& state : program.states) {
-      uint64_t awaits = 0;
-      auto add = [&](uint16_t variable) {
-        for (size_t input = 0; input < program.inputs.size(); ++input) awaits |= awaits_of(rule, variable, input);
-      };
-      for (const Edge& edge : state.edges) {
-        if (edge.kind == EdgeKind::kTake) add(program.states[edge.target].variable);
-        if (edge.kind == EdgeKind::kStrictAbsence || (edge.kind == EdgeKind::kTake && edge.link == Link::kStrict)) awaits |= kAwaitsAny;
-        for (const Guard& guard : edge.guards) {
-          add(guard.variable);
-          if (guard.first_only) awaits |= kAwaitsAny;
+      std::vector<AwaitedBits> by_input(program.inputs.size());
+      for (size_t input = 0; input < program.inputs.size(); ++input) {
+        AwaitedBits& awaited = by_input[input];
+        for (const Edge& edge : state.edges) {
+          if (edge.kind == EdgeKind::kTake) await(rule, program.states[edge.target].variable, input, awaited);
+          if (edge.kind == EdgeKind::kStrictAbsence || (edge.kind == EdgeKind::kTake && edge.link == Link::kStrict)) awaited.add_any();
+          for (const Guard& guard : edge.guards) {
+            await(rule, guard.variable, input, awaited);
+            if (guard.first_only) awaited.add_any();
+          }
         }
+        for (const Until& until : state.untils) await(rule, until.variable, input, awaited);
+        rule.runs[input].add(awaited);
       }
-      for (const Until& until : state.untils) add(until.variable);
-      rule.state_awaits.push_back(awaits);
-      rule.state_waits.push_back(std::any_of(state.edges.begin(), state.edges.end(),
-                                             [](const Edge& edge) { return edge.kind != EdgeKind::kTake; }));
+      rule.wakes.push_back(wake_of(program, state, by_input));
     }
+  }
+
+  static StateWake wake_of(const Program& program, const State& state, const std::vector<AwaitedBits>& by_input) {
+    StateWake wake;
+    wake.has_deadline = std::any_of(state.edges.begin(), state.edges.end(), [](const Edge& edge) { return edge.kind != EdgeKind::kTake; });
+    const auto is_of_first_stream = [&](const Input& input) { return input.schema->id == program.inputs.front().schema->id; };
+    wake.is_exact = std::all_of(program.inputs.begin(), program.inputs.end(), is_of_first_stream);
+    AwaitedBits all;
+    for (const AwaitedBits& awaited : by_input) all.add(awaited);
+    if (all.any()) wake.fold = kAwaitsAny;
+    wake.is_exact = wake.is_exact && !all.any();
+    all.for_each([&](uint32_t bit) {
+      wake.fold |= fold_bit(bit);
+      if (wake.bit_count == StateWake::kBitsMax) {
+        wake.is_exact = false;
+      } else {
+        wake.bits[wake.bit_count++] = bit;
+      }
+    });
+    return wake;
   }
 
   void bind_feeders() {
@@ -317,17 +375,25 @@ class RuleSetBuilder {
   }
 
   void sum_awaits(const Timeline& timeline, Role& role) {
-    for (RuleInput& input : role.inputs) {
+    role.first_input.assign(set_.rules_.size(), Role::kNoInput);
+    for (uint32_t number = 0; number < role.inputs.size(); ++number) {
+      RuleInput& input = role.inputs[number];
       const BoundRule& rule = set_.rules_[input.rule];
       int32_t filter = rule.entry.program->inputs[input.input].filter;
       input.filter_bit = filter < 0 ? filter : static_cast<int32_t>(rule.predicate_bit[static_cast<size_t>(filter)]);
-      input.start_awaits = rule.start_awaits[input.input];
-      role.awaits |= input.start_awaits;
-      for (uint64_t awaits : rule.state_awaits) role.run_awaits |= awaits;
+      role.start_index.add(rule.starts[input.input]);
+      role.starts.add(rule.starts[input.input]);
+      role.runs.add(rule.runs[input.input]);
+      if (role.first_input[input.rule] == Role::kNoInput) role.first_input[input.rule] = number;
     }
+    role.start_index.finish();
     for (uint32_t ring : role.rings) {
       int32_t bit = timeline.rings[ring].predicate_bit;
-      role.awaits |= bit == kAlways ? kAwaitsAny : fold_bit(static_cast<uint32_t>(bit));
+      if (bit == kAlways) {
+        role.starts.add_any();
+      } else {
+        role.starts.add(static_cast<uint32_t>(bit));
+      }
     }
   }
 

@@ -14,6 +14,7 @@
 #include "cep/derived.h"
 #include "cep/predicate_set.h"
 #include "cep/program.h"
+#include "cep/wake_index.h"
 
 namespace cep {
 
@@ -25,6 +26,13 @@ struct RuleEntry {
   RuleMode mode = RuleMode::kLive;
 };
 
+// What a `when` rule asks first, where that is how many events a window holds: most events end there.
+struct CountGate {
+  uint32_t ring = UINT32_MAX;               // in Timeline::rings; UINT32_MAX: none
+  WindowExtent extent;
+  uint32_t least = 0;
+};
+
 // A program bound to the numbers of its rule set.
 struct BoundRule {
   RuleEntry entry;
@@ -32,12 +40,13 @@ struct BoundRule {
   uint32_t space = 0;                       // within the timeline
   std::vector<uint32_t> predicate_bit;      // Program::predicates -> bit in its stream's predicate set
   std::vector<uint32_t> ring;               // Program::rings -> Timeline::rings
+  CountGate gate;
   std::vector<DatasetPtr> datasets;         // by the program's number; replaced by edits
-  std::vector<uint64_t> state_awaits;       // by state: fold of the bits its edges await; kAwaitsAny: strict, first_only, residual alone
-  std::vector<uint8_t> state_waits;         // by state: it has an absence, hence a deadline
+  std::vector<StateWake> wakes;             // by state
   SchemaPtr into;                           // the stream its alerts become events of; null: none, or the rule is not live
   std::vector<IntoColumn> into_columns;
-  std::vector<uint64_t> start_awaits;       // by input: fold of the bits a start (or head NOT, or when test) awaits
+  std::vector<AwaitedBits> starts;          // by input: what a start (or head NOT, or when test) awaits
+  std::vector<AwaitedBits> runs;            // by input: what any of its runs can await
 };
 
 // What a ring's cell in a block looks like: shared by all rules on it.
@@ -56,24 +65,27 @@ struct BoundRing {
   uint16_t ring = 0;                        // number in that program
   uint32_t space = 0;                       // whose keys have it
   int32_t predicate_bit = kAlways;          // source filter AND window filter, in the stream's predicate set
+  int32_t number_column = -1;               // the argument, if that is a column of 64-bit integers and kept as they are
 };
 
 struct RuleInput {
   uint32_t rule = 0;                        // in RuleSet::rules
   uint16_t input = 0;
   int32_t filter_bit = kAlways;             // of the source filter, in the stream's predicate set
-  uint64_t start_awaits = 0;                // BoundRule::start_awaits of this input
 };
 
 struct Role {
   StreamId stream{};
   uint32_t space = 0;
   bool plain_key = true;                    // every part of the key is a column
-  std::vector<int> key_columns;             // those columns; empty if not plain
+  std::vector<uint16_t> key_columns;            // those columns; empty if not plain
   std::vector<RuleInput> inputs;            // by rule name, then order of `on`
   std::vector<uint32_t> rings;              // fed by events in this role (key of this role)
-  uint64_t awaits = 0;                      // fold of the bits that starts, tests and rings await; kAwaitsAny: every event
-  uint64_t run_awaits = 0;                  // fold of the bits that any run of its rules can await
+  AwaitedBits starts;                       // what starts, tests and rings await
+  AwaitedBits runs;                         // what any run of its rules can await
+  StartIndex start_index;                   // of `inputs`
+  std::vector<uint32_t> first_input;        // by rule: its first in `inputs`, or kNoInput
+  static constexpr uint32_t kNoInput = UINT32_MAX;
 };
 
 struct KeySpace {
@@ -134,6 +146,12 @@ class RuleSet {
     return at < by_id_.size() && by_id_[at] != 0 ? &rules_[by_id_[at] - 1] : nullptr;
   }
   const BoundRule* find(const std::string& rule_name) const;
+  uint32_t number_of(ProgramId id) const { return by_id_[static_cast<size_t>(id)] - 1; }      // in rules(); the id is in this set
+  // Of a run of that program; nullptr if it is not in this set.
+  const StateWake* wake(ProgramId id, uint16_t state) const {
+    size_t at = static_cast<size_t>(id);
+    return at < by_id_.size() && by_id_[at] != 0 ? &wakes_[first_wake_[at] + state] : nullptr;
+  }
   int timeline_index(const std::string& name) const;   // -1 if there is none
   // Which of so many shards has a key of that space, whether or not a rule still uses the space.
   uint32_t owner(uint64_t space_id, uint64_t key_hash, uint32_t shards) const;
@@ -151,6 +169,8 @@ class RuleSet {
   std::vector<uint32_t> fed_;
   uint32_t levels_ = 0;
   std::vector<uint32_t> by_id_;                        // by ProgramId: number of the rule + 1; 0: not in this set
+  std::vector<StateWake> wakes_;                       // of all rules, for runs that are asked by the thousand
+  std::vector<uint32_t> first_wake_;                   // by ProgramId
   uint64_t generation_ = 0;
 };
 

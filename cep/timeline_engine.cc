@@ -2,6 +2,7 @@
 #include "cep/timeline_engine.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "cep/key.h"
 #include "cep/lifetime.h"
@@ -13,9 +14,7 @@ namespace {
 
 constexpr uint32_t kRowsInFlight = 16;      // whose cache misses are waited for together
 
-bool bit_set(const uint64_t* words, uint32_t bit) { return (words[bit / 64] >> (bit % 64) & 1) != 0; }
-
-bool passes(const uint64_t* words, int32_t bit) { return bit == kAlways || (bit >= 0 && bit_set(words, static_cast<uint32_t>(bit))); }
+bool passes(const uint64_t* words, int32_t bit) { return bit == kAlways || (bit >= 0 && has_bit(words, static_cast<uint32_t>(bit))); }
 
 }  // namespace
 
@@ -78,7 +77,8 @@ bool TimelineEngine::owns(uint64_t key_hash) const { return timeline().owner(key
 bool TimelineEngine::is_owned_by_shard(const Batch& batch, uint32_t row) {
   if (engine_.shard_count_ == 1 || timeline().pinned) return owns(0);
   for (const Role& role : timeline().find(batch.schema->id)->roles) {
-    bool has_key = encode_row_key(batch, row, role);
+    key_.clear();
+    bool has_key = encode_row_key(batch, row, role, key_);
     // A row that a role has no key for is shard 0's: some shard must hold every row that waits, for a restart counts them there.
     if (owns(has_key ? hash_bytes(key_.data(), key_.size()) : 0)) return true;
   }
@@ -145,14 +145,10 @@ void TimelineEngine::release(const Admission& admission, std::vector<Alert>& ale
   }
 }
 
-bool TimelineEngine::encode_row_key(const Batch& batch, uint32_t row, const Role& role) {
+// Appends the row's key; false: it has none.
+bool TimelineEngine::encode_row_key(const Batch& batch, uint32_t row, const Role& role, std::string& key) {
   const std::vector<KeyPart>& parts = timeline().spaces[role.space].parts;
-  key_.clear();
-  key_values_.clear();
-  if (role.plain_key) {
-    for (int column : role.key_columns) key_values_.push_back(batch.value(row, static_cast<uint16_t>(column)));
-    return encode_key(parts, key_values_, key_);
-  }
+  if (role.plain_key) return encode_key(parts, batch, row, role.key_columns, key);
   const BoundRule& rule = engine_.rules_->rules()[role.inputs.front().rule];
   const Program& program = *rule.entry.program;
   EvalContext context;
@@ -160,10 +156,11 @@ bool TimelineEngine::encode_row_key(const Batch& batch, uint32_t row, const Role
   context.datasets = rule.datasets;
   context.texts = &texts_;
   context.counters = &engine_.eval_counters_;
+  key_values_.clear();
   for (ExprId part : program.inputs[role.inputs.front().input].key) {
     key_values_.push_back(evaluate(program.pool, part, context));
   }
-  return encode_key(parts, key_values_, key_);
+  return encode_key(parts, key_values_, key);
 }
 
 void TimelineEngine::process_rows(const Batch& batch, uint32_t first, uint32_t last, const std::vector<uint64_t>& words,
@@ -176,7 +173,7 @@ void TimelineEngine::process_rows(const Batch& batch, uint32_t first, uint32_t l
   uint64_t folds[kRowsInFlight];
   for (uint32_t row = first; row < last; ++row) {
     folds[row - first] = fold_words(words.data() + row * per_row, static_cast<uint32_t>(per_row));
-    prepare_row(stream, batch, row, folds[row - first]);
+    prepare_row(stream, batch, row, words.data() + row * per_row);
   }
   for (const Prepared& prepared : prepared_) {
     if (prepared.has_key) spaces_[prepared.role->space].table.prefetch_block(prepared.hash);
@@ -200,20 +197,19 @@ void TimelineEngine::process_rows(const Batch& batch, uint32_t first, uint32_t l
 }
 
 // Finds the roles that may care about the row, and asks for the memory of their keys' slots.
-void TimelineEngine::prepare_row(const TimelineStream& stream, const Batch& batch, uint32_t row, uint64_t fold) {
+void TimelineEngine::prepare_row(const TimelineStream& stream, const Batch& batch, uint32_t row, const uint64_t* words) {
   auto prepare = [&](const Role& role) {
     Prepared prepared;
-    prepared.starts = (role.awaits & fold) != 0;
-    if (!prepared.starts && (role.run_awaits & fold) == 0) return;
+    prepared.starts = role.starts.is_met(words);
+    if (!prepared.starts && !role.runs.is_met(words)) return;
     prepared.role = &role;
     prepared.row = row;
-    prepared.has_key = encode_row_key(batch, row, role);
+    prepared.key_begin = static_cast<uint32_t>(prepared_keys_.size());
+    prepared.has_key = encode_row_key(batch, row, role, prepared_keys_);
+    prepared.key_end = static_cast<uint32_t>(prepared_keys_.size());
     if (prepared.has_key) {
-      prepared.hash = hash_bytes(key_.data(), key_.size());
+      prepared.hash = hash_bytes(prepared_keys_.data() + prepared.key_begin, prepared.key_end - prepared.key_begin);
       if (!owns(prepared.hash)) return;
-      prepared.key_begin = static_cast<uint32_t>(prepared_keys_.size());
-      prepared_keys_ += key_;
-      prepared.key_end = static_cast<uint32_t>(prepared_keys_.size());
       spaces_[role.space].table.prefetch(prepared.hash);
     } else if (!owns(0)) {
       return;                              // counted once
@@ -241,7 +237,11 @@ void TimelineEngine::process_prepared(const Prepared& prepared, Touch& touch) {
   key_values_.clear();
   if (slot != nullptr) {
     open_key(space, *slot);
-    if (slot->deadline <= touch.time) fire_deadlines(touch, touch.time);
+    if (slot->deadline <= touch.time) {
+      fire_deadlines(touch, touch.time);
+      prune(touch.time);                       // a batch may be long: what is over must not wait for its end
+      slot->deadline = kTimeMax;
+    }
   } else {
     editor_.create(key_, space.new_block_bytes);
   }
@@ -264,21 +264,32 @@ void TimelineEngine::feed_rings(const Role& role, const Touch& touch) {
   }
 }
 
-void TimelineEngine::feed_ring(uint32_t number, const Touch& touch) {
-  const BoundRing& bound = timeline().rings[number];
+// What the event under work adds to the ring, but for a whole row. `argument` holds what the entry may point to.
+RingEntryValue TimelineEngine::entry_of(const BoundRing& bound, const Ring& ring, const Touch& touch, Value* argument) {
+  if (bound.number_column >= 0 && static_cast<size_t>(bound.number_column) < touch.batch->columns.size()) {
+    const BatchColumn& column = touch.batch->columns[static_cast<size_t>(bound.number_column)];
+    RingEntryValue value;
+    value.number = column.fixed[touch.row];
+    value.is_null = column.is_null[touch.row] != 0;
+    if (value.is_null || value.number > INT64_MIN) return value;      // that one an entry cannot hold
+  }
   const BoundRule& rule = engine_.rules_->rules()[bound.rule];
-  const Program& program = *rule.entry.program;
-  const Ring& ring = program.rings[bound.ring];
-  Value argument;
   if (ring.argument != kNoExpr) {
     EvalContext context;
     context.event = row_of(*touch.batch, touch.row);
     context.datasets = rule.datasets;
     context.texts = &texts_;
     context.counters = &engine_.eval_counters_;
-    argument = evaluate(program.pool, ring.argument, context);
+    *argument = evaluate(rule.entry.program->pool, ring.argument, context);
   }
-  RingEntryValue value = ring_value(ring, argument, engine_.eval_counters_);
+  return ring_value(ring, *argument, engine_.eval_counters_);
+}
+
+void TimelineEngine::feed_ring(uint32_t number, const Touch& touch) {
+  const BoundRing& bound = timeline().rings[number];
+  const Ring& ring = engine_.rules_->rules()[bound.rule].entry.program->rings[bound.ring];
+  Value argument;
+  RingEntryValue value = entry_of(bound, ring, touch, &argument);
   if (ring.keep != RingKeep::kEntries) {
     LifetimeEditor(editor_, bound.shape).append(touch.time, value, &engine_.counters_.keys_forgotten);
     return;
@@ -313,18 +324,41 @@ void TimelineEngine::note_dropped(uint32_t ring, TimeUs dropped, TimeUs now) {
 
 // Only rules that the event can start, or a run of which it can wake.
 void TimelineEngine::run_inputs(const Role& role, const Touch& touch) {
-  woken_.assign(engine_.rules_->rules().size(), 0);
+  const RuleSet& rules = *engine_.rules_;
+  role.start_index.mark(touch.words, woken_);
+  const Run* last = nullptr;                       // of the rule woken last
   for (const Run& run : editor_.runs()) {
-    const BoundRule* rule = engine_.rules_->find(run.program);
-    if (rule == nullptr || (rule->state_awaits[run.state] & touch.fold) == 0) continue;
-    woken_[static_cast<size_t>(rule - engine_.rules_->rules().data())] = 1;
+    if (last != nullptr && run.program == last->program) continue;
+    const StateWake* wake = rules.wake(run.program, run.state);
+    if (wake == nullptr || !wake->is_met(touch.words, touch.fold)) continue;
+    last = &run;
+    const uint32_t first = role.first_input[rules.number_of(run.program)];
+    if (first != Role::kNoInput) wake_inputs(role, first);
   }
-  for (const RuleInput& input : role.inputs) {
-    if ((input.start_awaits & touch.fold) == 0 && woken_[input.rule] == 0) continue;
-    const BoundRule& rule = engine_.rules_->rules()[input.rule];
-    if (rule.entry.mode == RuleMode::kPaused || !passes(touch.words, input.filter_bit)) continue;
-    run_rule(rule, input.input, touch);
-    woken_[input.rule] = 1;                      // a stream read twice: what the event did by one input may wait for it by the next
+  for (size_t w = 0; w < woken_.size(); ++w) {
+    for (; woken_[w] != 0;) {
+      const uint32_t number = static_cast<uint32_t>(w * 64) + static_cast<uint32_t>(std::countr_zero(woken_[w]));
+      woken_[w] &= woken_[w] - 1;
+      const RuleInput& input = role.inputs[number];
+      const BoundRule& rule = rules.rules()[input.rule];
+      if (rule.entry.mode == RuleMode::kPaused || !passes(touch.words, input.filter_bit) || !opens(rule.gate, touch.time)) continue;
+      run_rule(rule, input.input, touch);
+      // A stream read twice: what the event did by one input may wait for it by the next.
+      if (number + 1 < role.inputs.size() && role.inputs[number + 1].rule == input.rule) wake_inputs(role, number + 1);
+    }
+  }
+}
+
+bool TimelineEngine::opens(const CountGate& gate, TimeUs time) const {
+  if (gate.ring == UINT32_MAX) return true;
+  const RingShape& shape = timeline().rings[gate.ring].shape;
+  return RingView(editor_.view().find_cell(CellKind::kRing, shape.id), shape).count(gate.extent, time) >= gate.least;
+}
+
+// Marks this input and those of the same rule behind it.
+void TimelineEngine::wake_inputs(const Role& role, uint32_t first) {
+  for (uint32_t i = first; i < role.inputs.size() && role.inputs[i].rule == role.inputs[first].rule; ++i) {
+    woken_[i / 64] |= uint64_t{1} << (i % 64);
   }
 }
 

@@ -16,6 +16,7 @@
 #include "cep/matcher.h"
 #include "cep/output.h"
 #include "cep/reorder.h"
+#include "cep/touch.h"
 
 namespace cep {
 
@@ -100,44 +101,26 @@ class TimelineEngine {
     BatchPtr row;
     uint32_t segment = 0;      // where its image is; 0: nowhere yet
   };
-  // What a touch of a key works on.
-  struct Touch {
-    uint64_t hash = 0;
-    TimeUs time = 0;
-    const Batch* batch = nullptr;
-    uint32_t row = 0;
-    const uint64_t* words = nullptr;
-    uint64_t fold = 0;                     // of the words
-    std::vector<Alert>* alerts = nullptr;
-  };
-
-  // One row's way into one role, worked out ahead so that the memory it needs is on its way.
-  struct Prepared {
-    const Role* role = nullptr;
-    uint64_t hash = 0;
-    uint32_t key_begin = 0, key_end = 0;     // in prepared_keys_
-    uint32_t row = 0;
-    bool starts = false;
-    bool has_key = false;
-  };
-
   bool owns(uint64_t key_hash) const;
   void drop_space(Space& space);
   bool speaks_for(uint64_t position) const;      // of all shards, which hold the same derived rows, the one that counts and stores this one
   void release_derived(std::vector<Alert>& alerts);
   void drop_derived(std::map<DerivedKey, Derived>::iterator row);
   bool is_owned_by_shard(const Batch& batch, uint32_t row);
-  bool encode_row_key(const Batch& batch, uint32_t row, const Role& role);
+  bool encode_row_key(const Batch& batch, uint32_t row, const Role& role, std::string& key);
   bool pass_through(const Batch& batch, const Admission& admission, std::vector<Alert>& alerts);
   void buffer(const BatchPtr& batch, const Admission& admission);
   // Rows [first, last) of a batch: prepares them together, then processes one after the other.
   void process_rows(const Batch& batch, uint32_t first, uint32_t last, const std::vector<uint64_t>& words, std::vector<Alert>& alerts);
-  void prepare_row(const TimelineStream& stream, const Batch& batch, uint32_t row, uint64_t fold);
+  void prepare_row(const TimelineStream& stream, const Batch& batch, uint32_t row, const uint64_t* words);
   void process_prepared(const Prepared& prepared, Touch& touch);
   void feed_rings(const Role& role, const Touch& touch);
+  RingEntryValue entry_of(const BoundRing& bound, const Ring& ring, const Touch& touch, Value* argument);
   void feed_ring(uint32_t number, const Touch& touch);
   void note_dropped(uint32_t ring, TimeUs dropped, TimeUs now);
   void run_inputs(const Role& role, const Touch& touch);
+  bool opens(const CountGate& gate, TimeUs time) const;
+  void wake_inputs(const Role& role, uint32_t first);
   void run_rule(const BoundRule& rule, uint16_t input, const Touch& touch);
   void fire_deadlines(const Touch& touch, TimeUs until);
   void take_matches(MatchScope& scope, const Touch& touch, TimeUs now);
@@ -192,7 +175,7 @@ class TimelineEngine {
   std::vector<uint64_t> packed_;           // a row on its way into a ring
   std::vector<uint64_t> words_;            // predicate bits of a batch that passes through
   AppendedRings appended_;
-  std::vector<uint8_t> woken_;             // by rule: the event under work can wake a run of it
+  std::vector<uint64_t> woken_;            // a bit an input of the role: the event under work may start its rule or wake a run of it
 };
 
 }  // namespace cep

@@ -68,7 +68,7 @@ void TimelineEngine::fire_deadlines(const Touch& touch, TimeUs until) {
     };
     for (const Run& run : editor_.runs()) {
       const BoundRule* rule = engine_.rules_->find(run.program);
-      if (rule == nullptr || rule->state_waits[run.state] == 0) continue;
+      if (rule == nullptr || !rule->wakes[run.state].has_deadline) continue;
       consider(rule, run_deadline(editor_.view(), *rule->entry.program, run));
     }
     if (has_episodes_) for_each_episode(editor_.view(), editor_.runs(), *engine_.rules_, engine_.limits_, consider);
@@ -172,8 +172,8 @@ const BoundRing* TimelineEngine::ring_by_id(uint64_t id) const {
 uint64_t TimelineEngine::awaits_of(BlockView block) const {
   uint64_t awaits = 0;
   for (const Run& run : block.runs()) {
-    const BoundRule* rule = engine_.rules_->find(run.program);
-    if (rule != nullptr) awaits |= rule->state_awaits[run.state];
+    const StateWake* wake = engine_.rules_->wake(run.program, run.state);
+    if (wake != nullptr) awaits |= wake->fold;
   }
   return awaits;
 }
@@ -207,7 +207,7 @@ void TimelineEngine::schedule(Space& space, Slot& slot) {
   TimeUs next = kTimeMax;
   for (const Run& run : view.runs()) {
     const BoundRule* rule = engine_.rules_->find(run.program);
-    bool waits = rule != nullptr && rule->state_waits[run.state] != 0;
+    bool waits = rule != nullptr && rule->wakes[run.state].has_deadline;
     if (waits) next = std::min(next, run_deadline(view, *rule->entry.program, run));
   }
   const auto ends = [&](const BoundRule*, TimeUs end) { next = std::min(next, end); };

@@ -141,6 +141,7 @@ TEST(PredicateSet, BitsEqualTheInterpreters) {
     predicate.text = "condition " + std::to_string(i);
     ASSERT_EQ(set.add(program, predicate), i);
   }
+  set.finish();
   std::vector<uint64_t> words;
   EvalCounters counters;
   set.evaluate(*batch, {}, counters, words);
@@ -201,6 +202,7 @@ TEST(PredicateSet, ConstantsFinerThanTheColumnAreExact) {
     if (cents >= 0) builder.set_fixed(4, cents);
     builder.commit_row(0);
   }
+  f.set.finish();
   f.set.evaluate(*builder.finish(), {}, f.counters, f.words);
   EXPECT_EQ(f.words, (std::vector<uint64_t>{0b1001, 0b1010, 0}));
 }
@@ -219,6 +221,7 @@ TEST(PredicateSet, ListsAreTheVersionsInForce) {
   const BatchPtr batch = builder.finish();
   auto list = std::make_shared<Dataset>("blocked", std::vector<Type>{kTextType});
   ASSERT_TRUE(list->put(std::vector<std::string>{"eve"}, {}).ok());
+  f.set.finish();
   f.set.evaluate(*batch, {{"blocked", list}}, f.counters, f.words);
   EXPECT_EQ(f.words[0], 1u);
   f.set.evaluate(*batch, {}, f.counters, f.words);
@@ -239,6 +242,7 @@ TEST(PredicateSet, ColumnsAnOlderBatchLacksAreNull) {
   builder.begin_row();
   builder.set_fixed(0, 0);
   builder.commit_row(0);
+  f.set.finish();
   f.set.evaluate(*builder.finish(), {}, f.counters, f.words);
   EXPECT_EQ(f.words[0], 0b001u);
 }
@@ -249,6 +253,7 @@ TEST(PredicateSet, WithoutPredicatesThereAreNoWords) {
   builder.begin_row();
   builder.set_fixed(0, 0);
   builder.commit_row(0);
+  f.set.finish();
   f.set.evaluate(*builder.finish(), {}, f.counters, f.words);
   EXPECT_TRUE(f.words.empty());
 }

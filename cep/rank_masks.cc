@@ -1,0 +1,194 @@
+#include "cep/rank_masks.h"
+
+#include <algorithm>
+
+namespace cep {
+namespace {
+
+using Kind = ColumnTest::Kind;
+
+bool is_leaf(Kind kind) {
+  return kind == Kind::kIsNull || kind == Kind::kNumberRange || kind == Kind::kNumberIn || kind == Kind::kTextIn;
+}
+
+bool is_conjunction(const ColumnTest& test) {
+  const auto fits = [](const ColumnTest& part) { return part.kind == Kind::kNever || is_leaf(part.kind); };
+  if (test.kind != Kind::kAnd) return fits(test);
+  return std::all_of(test.children.begin(), test.children.end(), fits);
+}
+
+void insert_once(std::vector<int64_t>& sorted, int64_t bound) {
+  const auto at = std::lower_bound(sorted.begin(), sorted.end(), bound);
+  if (at == sorted.end() || *at != bound) sorted.insert(at, bound);
+}
+
+}  // namespace
+
+RankMasks::Column& RankMasks::column(uint16_t number) {
+  for (Column& known : columns_) {
+    if (known.number == number) return known;
+  }
+  columns_.emplace_back();
+  columns_.back().number = number;
+  return columns_.back();
+}
+
+bool RankMasks::add(uint32_t predicate, const ColumnTest& test) {
+  if (!is_conjunction(test)) return false;
+  size_t constants = 0;
+  for (const Column& known : columns_) constants += known.ranks();
+  if (constants * (predicate + 64) / 8 > kBytesMax) return false;
+  taken_.push_back(predicate);
+  const auto take = [&](const ColumnTest& leaf) {
+    if (leaf.kind == Kind::kNever) {
+      never_.push_back(predicate);
+      return;
+    }
+    Column& asked = column(leaf.column);
+    asked.tests.push_back({predicate, leaf});
+    add_constants(asked, leaf);
+  };
+  if (test.kind != Kind::kAnd) {
+    take(test);
+  } else {
+    for (const ColumnTest& leaf : test.children) take(leaf);
+  }
+  return true;
+}
+
+void RankMasks::add_constants(Column& column, const ColumnTest& leaf) {
+  const auto add_range = [&](int64_t low, int64_t high) {
+    if (low > high) return;
+    if (low > INT64_MIN) insert_once(column.bounds, low);
+    if (high < INT64_MAX) insert_once(column.bounds, high + 1);
+  };
+  if (leaf.kind == Kind::kNumberRange) add_range(leaf.low, leaf.high);
+  for (const int64_t number : leaf.numbers) add_range(number, number);
+  for (const ColumnTest::Text& text : leaf.texts) {
+    const bool is_known = std::any_of(column.texts.begin(), column.texts.end(), [&](const ColumnTest::Text& known) {
+      return known.hash == text.hash && known.bytes == text.bytes;
+    });
+    if (!is_known) column.texts.push_back(text);
+  }
+}
+
+// What the leaf says of every value of that rank: one of them stands for all.
+bool RankMasks::is_true(const Column& column, const ColumnTest& leaf, uint32_t rank) {
+  if (leaf.kind == Kind::kIsNull) return (rank == kNullRank) != leaf.negated;
+  if (rank == kNullRank) return false;
+  bool found = false;
+  if (leaf.kind == Kind::kTextIn) {
+    found = rank > kOtherRank && std::any_of(leaf.texts.begin(), leaf.texts.end(), [&](const ColumnTest::Text& text) {
+      const ColumnTest::Text& value = column.texts[rank - kOtherRank - 1];
+      return text.hash == value.hash && text.bytes == value.bytes;
+    });
+  } else {
+    const int64_t value = rank == kOtherRank ? INT64_MIN : column.bounds[rank - kOtherRank - 1];
+    found = leaf.kind == Kind::kNumberRange ? leaf.low <= value && value <= leaf.high
+                                            : std::binary_search(leaf.numbers.begin(), leaf.numbers.end(), value);
+  }
+  return found != leaf.negated;
+}
+
+void RankMasks::build_masks(Column& column) const {
+  column.masks.assign(size_t{column.ranks()} * words_, ~uint64_t{0});
+  for (const Test& test : column.tests) {
+    for (uint32_t rank = 0; rank < column.ranks(); ++rank) {
+      if (is_true(column, test.leaf, rank)) continue;
+      column.masks[size_t{rank} * words_ + test.predicate / 64] &= ~(uint64_t{1} << (test.predicate % 64));
+    }
+  }
+}
+
+void RankMasks::build_slots(Column& column) {
+  if (column.texts.empty()) return;
+  size_t size = 4;
+  while (size < column.texts.size() * 2) size *= 2;
+  column.slots.assign(size, {});
+  for (uint32_t i = 0; i < column.texts.size(); ++i) {
+    size_t at = static_cast<size_t>(column.texts[i].hash) & (size - 1);
+    while (column.slots[at].rank != 0) at = (at + 1) & (size - 1);
+    column.slots[at] = {column.texts[i].hash, kOtherRank + 1 + i, column.texts[i].bytes};
+  }
+}
+
+void RankMasks::finish(uint32_t words_per_row) {
+  words_ = words_per_row;
+  all_.assign(words_, 0);
+  for (const uint32_t predicate : taken_) all_[predicate / 64] |= uint64_t{1} << (predicate % 64);
+  for (const uint32_t predicate : never_) all_[predicate / 64] &= ~(uint64_t{1} << (predicate % 64));
+  for (Column& column : columns_) {
+    build_masks(column);
+    build_slots(column);
+    column.tests.clear();
+    column.tests.shrink_to_fit();
+  }
+}
+
+void RankMasks::rank_numbers(const Column& column, const BatchColumn& values, uint32_t rows, uint32_t* ranks) {
+  const int64_t* const value = values.fixed.data();
+  const uint8_t* const is_null = values.is_null.data();
+  const std::vector<int64_t>& bounds = column.bounds;
+  constexpr size_t kCountMax = 6;       // so few are counted faster than searched
+  if (bounds.size() <= kCountMax) {
+    std::fill_n(ranks, rows, kOtherRank);
+    for (const int64_t bound : bounds) {
+      for (uint32_t r = 0; r < rows; ++r) ranks[r] += value[r] >= bound ? 1 : 0;
+    }
+  } else {
+    for (uint32_t r = 0; r < rows; ++r) {
+      const int64_t* first = bounds.data();
+      size_t left = bounds.size();
+      while (left > 1) {                // a half is chosen, not branched to
+        const size_t half = left / 2;
+        first += first[half - 1] <= value[r] ? half : 0;
+        left -= half;
+      }
+      ranks[r] = kOtherRank + static_cast<uint32_t>(first - bounds.data()) + (*first <= value[r] ? 1 : 0);
+    }
+  }
+  for (uint32_t r = 0; r < rows; ++r) ranks[r] = is_null[r] != 0 ? kNullRank : ranks[r];
+}
+
+void RankMasks::rank_texts(const Column& column, const Batch& batch, uint32_t* ranks) {
+  const BatchColumn& values = batch.columns[column.number];
+  const size_t mask = column.slots.size() - 1;
+  for (uint32_t r = 0; r < batch.rows(); ++r) {
+    uint32_t rank = values.is_null[r] != 0 ? kNullRank : kOtherRank;
+    const int64_t hash = values.fixed[r];
+    for (size_t at = static_cast<size_t>(hash) & mask; rank != kNullRank && column.slots[at].rank != 0; at = (at + 1) & mask) {
+      const TextSlot& slot = column.slots[at];
+      if (slot.hash != hash || slot.bytes != batch.text(r, column.number)) continue;
+      rank = slot.rank;
+      break;
+    }
+    ranks[r] = rank;
+  }
+}
+
+void RankMasks::evaluate(const Batch& batch, uint64_t* words) const {
+  const uint32_t rows = batch.rows();
+  for (uint32_t r = 0; r < rows; ++r) std::copy(all_.begin(), all_.end(), words + size_t{r} * words_);
+  std::vector<uint32_t> ranks(rows);
+  for (const Column& column : columns_) {
+    if (column.number >= batch.columns.size()) {  // the batch is of an older schema: all null
+      std::fill(ranks.begin(), ranks.end(), kNullRank);
+    } else if (column.texts.empty()) {
+      rank_numbers(column, batch.columns[column.number], rows, ranks.data());
+    } else {
+      rank_texts(column, batch, ranks.data());
+    }
+    const uint64_t* const masks = column.masks.data();
+    if (words_ == 1) {
+      for (uint32_t r = 0; r < rows; ++r) words[r] &= masks[ranks[r]];
+      continue;
+    }
+    for (uint32_t r = 0; r < rows; ++r) {
+      uint64_t* const row = words + size_t{r} * words_;
+      const uint64_t* const mask = masks + size_t{ranks[r]} * words_;
+      for (uint32_t w = 0; w < words_; ++w) row[w] &= mask[w];
+    }
+  }
+}
+
+}  // namespace cep
