@@ -247,10 +247,17 @@ std::vector<Admission> Clock::admit(const Batch& batch) {
   return admissions;
 }
 
-// Whether anything came that it reads, told by rows or by watermarks.
+bool Clock::is_awaited(uint32_t timeline) const {
+  const TimelineClock& clock = clocks_[timeline];
+  return std::any_of(clock.source_max.begin(), clock.source_max.end(), [&](const auto& source) {
+    return source.second == kTimeMin && !is_idle(clock, timing_[timeline], source.first);
+  });
+}
+
+// Whether anything came that it reads, told by rows or by watermarks, or is sure to come: a declared source is waited for (R63).
 bool Clock::has_spoken(uint32_t timeline) const {
   const std::vector<uint32_t>& feeders = timing_[timeline].feeders;
-  return clocks_[timeline].released != kTimeMin || is_heard(clocks_[timeline]) ||
+  return clocks_[timeline].released != kTimeMin || is_heard(clocks_[timeline]) || is_awaited(timeline) ||
          std::any_of(feeders.begin(), feeders.end(), [&](uint32_t feeder) { return has_spoken(feeder); });
 }
 
@@ -268,7 +275,7 @@ void Clock::advance_fed() {
     const Timing& timing = timing_[t];
     TimelineClock& clock = clocks_[t];
     auto each_hand = [&](auto visit) {
-      if (timing.has_outside) visit(clock.watermark, timing.delay_us, is_heard(clock));
+      if (timing.has_outside) visit(clock.watermark, timing.delay_us, is_heard(clock) || is_awaited(t));
       for (uint32_t f : timing.feeders) visit(watermark_of(f), timing_[f].lag_us, has_spoken(f));
     };
     TimeUs furthest = kTimeMin;
@@ -356,8 +363,11 @@ std::vector<Admission> Clock::idle(SourceId source, TimeUs received_us) {
   for (uint32_t t = 0; t < clocks_.size(); ++t) {
     if (!falls_idle(t, source, received_us)) continue;
     clocks_[t].idle.insert(source);
-    if (!advance(clocks_[t], timing_[t])) continue;
-    settle(t, admissions);
+    if (advance(clocks_[t], timing_[t])) {
+      settle(t, admissions);
+    } else {
+      admissions.push_back(standing(t));      // what it feeds may go on without it
+    }
   }
   advance_fed();
   add_fed(admissions);

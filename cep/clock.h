@@ -122,6 +122,7 @@ class Clock {
   Admission standing(uint32_t timeline) const {
     return {timeline, watermark_of(timeline), frontier_source_of(timeline), false, {}, {}, clocks_[timeline].coverage};
   }
+  bool is_awaited(uint32_t timeline) const;      // a declared source has said nothing yet and is not idle
   bool has_spoken(uint32_t timeline) const;
   bool is_moved_row_by_row(uint32_t timeline) const;
   // After a record moved the watermark: the rows that are due, and silence that counts from here.

@@ -70,8 +70,9 @@ records() { cat "$work"/*."$1" | wc -l; }
 is_read() { at_least weir_kafka_reading $((4 * partitions)) && (($(metric weir_kafka_lag_records) == 0)); }
 
 # --- killed midway, with the broker killed as well
-produce first
 serve
+await 60 at_least weir_kafka_reading $((4 * partitions)) || fail 'not every partition is read'
+produce first
 await 60 at_least weir_kafka_records_total $(($(records first) / 4)) || fail 'the first half is not read'
 produce second &
 kill -9 "$server"

@@ -31,17 +31,17 @@ class LaneSourcesTest : public test_support::LaneFixture {
     return R"({"card":")" + card + R"(","amount":)" + amount + R"(,"at":")" + cep::format_time(kLaneStart + second * cep::kSecond) + "\"}";
   }
   static std::string name_of(int partition) { return "kafka:bank/payments/" + std::to_string(partition); }
-  static SourceNumbers open_source(Lane& lane, int partition, uint64_t first = 0) {
-    auto opened = lane.open_source({name_of(partition), "payments"}, first);
+  static SourceNumbers open_source(Lane& lane, int partition, uint64_t first = 0, const std::string& stream = "payments") {
+    auto opened = lane.open_source({name_of(partition), stream}, first);
     EXPECT_TRUE(opened.ok()) << (opened.ok() ? "" : opened.error().message);
     return opened.ok() ? *opened : SourceNumbers{};
   }
   // One submission of records from ordinal `first` on; waits until the log has them.
   static void give(Lane& lane, cep::SourceId source, uint64_t first, const std::vector<std::string>& rows,
-                   cep::TimeUs arrival_us = kLaneStart) {
+                   cep::TimeUs arrival_us = kLaneStart, const std::string& stream = "payments") {
     SourceRecords records;
     records.source = source;
-    records.stream = "payments";
+    records.stream = stream;
     records.request = std::make_shared<api::SubmitRequest>();
     api::SubmitRequest& request = *records.request;
     for (const std::string& text : rows) request.body += text;
@@ -68,9 +68,18 @@ class LaneSourcesTest : public test_support::LaneFixture {
   }
   static void close_time(Lane& lane) { submit(lane, "{\"$watermark\": \"2026-01-06T00:00:00Z\"}\n"); }
   static void silence(Lane& lane, std::atomic<cep::TimeUs>& now, cep::DurationUs by) {
-    now += by;
+    move_clock(lane, now, by);
     std::this_thread::sleep_for(std::chrono::milliseconds(450));      // the log thread looks at its clock every 200 ms
     lane.settle(false);
+  }
+  // The log thread looks once at a clock that stands still: behind all that it was told before.
+  static void move_clock(Lane& lane, std::atomic<cep::TimeUs>& now, cep::DurationUs by) {
+    lane.settle(false);
+    now += by;
+  }
+  size_t await_alerts(size_t count) {
+    for (int i = 0; i < 300 && alerts(*lane_).size() < count; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    return alerts(*lane_).size();
   }
 };
 
@@ -179,9 +188,8 @@ TEST_F(LaneSourcesTest, TimeWaitsForASourceUntilItIsAtItsEndAndIdle) {
   silence(*lane_, now_, cep::kMinute + cep::kSecond);      // no longer: a tick may move time by what is beyond `idle`
   EXPECT_TRUE(alerts(*lane_).empty()) << "silent, but perhaps only unread";
   lane_->set_source_at_end(2, true);
-  now_ += 2 * cep::kSecond;
-  for (int i = 0; i < 300 && alerts(*lane_).empty(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(100));
-  EXPECT_EQ(alerts(*lane_).size(), 1u);
+  move_clock(*lane_, now_, 2 * cep::kSecond);
+  EXPECT_EQ(await_alerts(1), 1u);
   auto copy = open_at(crash_image("crash"), 1);
   give(*copy, 1, 1, {row("b", "200.00", 5)}, now_);
   EXPECT_EQ(alerts(*copy).size(), 2u) << "that partition 1 was idle is remembered";
@@ -191,6 +199,45 @@ TEST_F(LaneSourcesTest, TimeWaitsForASourceUntilItIsAtItsEndAndIdle) {
   EXPECT_EQ(alerts(*copy).size(), 3u) << "one was late, one in time";
   EXPECT_EQ(copy->sequencer().numbers().late.load(), 1u);
   copy->close();
+}
+
+// Two streams, each with a source, whose rules fill a third.
+constexpr const char* kFedRules =
+    "create stream logins (card text not null, amount decimal(12,2) not null, at timestamp not null)"
+    " event time at delay 0 seconds, idle 1 minute;\n"
+    "create stream raised (card text not null, rule text not null, at timestamp not null) event time at from rules;\n"
+    "create rule paid on payments partition by card when amount > 100 into raised;\n"
+    "create rule seen on logins partition by card when amount > 100 into raised;\n"
+    "create rule both on raised partition by card pattern one -> other within 1 minute"
+    " define one as rule = 'seen', other as rule = 'paid' alert severity high;\n"
+    "create rule twice on raised partition by card pattern one -> other within 1 minute"
+    " define one as rule = 'paid', other as rule = 'paid' alert severity high;\n";
+
+TEST_F(LaneSourcesTest, AlertsAsEventsWaitForASourceThatHasSaidNothing) {
+  open(2);
+  deploy(*lane_, std::string(kPlainStream) + kFedRules);
+  open_source(*lane_, 0);
+  open_source(*lane_, 1, 0, "logins");
+  give(*lane_, 1, 0, {row("a", "200.00", 10), row("a", "200.00", 20), row("a", "1.00", 50)});
+  EXPECT_EQ(alerts(*lane_).size(), 2u) << "two rows of `raised`, which nobody has read yet";
+  auto copy = open_at(crash_image("crash"), 1);
+  for (Lane* lane : {lane_.get(), copy.get()}) {
+    give(*lane, 2, 0, {row("a", "200.00", 5), row("a", "1.00", 50)}, kLaneStart, "logins");
+    close_time(*lane);
+    EXPECT_EQ(alerts(*lane).size(), 5u) << "seen, both, twice: what came of the second source was in time";
+  }
+  copy->close();
+}
+
+TEST_F(LaneSourcesTest, AlertsAsEventsGoOnWithoutASourceThatIsIdle) {
+  open(2);
+  deploy(*lane_, std::string(kPlainStream) + kFedRules);
+  open_source(*lane_, 0);
+  open_source(*lane_, 1, 0, "logins");
+  give(*lane_, 1, 0, {row("a", "200.00", 10), row("a", "200.00", 20), row("a", "1.00", 50)});
+  lane_->set_source_at_end(2, true);
+  move_clock(*lane_, now_, cep::kMinute + cep::kSecond);
+  EXPECT_EQ(await_alerts(3), 3u) << "twice";
 }
 
 TEST_F(LaneSourcesTest, DuplicatesAreToldByTheTimestampOfTheRecord) {
