@@ -173,14 +173,14 @@ std::string ConditionWriter::prev_test() {
 std::string ConditionWriter::variable_test(char letter, const std::vector<std::string>& variables) {
   const std::string fits = std::string("x like '%") + letter + "%'";
   const int kind = random_.below(100);
-  if (kind < 58) return fits;
-  if (kind < 63) return fits + " and " + event_test();
-  if (kind < 67) return "(" + fits + " or " + event_test() + ")";
-  if (kind < 69) return fits + " and not (" + event_test() + ")";
-  if (kind < 76) return fits + " and " + window_test();
-  if (kind < 79) return fits + " and " + prev_test();
+  if (kind < 64) return fits;
+  if (kind < 68) return fits + " and " + event_test();
+  if (kind < 73) return "(" + fits + " or " + event_test() + ")";
+  if (kind < 75) return fits + " and not (" + event_test() + ")";
+  if (kind < 81) return fits + " and " + window_test();
+  if (kind < 84) return fits + " and " + prev_test();
   if (variables.empty()) return fits;
-  if (kind < 95) return fits + " and " + bound_test(variables);
+  if (kind < 96) return fits + " and " + bound_test(variables);
   return fits + " and (" + bound_test(variables) + " or " + event_test() + ")";
 }
 

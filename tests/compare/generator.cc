@@ -16,7 +16,7 @@ class RuleWriter {
     if (plan_.delays != Delays{0, 0}) feature(kDelay);
     const std::string on = inputs();
     const std::string key = partition();
-    const std::string body = random_.chance(14) ? when() : pattern();
+    const std::string body = random_.chance(18) ? when() : pattern();
     plan_.text = "create rule r\n    on " + on + key + body + after_match_;
     if (words_.excludes && random_.chance(14)) {       // elsewhere the order within an event tells its inputs apart (R31)
       feature(kSuppress);
@@ -30,7 +30,7 @@ class RuleWriter {
   void feature(Feature one) { plan_.features.set(one); }
   std::string seconds(std::initializer_list<int> choices) { return std::to_string(random_.of(choices)) + " seconds"; }
   std::string filter() {
-    if (!random_.chance(10)) return "";
+    if (!random_.chance(8)) return "";
     feature(kFilter);
     return " where " + conditions_.event_test();
   }
@@ -187,19 +187,28 @@ class RuleWriter {
       feature(kGreedy);
       text += " greedy";
     }
-    if (random_.chance(15)) {
+    if (random_.chance(12)) {
       feature(kLoopGap);
       text += " " + gap();
       text.pop_back();
     }
-    if (random_.chance(17)) {
+    if (random_.chance(14)) {
       feature(kUntil);
       text += " until (" + (bound_.empty() || random_.chance(70) ? conditions_.event_test() : conditions_.bound_test(bound_)) + ")";
     }
     return text;
   }
 
-  std::string item(int depth, bool* optional) {
+  // R25: a branch of nothing but a NOT, which the road through it takes along.
+  std::string absent_branch() {
+    const std::string text = negated();
+    if (random_.chance(25)) return text;
+    feature(kNotFor);
+    return text + " for " + seconds({1, 2, 3});
+  }
+
+  // `solid`: something is bound before it.
+  std::string item(int depth, bool solid, bool* optional) {
     const int kind = random_.below(100);
     if (kind < 6) {
       feature(kPermute);
@@ -208,16 +217,20 @@ class RuleWriter {
     if (depth > 0 && kind < 30) {
       feature(kGroup);
       std::string text = "(" + sequence(random_.between(1, 2), depth - 1);
+      bool may_be_passed = false;
       if (random_.chance(35)) {
         feature(kAlternation);
-        text += " | " + sequence(random_.between(1, 2), depth - 1);
+        may_be_passed = solid && random_.chance(35);
+        text += " | " + (may_be_passed ? absent_branch() : sequence(random_.between(1, 2), depth - 1));
       }
       if (random_.chance(30)) {
         feature(kGroupWithin);
         text += " within " + seconds({2, 3, 5});
       }
       text += ")";
-      return text + quantifier(false, optional);
+      if (!may_be_passed || random_.chance(10)) return text + quantifier(false, optional);
+      *optional = true;
+      return text;
     }
     const std::string name = variable(false);
     return name + quantifier(true, optional);
@@ -240,10 +253,10 @@ class RuleWriter {
     bool solid = false;
     for (int i = 0; i < items; ++i) {
       bool must_skip = false;
-      if (solid && random_.chance(20)) text += guards(&must_skip);
+      if (solid && random_.chance(17)) text += guards(&must_skip);
       if (i > 0) text += must_skip ? " -> " : link();
       bool optional = false;
-      text += item(depth, &optional);
+      text += item(depth, solid, &optional);
       solid = solid || !optional;
     }
     if (solid && depth == 0 && random_.chance(3)) {      // R25: the guard passes the group's border
@@ -279,7 +292,7 @@ class RuleWriter {
     }
     if (has_within) {
       feature(kWithin);
-      text += " within " + seconds({3, 4, 5, 6, 8, 10, 12});
+      text += " within " + seconds({4, 5, 6, 8, 10, 12, 15});
     }
     if (bound_.size() > 1 && random_.chance(9)) {
       feature(kSubset);
@@ -380,7 +393,7 @@ class EventWriter {
     out_.features = plan_.features;
     cep::TimeUs now = kClock;
     size_t at = 0;
-    const int events = random_.between(7, 15);
+    const int events = random_.between(9, 16);
     for (int i = 0; i < events; ++i) {
       const cep::DurationUs gap = between_events();
       if (gap == 0 && i > 0) out_.features.set(kTies);
@@ -421,7 +434,7 @@ class EventWriter {
     }
     std::string_view x = letters("abcd"[random_.below(4)]);
     step.stream = plan_.streams > 1 ? random_.below(2) : random_.chance(3) ? 1 : 0;
-    if (!plan_.path.empty() && random_.chance(80)) {
+    if (!plan_.path.empty() && random_.chance(93)) {
       const RulePlan::Want& want = plan_.path[at++ % plan_.path.size()];
       x = letters(want.letter);
       if (want.stream >= 0) step.stream = want.stream;

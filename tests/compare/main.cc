@@ -39,6 +39,7 @@ struct Totals {
   uint64_t differences = 0;
   uint64_t with[kFeatures] = {};       // of all cases
   uint64_t compared_with[kFeatures] = {};
+  uint64_t matched_with[kFeatures] = {};
   std::map<std::string, uint64_t> reasons;
 
   void add(const Totals& other) {
@@ -53,6 +54,7 @@ struct Totals {
     for (size_t i = 0; i < kFeatures; ++i) {
       with[i] += other.with[i];
       compared_with[i] += other.compared_with[i];
+      matched_with[i] += other.matched_with[i];
     }
     for (const auto& [reason, count] : other.reasons) reasons[reason] += count;
   }
@@ -104,9 +106,13 @@ class Comparison {
       case Outcome::Kind::kCompared: break;
     }
     ++totals.compared;
-    totals.matched += outcome.reference.empty() ? 0 : 1;
+    const bool matched = !outcome.reference.empty();
+    totals.matched += matched ? 1 : 0;
     totals.alerts += outcome.reference.size();
-    for (size_t i = 0; i < kFeatures; ++i) totals.compared_with[i] += one.features[i] ? 1 : 0;
+    for (size_t i = 0; i < kFeatures; ++i) {
+      totals.compared_with[i] += one.features[i] ? 1 : 0;
+      totals.matched_with[i] += one.features[i] && matched ? 1 : 0;
+    }
     if (!outcome.differs()) return;
     ++totals.differences;
     if (found_.fetch_add(1) >= settings_.differences_max) return;
@@ -142,10 +148,11 @@ class Comparison {
 double percent(uint64_t part, uint64_t whole) { return whole == 0 ? 0 : 100.0 * static_cast<double>(part) / static_cast<double>(whole); }
 
 void report(const Totals& totals, double seconds) {
-  std::printf("%-28s %8s %10s\n", "feature", "cases", "compared");
+  std::printf("%-28s %8s %10s %8s\n", "feature", "cases", "compared", "matched");
   for (size_t i = 0; i < kFeatures; ++i) {
-    std::printf("%-28s %7.1f%% %10lu%s\n", std::string(kFeatureNames[i]).c_str(), percent(totals.with[i], totals.cases),
-                totals.compared_with[i], percent(totals.with[i], totals.cases) < 5 ? "  below 5 %" : "");
+    const double share = percent(totals.with[i], totals.cases);
+    std::printf("%-28s %7.1f%% %10lu %7.0f%%%s\n", std::string(kFeatureNames[i]).c_str(), share, totals.compared_with[i],
+                percent(totals.matched_with[i], totals.compared_with[i]), share < 5 ? "  below 5 %" : "");
   }
   for (const auto& [reason, count] : totals.reasons) std::printf("%8lu  %s\n", count, reason.c_str());
   std::printf("compared %lu (%.1f%%), not_yet %lu, refused %lu, limited %lu, alerts %lu, %.0f cases/s\n", totals.compared,

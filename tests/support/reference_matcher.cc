@@ -39,7 +39,6 @@ struct Gap {
   DurationUs group_less_than = kTimeMax;
   DurationUs not_before = 0;           // R23
   std::vector<Guard> guards;
-  std::vector<const Part*> nots;       // R26: all of them, in whatever order
   bool ends_in_not = false;            // R20: nothing optional stood behind the last one
 };
 
@@ -141,12 +140,12 @@ class Search {
 
   // Item `index` of a round of `parent`. R5: the link of the item entered counts; the first one of a group has the group's.
   void walk(const Sequence& sequence, size_t index, const Frame& parent, Gap gap) {
+    if (sequence.empty()) gap.ends_in_not = false;      // R20: of a permute everything is left out
     if (index == sequence.size()) return end_round(parent, gap);
     const Part& part = sequence[index];
     if (part.kind == Part::Kind::kNot) {
-      gap.guards.push_back(guard_of(part));
+      gap.guards.push_back(guard_of(part, index > 0 ? part.link : gap.link));      // R5: the first of a group by the group's link
       if (!bound_.empty()) gap.not_before = std::max(gap.not_before, part.absent_for.value_or(0));
-      gap.nots.push_back(&part);
       gap.ends_in_not = true;
       return walk(sequence, index + 1, parent, gap);
     }
@@ -164,11 +163,10 @@ class Search {
     begin_round({&part, &sequence, index, &parent, 1, bound_.size(), bound_.size()}, gap);
   }
 
-  // R16: a round takes at least one event. A group that is no loop may be passed.
+  // R16: a round takes at least one event. A group that is no loop may be passed; R25: by a NOT too.
   void end_round(const Frame& frame, Gap gap) {
     if (bound_.size() > frame.begun) return round_done(frame, gap);
     if (frame.part->min != 1 || frame.part->max != 1 || frame.part->taken) return;
-    gap.ends_in_not = false;
     leave(frame, gap);
   }
 
@@ -198,7 +196,7 @@ class Search {
     for (size_t i = frame.index + 1; i < frame.sequence->size(); ++i) {
       const Part& behind = (*frame.sequence)[i];
       if (behind.kind != Part::Kind::kNot) return;
-      if (behind.link != Link::kNext || frame.round >= frame.part->min) gap.guards.push_back(guard_of(behind));
+      if (behind.link != Link::kNext || frame.round >= frame.part->min) gap.guards.push_back(guard_of(behind, behind.link));
     }
   }
 
@@ -221,8 +219,8 @@ class Search {
   }
 
   // R18, R23, R26
-  static Guard guard_of(const Part& part) {
-    return {part.variables, part.link == Link::kNext, part.absent_for.value_or(kTimeMax), false, nullptr};
+  static Guard guard_of(const Part& part, Link link) {
+    return {part.variables, link == Link::kNext, part.absent_for.value_or(kTimeMax), false, nullptr};
   }
   // R3: nothing that begins another round may come in between.
   static Guard greedy_guard(const Part& part) {
@@ -330,9 +328,8 @@ class Search {
   void await_absence(Gap& gap) {
     std::erase_if(gap.guards, [](const Guard& guard) { return guard.greedy; });      // R3: nothing changes at the end
     const size_t last = bound_.back().event;
-    const auto has_for = [](const Part* one) { return one->absent_for.has_value(); };
-    const bool any_for = std::any_of(gap.nots.begin(), gap.nots.end(), has_for);
-    const bool next_only = std::all_of(gap.nots.begin(), gap.nots.end(), [](const Part* one) { return one->link == Link::kNext; });
+    const bool any_for = std::any_of(gap.guards.begin(), gap.guards.end(), [](const Guard& one) { return one.active != kTimeMax; });
+    const bool next_only = std::all_of(gap.guards.begin(), gap.guards.end(), [](const Guard& one) { return one.next_only; });
     const TimeUs end = later(time(bound_[0].event), rule_.pattern.within.value_or(kTimeMax));
     const TimeUs deadline = any_for ? time(last) + gap.not_before : end;
     const bool event_first = rule_.broken == ReferenceBreak::kAbsenceAtEvent;

@@ -34,11 +34,6 @@ class Search {
  private:
   void look(const patterns::Item& item) {
     look(item.until);
-    if (item.group && item.group->branches.size() > 1) {
-      const auto ends_in_not = [](const patterns::Sequence& branch) { return branch.items.back().kind == patterns::ItemKind::kNot; };
-      const bool any = std::any_of(item.group->branches.begin(), item.group->branches.end(), ends_in_not);
-      if (any && found.empty()) found = "NOT that ends a branch of a group";
-    }
     if (item.group) look(*item.group);
     for (const patterns::Item& member : item.members) look(member);
   }
