@@ -60,6 +60,7 @@ std::vector<Limit> engine_limits(const Lane& lane) {
 std::vector<Limit> intake_limits(const Lane& lane) {
   const SequencerOptions& options = lane.options().sequencer;
   const SequencerNumbers& numbers = lane.sequencer().numbers();
+  const size_t entries_max = lane.options().dataset_entries_max;
   return {
       {"dedupe_ids_max", options.dedupe_ids_max, "remembered `unique` values", "the oldest minute is forgotten", numbers.ids_evicted},
       {"request_ids_max", options.request_ids_max, "remembered Idempotency-Keys", "the oldest are forgotten", std::nullopt},
@@ -76,8 +77,8 @@ std::vector<Limit> intake_limits(const Lane& lane) {
        std::nullopt},
       {"backfill_alerts_max", WarmStart::kBackfillMax, "alerts recorded of what a deployment finds in the past", "the newest stay",
        numbers.backfill_dropped},
-      {"list_entries_max", Lane::kDatasetEntriesMax, "entries of a list", "the edit is refused: 422", lane.list_entries_refused()},
-      {"table_rows_max", Lane::kDatasetEntriesMax, "rows of a table", "the edit is refused: 422", lane.table_rows_refused()},
+      {"list_entries_max", entries_max, "entries of a list", "the edit is refused: 422", lane.list_entries_refused()},
+      {"table_rows_max", entries_max, "rows of a table", "the edit is refused: 422", lane.table_rows_refused()},
       {"dataset_entry_bytes_max", kEntryBytesMax, "bytes of an entry or row", "the edit is refused: 422", std::nullopt},
       {"edits_bytes_max", state::kEditBytesMax, "bytes of recorded edits of lists and tables", "the oldest go",
        lane.store().edits().dropped()},

@@ -231,10 +231,10 @@ cep::Status Lane::edit_dataset(DatasetChange& change) {
   if (cep::Status status = settle_edits(*before, change); !status.ok()) return status;
   if (change.edits.empty()) return cep::ok_status();
   const EditCounts counts = count_edits(change);
-  if (counts.added > counts.removed && before->size() + counts.added - counts.removed > kDatasetEntriesMax) {
+  if (counts.added > counts.removed && before->size() + counts.added - counts.removed > options_.dataset_entries_max) {
     ++(before->is_table() ? table_rows_refused_ : list_entries_refused_);
     return cep::Error{"too_many", "@" + change.dataset + " holds " + std::to_string(before->size()) +
-                                      " entries; with these it would be more than " + std::to_string(kDatasetEntriesMax) +
+                                      " entries; with these it would be more than " + std::to_string(options_.dataset_entries_max) +
                                       ": remove some first"};
   }
   cep::Result<cep::DatasetPtr> after = edited(*before, change, registry->revision() + 1);

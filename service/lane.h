@@ -21,6 +21,7 @@ struct LaneOptions {
   SequencerOptions sequencer;            // log_dir is set by open
   RetentionOptions retention;
   IntakeOptions intake;
+  size_t dataset_entries_max = 5'000'000;      // of a list, rows of a table; policy: the edit is refused, counted
   IntakeWatch::OnChange on_intake_change;      // may be empty
   std::shared_ptr<state::FileSystem> files;    // null: the real one; a test gives a twin that fails
 };
@@ -78,7 +79,6 @@ class Lane {
   // In force when they return. Error: not_found, stopping, and while a disk is full disk_full, at once or after a while.
   cep::Status set_mode(ModeChange change);
   // Settles the edits (settle_edits) and brings them into force; `change` is then what was logged. Error: also wrong_type, too_many, busy.
-  static constexpr size_t kDatasetEntriesMax = 5'000'000;
   cep::Status edit_dataset(DatasetChange& change);
   uint64_t list_entries_refused() const { return list_entries_refused_; }     // edits at that limit
   uint64_t table_rows_refused() const { return table_rows_refused_; }

@@ -34,6 +34,7 @@ class LaneFixture : public ::testing::Test {
     options.data_dir = data_dir;
     options.shards = shards;
     options.sequencer.limits = limits_;
+    options.dataset_entries_max = dataset_entries_max_;
     std::vector<std::string> notes;
     auto lane = service::Lane::open(std::move(options), [this] { return now_.load(); }, notes);
     EXPECT_TRUE(lane.ok()) << (lane.ok() ? "" : lane.error().message);
@@ -107,7 +108,8 @@ class LaneFixture : public ::testing::Test {
 
   support::ScratchDir scratch_;
   std::atomic<cep::TimeUs> now_{kLaneStart};
-  cep::Limits limits_;                       // of lanes opened from here on
+  cep::Limits limits_;                       // of lanes opened from here on; so is the next
+  size_t dataset_entries_max_ = service::LaneOptions().dataset_entries_max;
   std::unique_ptr<service::Lane> lane_;
 };
 

@@ -77,6 +77,26 @@ TEST_F(BackendDatasetsTest, ListsTakeAndGiveEntries) {
   EXPECT_FALSE(has(edits, R"("added":1)")) << "two a page, the newest first";
 }
 
+TEST_F(BackendDatasetsTest, AFullListOrTableRefusesWhatWouldBeMore) {
+  dataset_entries_max_ = 2;
+  restart();
+  deploy_text(std::string(kPayments) + "create list l of text; create table t (k text, v int) key k;");
+  EXPECT_EQ(put_entry("l", {"a"}).status, 201);
+  EXPECT_EQ(put_entry("l", {"b"}).status, 201);
+  const api::Answer refused = put_entry("l", {"c"});
+  EXPECT_EQ(refused.status, 422);
+  EXPECT_TRUE(has(refused, "@l holds 2 entries; with these it would be more than 2: remove some first")) << refused.body;
+  EXPECT_EQ(import(false, "l", "c\nd\n", true).status, 200) << "as many as before";
+  EXPECT_EQ(import(false, "l", "c\nd\ne\n", true).status, 422);
+  EXPECT_EQ(delete_entry(false, "l", {"c"}).status, 204);
+  EXPECT_EQ(put_entry("l", {"e"}).status, 201);
+  EXPECT_EQ(import(true, "t", "k,v\na,1\nb,2\nc,3\n", false).status, 422);
+  EXPECT_EQ(import(true, "t", "k,v\na,1\nb,2\n", false).status, 200);
+  EXPECT_EQ(import(true, "t", "k,v\na,5\n", false).status, 200) << "a row that is there";
+  EXPECT_EQ(lane_->list_entries_refused(), 2u);
+  EXPECT_EQ(lane_->table_rows_refused(), 1u);
+}
+
 TEST_F(BackendDatasetsTest, TablesTakeAndGiveRows) {
   deploy_text(std::string(kPayments) +
               "create table customers (id text, region text, born int not null, credit decimal(8,2)) key (region, id);");
