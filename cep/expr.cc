@@ -183,7 +183,7 @@ ExprId ExprPool::add_constant(const Value& value, Type type) {
 
 Result<int32_t> ExprPool::add_regex(const std::string& pattern) {
   if (pattern.size() > kRegexTextMax) {
-    return Error{"bad_regex", "a pattern has at most " + std::to_string(kRegexTextMax) + " bytes"};
+    return Error{"regex_size", "a pattern has at most " + std::to_string(kRegexTextMax) + " bytes"};
   }
   RE2::Options options;
   options.set_max_mem(kRegexMemoryBytes);

@@ -35,7 +35,6 @@ struct StreamSchema {
   std::string zone = "UTC";                     // zone of times written without one
   std::vector<uint16_t> unique_columns;         // identity of an event (R68); empty: its position
   DurationUs unique_within_us = kHour;          // of arrival
-  bool keep_raw = false;
   bool from_rules = false;                      // filled by `into`
 
   // Index of the column of that name, or -1.

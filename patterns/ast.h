@@ -39,6 +39,7 @@ struct StreamDecl {
   std::vector<Name> unique;
   std::optional<Duration> unique_within;
   bool keep_raw = false;
+  Span keep_raw_span;
   bool from_rules = false;
 };
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -32,6 +33,9 @@ struct Catalog {
   std::map<std::string, DatasetDeclaration> datasets;
   std::map<std::string, RuleUse> rules;  // the rules in force
   uint16_t next_stream = 0;              // StreamId of the next new stream; numbers are never given twice
+  // Sinks that `to` may name. None: nobody here knows them, and any name passes.
+  std::optional<std::vector<std::string>> sinks;
+  bool is_replay = false;                // texts that were accepted once are read again: what is refused to new ones passes
 };
 
 }  // namespace patterns

@@ -25,6 +25,7 @@ class AlertChecker {
       }
     }
     if (alert.message) message(alert.message->span);
+    if (out_.names.catalog->sinks) sinks(alert, *out_.names.catalog->sinks);
   }
 
  private:
@@ -39,6 +40,17 @@ class AlertChecker {
       for (const std::string& known : words) it.hint += " " + known;
     }
     return otherwise;
+  }
+
+  void sinks(const AlertClause& alert, const std::vector<std::string>& known) {
+    for (const Name& sink : alert.sinks) {
+      if (std::find(known.begin(), known.end(), sink.text) != known.end()) continue;
+      Diagnostic& it = diagnostics_.add(Code::kUnknownSink, sink.span, {sink.text});
+      it.hint = did_you_mean(sink.text, known);
+      if (!it.hint.empty()) continue;
+      it.hint = "make it first, in the configuration or with `PUT /v1/sinks/" + sink.text + "`";
+      for (size_t i = 0; i < known.size(); ++i) it.hint += (i == 0 ? "; there are `" : ", `") + known[i] + "`";
+    }
   }
 
   // Reads the literal as it stands in the text, so that a mistake is marked under its own name.

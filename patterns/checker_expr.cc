@@ -328,7 +328,8 @@ TypedPtr ExprChecker::text_match(const Expr& expr, const Scope& scope) {
     Span at = expr.span;
     const size_t quote = sources_.text(at).find('\'', value->span.end - at.begin);
     if (quote != std::string_view::npos) at.begin += static_cast<uint32_t>(quote);
-    diagnostics_.add(Code::kBadRegex, at, {compiled.error().message});
+    const bool is_too_long = compiled.error().code == "regex_size";
+    diagnostics_.add(is_too_long ? Code::kRegexSize : Code::kBadRegex, at, {compiled.error().message});
     return error(expr.span);
   }
   auto made =

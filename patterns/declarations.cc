@@ -89,7 +89,6 @@ class StreamBuilder {
         diagnostics_.add(Code::kBadZone, decl_.zone_span, {schema_.zone}).hint = "write it like 'Europe/Berlin'";
       }
     }
-    schema_.keep_raw = decl_.keep_raw;
     schema_.from_rules = decl_.from_rules;
     if (decl_.from_rules) refuse_options_of_input();
   }
@@ -135,7 +134,6 @@ std::string forbidden_change(const cep::StreamSchema& old, const cep::StreamSche
   if (now.zone != old.zone) return "`zone` changes";
   if (now.unique_columns != old.unique_columns || now.unique_within_us != old.unique_within_us)
     return "`unique` changes";
-  if (now.keep_raw != old.keep_raw) return "`keep raw` changes";
   if (now.from_rules != old.from_rules) return "`from rules` changes";
   return "";
 }
@@ -160,6 +158,10 @@ const DatasetDeclaration* known_dataset(const Name& name, bool is_table, const C
 
 cep::SchemaPtr declare_stream(const StreamDecl& decl, Catalog& catalog, Diagnostics& diagnostics) {
   const size_t errors_before = diagnostics.errors();
+  if (decl.keep_raw && !catalog.is_replay) {
+    diagnostics.add(Code::kNotYet, decl.keep_raw_span, {"`keep raw`"}).hint =
+        "leave it out, and declare what alerts are to show as columns: `path '/a/b'` reaches into the event";
+  }
   cep::StreamSchema schema = StreamBuilder(decl, diagnostics).build();
   const bool right = diagnostics.errors() == errors_before;
   const auto found = catalog.streams.find(schema.name);

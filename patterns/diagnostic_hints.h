@@ -32,6 +32,7 @@ inline constexpr DefaultHint kDefaultHints[] = {
     {Code::kPatternNesting, "leave out parentheses that group nothing, or split the rule"},
     {Code::kTooBig, "ask for fewer rounds, or count with a window: `count(*) over (last 1 hour) > 100`"},
     {Code::kTooManyVariables, "variables that stand side by side with `|` can be one, with `or` in its condition"},
+    {Code::kRegexSize, "make several conditions with `or`, or put the values into a list: `in @list`"},
     {Code::kTooManyRoads, "have fewer optional items in a row, or write two rules"},
     {Code::kTooManyClocks, "give the whole pattern a `within`, or the links a gap: `-> [5 minutes] b`"},
     {Code::kInUse, "drop or change that first"},

@@ -238,6 +238,7 @@ void Parser::stream_option(StreamDecl& out) {
     if (names(out.unique, "a column's name") && accept_word("within")) out.unique_within = duration();
   } else if (accept_word("keep")) {
     once(out.keep_raw, word);
+    out.keep_raw_span = {word.span.file, word.span.begin, peek().span.end};
     out.keep_raw = expect_word("raw");
   } else if (accept_word("from")) {
     once(out.from_rules, word);

@@ -75,6 +75,7 @@ cep::Status App::start_delivery() {
   cep::Result<std::unique_ptr<SinkRegistry>> sinks = SinkRegistry::open(*admin_, options_.sinks);
   if (!sinks) return sinks.error();
   sinks_ = std::move(*sinks);
+  lane_->know_sinks([this] { return sinks_->names(); });
   HttpClientOptions egress;
   egress.policy = EgressPolicy(options_.allow_cidrs);
   egress.timeout_us = options_.delivery_timeout_us;

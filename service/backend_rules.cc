@@ -167,7 +167,7 @@ std::optional<api::Answer> put_refusal(const api::RulePut& put, const Registry& 
 
 void Backend::check(std::string text, api::Reply reply) {
   on_work(reply, [this, text = std::move(text), reply] {
-    const DeploymentPlan plan = lane_.registry()->plan(text, "<request>");
+    const DeploymentPlan plan = lane_.plan(text, "<request>");
     std::string body;
     api::JsonWriter json(body);
     json.begin_object().key("ok").boolean(plan.ok).key("diagnostics").raw(diagnostics_of(plan)).end_object();

@@ -18,8 +18,8 @@ struct CheckOptions {
   std::string output = "table";
 };
 
-// A configuration as `weir serve` would read it, secrets included.
-int check_config(const std::string& path, const Console& console) {
+// A configuration as `weir serve` would read it, secrets included; leaves the names of its sinks.
+int check_config(const std::string& path, std::vector<std::string>& sinks, const Console& console) {
   ServeFlags flags;
   flags.config = path;
   const cep::Result<ServeOptions> options = load_serve_options(flags, process_environment());
@@ -27,7 +27,8 @@ int check_config(const std::string& path, const Console& console) {
     console.complain("weir check: " + options.error().message + "\n");
     return kExitBadUse;
   }
-  console.print(fmt::format("{}: nothing to complain about, {} sink(s)\n", path, options->sinks.size()));
+  for (const SinkSpec& sink : options->sinks) sinks.push_back(sink.name);
+  console.print(fmt::format("{}: nothing to complain about, {} sink(s)\n", path, sinks.size()));
   return kExitFine;
 }
 
@@ -36,9 +37,12 @@ int cmd_check(const CheckOptions& options, const Console& console) {
     console.complain("weir check: name rule files, or a configuration with --config\n");
     return kExitBadUse;
   }
+  Compilation compilation;
   if (!options.config.empty()) {
-    const int status = check_config(options.config, console);
+    std::vector<std::string> sinks;
+    const int status = check_config(options.config, sinks, console);
     if (status != kExitFine || options.paths.empty()) return status;
+    compilation.book.know_sinks(std::move(sinks));
   }
   const auto texts = read_rule_files(options.paths);
   if (!texts) {
@@ -49,7 +53,6 @@ int cmd_check(const CheckOptions& options, const Console& console) {
     console.complain("no .weir file there\n");
     return kExitBadInput;
   }
-  Compilation compilation;
   compile_texts(*texts, compilation);
   const patterns::Diagnostics& diagnostics = compilation.diagnostics;
   if (options.output == "json") {
@@ -74,13 +77,14 @@ void add_check(CLI::App& app, Action& action) {
   auto options = std::make_shared<CheckOptions>();
   CLI::App* const verb = app.add_subcommand("check", "Check rule files");
   verb->add_option("paths", options->paths, "Rule files, or directories with .weir files; - is the standard input");
-  verb->add_option("--config", options->config, "A configuration file of weir serve, checked with its secrets");
+  verb->add_option("--config", options->config,
+                   "A configuration file of weir serve, checked with its secrets; rules may send to its sinks only");
   verb->add_option("--fail-on", options->fail_on, "Exit with 1 when there are warnings")
       ->check(CLI::IsMember({"error", "warning"}));
   verb->add_option("--output", options->output, "Form of the diagnostics")
       ->check(CLI::IsMember({"table", "json", "ndjson"}));
   verb->footer(
-      "Example:\n  weir check rules\n  weir check --config weir.toml\n  weir check --fail-on warning --output json "
+      "Example:\n  weir check rules\n  weir check --config weir.toml rules\n  weir check --fail-on warning --output json "
       "rules/cards/card_testing.weir");
   verb->callback(
       [options, &action] { action = [options](const Console& console) { return cmd_check(*options, console); }; });

@@ -118,9 +118,14 @@ void Lane::submit(std::shared_ptr<api::SubmitRequest> request, std::function<voi
   waiting->answer(std::move(refused));
 }
 
+DeploymentPlan Lane::plan(const std::string& text, const std::string& file_name) const {
+  if (!sink_names_) return registry()->plan(text, file_name);
+  return registry()->plan(text, file_name, sink_names_());
+}
+
 void Lane::deploy(std::string text, std::string file_name, bool dry_run, PlanCheck allow, std::function<void(DeployResult)> done) {
   bool taken = work([=, this, text = std::move(text)] {
-    run_deploy(registry()->plan(text, file_name), dry_run, allow, done);
+    run_deploy(plan(text, file_name), dry_run, allow, done);
   });
   if (taken) return;
   DeployResult stopped;

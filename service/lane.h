@@ -55,6 +55,8 @@ class Lane {
   static cep::Result<std::unique_ptr<Lane>> open(LaneOptions options, Sequencer::WallClock clock, std::vector<std::string>& notes);
   ~Lane();
 
+  // Names the sinks there are: rules may send to no other. Before the first deployment; `names` is called on the work thread.
+  void know_sinks(std::function<std::vector<std::string>()> names) { sink_names_ = std::move(names); }
   // Called on the store thread when alerts became visible. An empty one: no more calls once this returned.
   void on_alerts_stored(std::function<void()> hook);
 
@@ -71,6 +73,8 @@ class Lane {
   Taken submit_records(SourceRecords& records, std::function<void()> durable);
   // What set_at_end of the sequencer says, behind everything submitted before.
   void set_source_at_end(cep::SourceId source, bool is_at_end);
+  // What deploying a text would come to. On the work thread: it may take long.
+  DeploymentPlan plan(const std::string& text, const std::string& file_name) const;
   // Compiles and deploys a text on the work thread. `allow` (may be empty) sees the plan and may refuse: nothing is applied then.
   using PlanCheck = std::function<bool(const Registry&, const DeploymentPlan&)>;
   void deploy(std::string text, std::string file_name, bool dry_run, PlanCheck allow, std::function<void(DeployResult)> done);
@@ -135,6 +139,7 @@ class Lane {
   std::unique_ptr<IntakeWatch> intake_;
   Queue<std::function<void()>> work_;
   std::thread work_thread_;
+  std::function<std::vector<std::string>()> sink_names_;      // empty: nobody knows the sinks
   std::mutex hook_mutex_;                // guards the next, held while it is called
   std::function<void()> alerts_hook_;
   cep::DurationUs recovery_us_ = 0;

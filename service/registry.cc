@@ -73,10 +73,12 @@ void Registry::add_rule_change(DeploymentPlan& plan, const std::string& name, co
   plan.change.rules.push_back(std::move(rule));
 }
 
-DeploymentPlan Registry::plan(const std::string& text, const std::string& file_name) const {
+DeploymentPlan Registry::plan(const std::string& text, const std::string& file_name, std::optional<std::vector<std::string>> sinks) const {
   DeploymentPlan plan;
   patterns::FileId file = plan.sources.add(file_name, text);
   patterns::Catalog catalog = catalog_;
+  catalog.is_replay = false;
+  catalog.sinks = std::move(sinks);
   std::optional<patterns::Deployment> deployment = patterns::compile_file(plan.sources, file, catalog, plan.diagnostics);
   plan.ok = deployment.has_value() && plan.diagnostics.errors() == 0;
   if (!plan.ok) return plan;

@@ -58,8 +58,11 @@ struct DeploymentPlan {
 
 class Registry {
  public:
-  // Compiles a text against this registry. `file_name` is what diagnostics print.
-  DeploymentPlan plan(const std::string& text, const std::string& file_name) const;
+  Registry() { catalog_.is_replay = true; }
+
+  // Compiles a text against this registry. `file_name` is what diagnostics print; `sinks`: those that `to` may name, none: any.
+  DeploymentPlan plan(const std::string& text, const std::string& file_name,
+                      std::optional<std::vector<std::string>> sinks = std::nullopt) const;
   // A version's text again as the newest version, or the rule resumed: always starts anew (warm start).
   DeploymentPlan plan_restart(const RuleRecord& rule, const std::string& text, cep::RuleMode mode) const;
 

@@ -23,6 +23,9 @@ class RuleBook {
   bool compile(const patterns::SourceMap& sources, std::span<const patterns::FileId> files,
                patterns::Diagnostics& diagnostics, std::vector<cep::ProgramId>& to_warm);
 
+  // Rules compiled from here on may send to these sinks only; until then to any.
+  void know_sinks(std::vector<std::string> names) { catalog_.sinks = std::move(names); }
+
   // Edits a list or table. Errors: unknown_dataset, those of `edited` (dataset_change.h).
   cep::Status edit(const DatasetChange& change);
 

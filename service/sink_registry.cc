@@ -110,6 +110,13 @@ std::map<std::string, RegisteredSink> SinkRegistry::all() const {
   return sinks_;
 }
 
+std::vector<std::string> SinkRegistry::names() const {
+  std::lock_guard lock(mutex_);
+  std::vector<std::string> names;
+  for (const auto& [name, sink] : sinks_) names.push_back(name);
+  return names;
+}
+
 std::optional<RegisteredSink> SinkRegistry::find(const std::string& name) const {
   std::lock_guard lock(mutex_);
   auto known = sinks_.find(name);

@@ -31,6 +31,7 @@ class SinkRegistry {
   cep::Status add_all_to(DeliveryEngine& engine) const;
 
   std::map<std::string, RegisteredSink> all() const;
+  std::vector<std::string> names() const;
   std::optional<RegisteredSink> find(const std::string& name) const;
 
   struct Put {

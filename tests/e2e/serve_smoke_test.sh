@@ -71,6 +71,15 @@ EOF
 
 # --- refusals before anything serves
 expect 0 "$weir" check --config "$work/weir.toml"
+cat >"$work/sends.weir" <<'EOF'
+create stream s (k text not null, at timestamp not null) event time at;
+create rule r on s partition by k when true suppress 1 hour alert severity low message 'm' to hok;
+EOF
+expect 0 "$weir" check "$work/sends.weir"
+expect 2 "$weir" check --config "$work/weir.toml" "$work/sends.weir"
+grep -q 'E0124' "$work/last.out" && grep -q 'did you mean `hook`' "$work/last.out" || fail "an unknown sink passes: $(cat "$work/last.out")"
+expect 2 "$weir" serve --config "$work/weir.toml" --data "$work/other" --listen 127.0.0.1:0 --rules "$work/sends.weir"
+grep -q 'sends.weir:2:' "$work/last.err" || fail "no place of the unknown sink: $(cat "$work/last.err")"
 sed 's/allow_cidrs/allow_cdirs/' "$work/weir.toml" >"$work/typo.toml"
 expect 3 "$weir" check --config "$work/typo.toml"
 grep -q 'typo.toml:2: .*did you mean `allow_cidrs`' "$work/last.err" || fail "no hint: $(cat "$work/last.err")"

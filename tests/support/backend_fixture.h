@@ -52,6 +52,7 @@ class BackendFixture : public LaneFixture {
     auto registry = service::SinkRegistry::open(*admin_, std::move(sinks));
     ASSERT_TRUE(registry.ok()) << registry.error().message;
     sinks_ = std::move(*registry);
+    lane_->know_sinks([this] { return sinks_->names(); });
     delivery_store_ = std::make_unique<service::LaneDeliveryStore>(*lane_);
     delivery_ = std::make_unique<service::DeliveryThread>(service::DeliveryOptions{}, *delivery_store_, sender_,
                                                           [this] { return now_.load(); }, [](const service::DeliveryEvent&) {});

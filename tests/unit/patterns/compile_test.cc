@@ -155,8 +155,7 @@ TEST(Compile, Streams) {
       "create stream s (a bool, b int not null, c float, d decimal(5,2), e text path '/x/y', t timestamp not null, u "
       "duration, i ip) "
       "event time t delay 2 seconds, idle 1 minute, ahead 5 minutes, retain 30 days, zone 'Europe/Berlin', unique (b, "
-      "e) within 7 days, "
-      "keep raw;");
+      "e) within 7 days;");
   ASSERT_TRUE(compiled.deployment) << compiled.report;
   const cep::StreamSchema& s = *compiled.deployment->streams.at(0);
   EXPECT_EQ(s.columns.size(), 8u);
@@ -169,7 +168,6 @@ TEST(Compile, Streams) {
   EXPECT_EQ(s.zone, "Europe/Berlin");
   EXPECT_EQ(s.unique_columns, (std::vector<uint16_t>{1, 4}));
   EXPECT_EQ(s.unique_within_us, 7 * cep::kDay);
-  EXPECT_TRUE(s.keep_raw);
 }
 
 TEST(Compile, StreamsThatAreWrong) {

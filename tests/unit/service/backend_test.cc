@@ -331,6 +331,27 @@ TEST_F(BackendTest, SinksAreMadeKeptAndDeletedWithoutShowingSecrets) {
   EXPECT_EQ(ask([&](api::Reply reply) { backend_->sink_attempts(name, {10, ""}, reply); }).status, 404);
 }
 
+TEST_F(BackendTest, ARuleSendsOnlyToSinksThatAreThere) {
+  deploy_text(kPayments);
+  const auto to = [](const std::string& sink) {
+    return "create rule r on payments partition by card when amount > 5 suppress 1 hour alert message 'm' to " + sink + ";";
+  };
+  const api::Answer refused = put("r", to("desk"));
+  EXPECT_EQ(refused.status, 422);
+  EXPECT_TRUE(has(refused, "E0124")) << refused.body;
+  EXPECT_TRUE(has(refused, "make it first")) << refused.body;
+  EXPECT_TRUE(has(ask([&](api::Reply reply) { backend_->check(to("desk"), reply); }), "E0124"));
+  const std::string sink = R"({"url":"https://desk.example.com"})";
+  EXPECT_EQ(ask([&](api::Reply reply) { backend_->put_sink("desk", sink, reply); }).status, 201);
+  EXPECT_TRUE(has(put("r", to("desc")), "did you mean `desk`"));
+  EXPECT_EQ(put("r", to("desk")).status, 201);
+  EXPECT_EQ(ask([&](api::Reply reply) { backend_->delete_sink("desk", reply); }).status, 204);
+  restart();      // what is in force stays, whatever became of its sink
+  EXPECT_EQ(get_rule("r").status, 200);
+  EXPECT_EQ(mode("r", "paused").status, 200);
+  EXPECT_EQ(mode("r", "live").status, 200);
+}
+
 TEST_F(BackendTest, DeliversParksListsAttemptsAndReplays) {
   deploy_text(std::string(kPayments) + kProbeRule);
   const std::string siem = R"({"url":"https://a.example/x"})";

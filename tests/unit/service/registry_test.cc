@@ -53,6 +53,18 @@ TEST(Registry, RetainsWhatTheMostDemandingStreamWants) {
   EXPECT_EQ(registry.retain_us(), 9 * cep::kDay);
 }
 
+TEST(Registry, ReadsAgainWhatIsRefusedToNewTexts) {
+  Registry registry;
+  const std::string stream = "create stream s (at timestamp not null) event time at";
+  EXPECT_FALSE(registry.plan(stream + " keep raw;", "test").ok);
+  RulesChange change;      // of a log that was written when it was accepted
+  change.streams.push_back({0, stream + " keep raw;"});
+  ASSERT_TRUE(registry.apply(change).ok());
+  const DeploymentPlan again = registry.plan(stream + ";", "test");
+  EXPECT_TRUE(again.ok) << to_text(again.sources, again.diagnostics);
+  EXPECT_TRUE(again.is_empty());
+}
+
 TEST(Registry, DeclaresAnewWhatWasDropped) {
   Registry registry;
   const std::string text = "create list l of text; create table t (k text, v int) key k;"
