@@ -164,6 +164,7 @@ class Parser {
   ExprPtr error_at(const Token& first);
   bool going() const { return !failed_ && nodes_ <= limits_.expr_nodes_max; }
   bool deeper();
+  void count_parentheses(const Expr& operand);
   void refuse_tuples(Expr& expr, bool allowed);
   void read_number(Expr& out, const Token& token);
   void read_decimal(Expr& out, const Token& token);
@@ -177,8 +178,10 @@ class Parser {
   size_t comment_at_ = 0;   // next comment
   bool failed_ = false;     // a mistake was reported and its place not left yet
   bool damaged_ = false;    // some part of this statement could not be read: what is missing may stand there
+  bool bare_and_ = false;   // the last conjunction is an `and` in no parentheses of its own
   bool swallowed_ = false;  // an unclosed string or comment took the rest of its line or text with it
-  uint32_t depth_ = 0;      // of the expression
+  uint32_t depth_ = 0;      // of the expression, here
+  uint32_t deepest_ = 0;    // the greatest depth met so far, as the canonical text has it
   uint32_t nodes_ = 0;      // of the expression
   uint32_t nesting_ = 0;    // of the pattern
 };

@@ -1,5 +1,6 @@
 // Parser: expressions, from `or` down to signs. parser_primary.cc has what stands between the operators.
 #include <algorithm>
+#include <utility>
 
 #include "patterns/parser_core.h"
 
@@ -8,7 +9,7 @@ namespace patterns {
 // A whole expression; never null.
 ExprPtr Parser::expression() {
   const Token first = peek();
-  depth_ = nodes_ = 0;
+  depth_ = deepest_ = nodes_ = 0;
   ExprPtr out = expr();
   if (nodes_ > limits_.expr_nodes_max) return error_at(first);
   refuse_tuples(*out, false);
@@ -40,8 +41,15 @@ bool Parser::deeper() {
     fail(Code::kExprDepth, peek().span, {std::to_string(limits_.expr_depth_max)});
     return false;
   }
-  ++depth_;
+  deepest_ = std::max(deepest_, ++depth_);
   return true;
+}
+
+// Below an `or` the printer sets an `and` in parentheses: a level that the canonical text has and the source has not. To be called after
+// the operand was read, while deepest_ and bare_and_ are its own.
+void Parser::count_parentheses(const Expr& operand) {
+  if (!std::exchange(bare_and_, false) || ++deepest_ <= limits_.expr_depth_max) return;
+  fail(Code::kExprDepth, operand.span, {std::to_string(limits_.expr_depth_max)});
 }
 
 ExprPtr Parser::binary(Op op, const Token& sign, const Token& first, ExprPtr left, ExprPtr right) {
@@ -56,12 +64,17 @@ ExprPtr Parser::binary(Op op, const Token& sign, const Token& first, ExprPtr lef
 ExprPtr Parser::expr() {
   const Token first = peek();
   if (!deeper()) return error_at(first);
+  uint32_t elsewhere = std::exchange(deepest_, depth_);
   ExprPtr left = conjunction();
   while (going() && at_word("or")) {
     const Token sign = take();
+    count_parentheses(*left);
+    elsewhere = std::max(elsewhere, std::exchange(deepest_, depth_));
     ExprPtr right = conjunction();
+    count_parentheses(*right);
     left = binary(Op::kOr, sign, first, std::move(left), std::move(right));
   }
+  deepest_ = std::max(deepest_, elsewhere);
   --depth_;
   return left;
 }
@@ -69,11 +82,14 @@ ExprPtr Parser::expr() {
 ExprPtr Parser::conjunction() {
   const Token first = peek();
   ExprPtr left = negation();
+  bool bare = false;
   while (going() && at_word("and")) {
     const Token sign = take();
     ExprPtr right = negation();
     left = binary(Op::kAnd, sign, first, std::move(left), std::move(right));
+    bare = true;
   }
+  bare_and_ = bare;
   return left;
 }
 
@@ -270,9 +286,14 @@ ExprPtr Parser::sign() {
     return out;
   }
   take();
-  if (!deeper()) return error_at(first);
+  const uint32_t outside = depth_;
+  const bool again = at(TokenKind::kMinus) || at(TokenKind::kPlus);  // printed in parentheses, which are a level too
+  if (!deeper() || (again && !deeper())) {
+    depth_ = outside;
+    return error_at(first);
+  }
   ExprPtr inner = sign();
-  --depth_;
+  depth_ = outside;
   ExprPtr out = make(ExprKind::kUnary, since(first));
   out->op = first.kind == TokenKind::kMinus ? Op::kNegate : Op::kPlus;
   out->op_span = first.span;

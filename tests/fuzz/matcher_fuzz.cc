@@ -1,5 +1,7 @@
-// Matching: a rule and events made from the bytes. Nothing crashes, and the alerts are the same, id for id, row by row, in one batch, on
-// 4 shards, and with all state taken out and in again after every event.
+// Matching: a rule and events made from the bytes. Nothing crashes, and the alerts are the same, id for id, row by row and another way that
+// the last byte chooses: in one batch, on 4 shards, or with all state taken out and in again after every event.
+#include <algorithm>
+
 #include "api/alert_json.h"
 #include "patterns/compile.h"
 #include "service/pipeline.h"
@@ -7,7 +9,7 @@
 
 namespace {
 
-constexpr size_t kEventsMax = 20;
+constexpr size_t kEventsMax = 10;
 
 patterns::Catalog stream() {
   patterns::Catalog catalog;
@@ -94,9 +96,11 @@ cep::BatchPtr batch_of(const cep::SchemaPtr& schema, const std::vector<Event>& e
 
 enum class Way { kRows, kBatch, kShards, kRestart };
 
-std::string alerts_of(const cep::RuleSetPtr& rules, const std::vector<Event>& events, Way way) {
+std::vector<cep::Alert> alerts_of(const cep::RuleSetPtr& rules, const std::vector<Event>& events, Way way) {
   const cep::SchemaPtr& schema = rules->streams().at("e");
-  service::Pipeline pipeline({way == Way::kShards ? 4u : 1u, way == Way::kRestart, {}});
+  cep::Limits limits;
+  limits.matches_per_event_max = 16;  // a few rules would take most of the time
+  service::Pipeline pipeline({way == Way::kShards ? 4u : 1u, way == Way::kRestart, limits});
   pipeline.apply_rules(rules);
   const size_t step = way == Way::kBatch ? events.size() : 1;
   for (size_t first = 0; first < events.size(); first += step) {
@@ -106,16 +110,26 @@ std::string alerts_of(const cep::RuleSetPtr& rules, const std::vector<Event>& ev
   pipeline.watermark(service::kEndOfTime, nullptr);
   std::vector<cep::Alert> alerts;
   pipeline.take_alerts(alerts, true);
+  if (fuzz::kPlanted && way == Way::kBatch && alerts.size() > 12) alerts.pop_back();
+  return alerts;
+}
+
+// Is every alert of one the same as that of the other, in all that is delivered of it?
+bool same(const std::vector<cep::Alert>& one, const std::vector<cep::Alert>& other) {
+  const auto as_delivered = [](const cep::Alert& left, const cep::Alert& right) { return api::alert_json(left) == api::alert_json(right); };
+  return std::equal(one.begin(), one.end(), other.begin(), other.end(), as_delivered);
+}
+
+std::string shown(const std::vector<cep::Alert>& alerts) {
   std::string text;
   for (const cep::Alert& alert : alerts) text += api::alert_json(alert) + "\n";
-  const bool planted = fuzz::kPlanted && way == Way::kBatch && alerts.size() > 12;
-  return planted ? text.substr(1) : text;
+  return text;
 }
 
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  if (size < 4 || size > 128) return 0;
+  if (size < 4 || size > 64) return 0;
   static const patterns::Catalog kCatalog = stream();
   fuzz::Bytes input(data, size);
   const std::string text = rule(input);
@@ -130,11 +144,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const cep::RuleSetPtr rules = cep::RuleSet::build({entry}, {}, catalog.streams);
   const std::vector<Event> events = events_of(input);
   if (events.empty()) return 0;
-  const std::string plain = alerts_of(rules, events, Way::kRows);
-  for (const Way way : {Way::kBatch, Way::kShards, Way::kRestart}) {
-    const std::string other = alerts_of(rules, events, way);
-    const std::string number = std::to_string(static_cast<int>(way));
-    fuzz::check(other == plain, "other alerts", text + "\nrow by row:\n" + plain + "way " + number + ":\n" + other);
-  }
+  const std::vector<cep::Alert> plain = alerts_of(rules, events, Way::kRows);
+  constexpr Way kOthers[] = {Way::kBatch, Way::kShards, Way::kRestart};
+  const Way way = kOthers[data[size - 1] % std::size(kOthers)];
+  const std::vector<cep::Alert> other = alerts_of(rules, events, way);
+  if (same(plain, other)) return 0;
+  const std::string number = std::to_string(static_cast<int>(way));
+  fuzz::check(false, "other alerts", text + "\nrow by row:\n" + shown(plain) + "way " + number + ":\n" + shown(other));
   return 0;
 }

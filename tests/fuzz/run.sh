@@ -11,6 +11,9 @@ runs=${RUNS:-1000000}
 seed=${SEED:-1}
 [ "$mode" != planted ] || runs=$((runs / 10))
 mkdir -p "$build/findings" "$build/logs"
+# No stacks of allocations (run a finding again without this to see them), a small quarantine that stays mapped, no copies of stack frames:
+# several times the executions for the same time. `make asan` runs every test and the corpora with all of them.
+export ASAN_OPTIONS=malloc_context_size=0:quarantine_size_mb=16:allocator_release_to_os_interval_ms=-1:detect_stack_use_after_return=0
 targets=${TARGETS:-$(cd "$root/tests/fuzz" && ls -- *_fuzz.cc | sed 's/_fuzz\.cc$//')}
 
 # one TARGET: its output goes to logs/TARGET.

@@ -33,6 +33,12 @@ struct Parsed {
   }
 };
 
+inline std::string repeated(const std::string& part, size_t count) {
+  std::string out;
+  for (size_t i = 0; i < count; ++i) out += part;
+  return out;
+}
+
 inline std::string read_source(const std::string& path) {
   std::ifstream in(std::string(WEIR_SOURCE_DIR) + "/" + path, std::ios::binary);
   std::ostringstream out;

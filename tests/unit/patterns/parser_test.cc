@@ -175,12 +175,6 @@ TEST(Parser, MisspeltClausesAreRead) {
   EXPECT_TRUE(it.rule().pattern);
 }
 
-std::string repeated(const std::string& part, size_t count) {
-  std::string out;
-  for (size_t i = 0; i < count; ++i) out += part;
-  return out;
-}
-
 TEST(Parser, LimitsAreDiagnostics) {
   const auto nested = [](size_t depth) { return when(repeated("(", depth) + "x" + repeated(")", depth)); };
   EXPECT_TRUE(Parsed(nested(63)).diagnostics.empty());

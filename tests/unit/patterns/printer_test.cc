@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <random>
 
 #include "tests/unit/patterns/parse_support.h"
@@ -91,6 +92,19 @@ TEST(Printer, ParenthesesOnlyWhereNeeded) {
   EXPECT_EQ(printed_condition("not not a"), "not not a");
   EXPECT_EQ(printed_condition("(not a) = b"), "(not a) = b");
   EXPECT_EQ(printed_condition("(a, b) NOT IN @l"), "(a, b) not in @l");
+}
+
+// The printer adds parentheses, and a text that is just allowed must still be allowed when printed.
+TEST(Printer, WhatParsesAtTheLimitOfDepthPrintsAsWhatParses) {
+  const auto signs = [](size_t depth) { return "0 < " + repeated("+ ", depth) + "x"; };
+  const auto turns = [](size_t depth) { return repeated("(", depth) + "x" + repeated(" or x and x) and x", depth); };
+  for (const auto& nested : {std::function<std::string(size_t)>(signs), std::function<std::string(size_t)>(turns)}) {
+    size_t depth = 0;
+    while (Parsed(with_condition(nested(depth))).diagnostics.empty()) expect_fixed_point(with_condition(nested(depth++)));
+    EXPECT_GT(depth, 15u) << nested(1);
+    EXPECT_LT(depth, 64u) << nested(1);
+    EXPECT_EQ(Parsed(with_condition(nested(depth))).found()[0].substr(0, 5), "E0402");
+  }
 }
 
 TEST(Printer, PrintsEveryExpression) {
