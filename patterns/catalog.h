@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cep/schema.h"
@@ -32,6 +33,7 @@ struct Catalog {
   std::map<std::string, cep::SchemaPtr> streams;
   std::map<std::string, DatasetDeclaration> datasets;
   std::map<std::string, RuleUse> rules;  // the rules in force
+  std::set<std::pair<std::string, std::string>> untyped;  // (stream, column) whose type was wrong, which was reported
   uint16_t next_stream = 0;              // StreamId of the next new stream; numbers are never given twice
   // Sinks that `to` may name. None: nobody here knows them, and any name passes.
   std::optional<std::vector<std::string>> sinks;

@@ -57,6 +57,8 @@ class StreamBuilder {
     if (index < 0) return;
     const cep::Column& column = schema_.columns[static_cast<size_t>(index)];
     schema_.time_column = static_cast<uint16_t>(index);
+    const auto is_it = [&](const Column& it) { return it.name.text == column.name; };
+    if (!std::find_if(decl_.columns.begin(), decl_.columns.end(), is_it)->type.known) return;  // has its diagnostic
     if (column.type.kind != cep::TypeKind::kTimestamp || !column.not_null) {
       diagnostics_.add(Code::kTimeField, decl_.time_field.span, {column.name}).hint =
           "declare it `" + column.name + " timestamp not null`";
@@ -161,6 +163,9 @@ cep::SchemaPtr declare_stream(const StreamDecl& decl, Catalog& catalog, Diagnost
   if (decl.keep_raw && !catalog.is_replay) {
     diagnostics.add(Code::kNotYet, decl.keep_raw_span, {"`keep raw`"}).hint =
         "leave it out, and declare what alerts are to show as columns: `path '/a/b'` reaches into the event";
+  }
+  for (const Column& column : decl.columns) {
+    if (!column.type.known) catalog.untyped.emplace(decl.name.text, column.name.text);
   }
   cep::StreamSchema schema = StreamBuilder(decl, diagnostics).build();
   const bool right = diagnostics.errors() == errors_before;

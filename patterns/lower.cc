@@ -251,6 +251,13 @@ class Lowering {
 
   Fragment loop(const Item& item) {
     if (!item.quantifier) return plain(item);
+    if (count_positions(item) == 0) {  // a round takes an event (R16), and here none can; or the item could not be read
+      if (item.kind == ItemKind::kGroup && item.group) {
+        diagnostics_.add(Code::kNotQuantified, item.quantifier->span).hint =
+            "nothing in the parentheses takes an event: leave the quantifier out";
+      }
+      return plain(item);
+    }
     const uint32_t min = item.quantifier->min;
     const bool unbounded = !item.quantifier->max.has_value();
     const uint32_t copies = static_cast<uint32_t>(copies_of(item));
