@@ -12,8 +12,14 @@ JsonWriter& append_time(cep::TimeUs time, JsonWriter& json) {
 
 void append_event(const cep::AlertEvent& event, JsonWriter& json) {
   const cep::RowRef row = event.row();
+  const std::optional<uint16_t>& raw = event.schema->raw_column;
+  if (raw && row.value(*raw).kind == cep::ValueKind::kText) {
+    json.raw(row.value(*raw).text());
+    return;
+  }
   json.begin_object();
   for (size_t c = 0; c < event.schema->columns.size(); ++c) {
+    if (raw == c) continue;
     json.key(event.schema->columns[c].name);
     append_value(row.value(static_cast<uint16_t>(c)), json);
   }

@@ -26,6 +26,7 @@ std::string unescape_token(std::string_view token) {
 FieldTree::FieldTree(const cep::StreamSchema& schema) : nodes_(1) {
   for (size_t c = 0; c < schema.columns.size(); ++c) {
     const cep::Column& column = schema.columns[c];
+    if (schema.raw_column == c) continue;  // no field of the event, but all of it
     uint32_t node = 0;
     if (column.path.empty() || column.path[0] != '/') {
       node = child_or_new(0, column.path.empty() ? column.name : column.path);

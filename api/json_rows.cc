@@ -107,6 +107,7 @@ class JsonRows::Decoder {
 
   bool find_tokens(std::string_view json);
   bool event();
+  void keep_raw();
   bool object(uint32_t node, int depth);
   bool array(uint32_t node, int depth);
   bool value(int node, int depth);
@@ -219,7 +220,17 @@ bool JsonRows::Decoder::event() {
     return fail_column(schema_->time_column, EventCode::kTooFarAhead,
                        "is further ahead of the clock than the stream allows");
   }
+  if (schema_->raw_column) keep_raw();
   return true;
+}
+
+// On one line, as alerts are written; numbers, names and their order stay as they came.
+void JsonRows::Decoder::keep_raw() {
+  text_scratch_.resize(json_.size() + simdjson::SIMDJSON_PADDING);
+  size_t size = 0;
+  const auto status = simdjson::minify(json_.data(), json_.size(), text_scratch_.data(), size);
+  WEIR_CHECK(status == simdjson::SUCCESS, "an event that was read has no short form");
+  rows_->set_text(*schema_->raw_column, std::string_view(text_scratch_).substr(0, size));
 }
 
 // The name of a member and its colon; `key` is as written, without quotes.

@@ -21,6 +21,9 @@ struct Column {
   bool operator==(const Column&) const = default;
 };
 
+// A nullable text that no event sets by its own fields; null where there was no JSON (CSV) or no `keep raw` yet.
+inline constexpr std::string_view kRawColumn = "$raw";
+
 struct StreamSchema {
   std::string name;
   StreamId id{};                // number in the catalogue: one for each stream, the same for all its versions
@@ -36,6 +39,7 @@ struct StreamSchema {
   std::vector<uint16_t> unique_columns;         // identity of an event (R68); empty: its position
   DurationUs unique_within_us = kHour;          // of arrival
   bool from_rules = false;                      // filled by `into`
+  std::optional<uint16_t> raw_column;           // `keep raw`: the column, kRawColumn, that holds the whole event as JSON
 
   // Index of the column of that name, or -1.
   int column_index(std::string_view column) const {

@@ -37,7 +37,6 @@ struct Catalog {
   uint16_t next_stream = 0;              // StreamId of the next new stream; numbers are never given twice
   // Sinks that `to` may name. None: nobody here knows them, and any name passes.
   std::optional<std::vector<std::string>> sinks;
-  bool is_replay = false;                // texts that were accepted once are read again: what is refused to new ones passes
 };
 
 }  // namespace patterns

@@ -82,7 +82,9 @@ TypedPtr ExprChecker::field(const Name& name, const std::vector<uint16_t>& input
     }
     if (!first) first = schema.get();
     if (scope.names->catalog->untyped.contains({schema->name, name.text})) return error(name.span);
-    for (const cep::Column& column : schema->columns) candidates.push_back(column.name);
+    for (const cep::Column& column : schema->columns) {
+      if (column.name != cep::kRawColumn) candidates.push_back(column.name);
+    }
     const int index = schema->column_index(name.text);
     if (index < 0) {
       missing_somewhere = true;

@@ -43,6 +43,14 @@ class Deployer {
     }
   }
 
+  // Whether the type of some column of its streams was wrong, which was said where it stands.
+  bool reads_untyped(const CheckedRule& rule) const {
+    return std::any_of(catalog_.untyped.begin(), catalog_.untyped.end(), [&](const auto& column) {
+      return std::any_of(rule.names.inputs.begin(), rule.names.inputs.end(),
+                         [&](const auto& input) { return input.schema && input.schema->name == column.first; });
+    });
+  }
+
   void rule(const Statement& statement) {
     const auto* decl = std::get_if<RuleDecl>(&statement.body);
     if (!decl || !first_of_name("rule", decl->name)) return;
@@ -50,7 +58,7 @@ class Deployer {
     // Lints of a rule that is wrong would be guesses; so would be those of a rule that could not be read. Once
     // errors were dropped nobody knows whose they were.
     const bool whole = !checked.names.inputs.empty() && (checked.core || checked.names.is_when);
-    if (!whole || errors_in(statement.span) != 0 || diagnostics_.dropped_errors()) return;
+    if (!whole || reads_untyped(checked) || errors_in(statement.span) != 0 || diagnostics_.dropped_errors()) return;
     CompiledRule made;
     made.name = decl->name.text;
     made.shadow = decl->shadow;

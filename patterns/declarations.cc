@@ -16,13 +16,21 @@ bool is_json_pointer(const std::string& path) {
   return true;
 }
 
+constexpr size_t kBehindAll = SIZE_MAX;
+
 class StreamBuilder {
  public:
-  StreamBuilder(const StreamDecl& decl, Diagnostics& diagnostics) : decl_(decl), diagnostics_(diagnostics) {}
+  // `raw_at`: where the column of `keep raw` stands since it came, or kBehindAll.
+  StreamBuilder(const StreamDecl& decl, size_t raw_at, Diagnostics& diagnostics)
+      : decl_(decl), raw_at_(raw_at), diagnostics_(diagnostics) {}
 
   cep::StreamSchema build() {
     schema_.name = decl_.name.text;
-    for (const Column& column : decl_.columns) add_column(column);
+    for (const Column& column : decl_.columns) {
+      if (schema_.columns.size() == raw_at_) add_raw();
+      add_column(column);
+    }
+    add_raw();
     time_column();
     unique();
     options();
@@ -40,6 +48,17 @@ class StreamBuilder {
           "`~` is written `~0`, a `/` in a name `~1`";
     }
     schema_.columns.push_back({column.name.text, column.type.type, column.not_null, column.path.value_or("")});
+  }
+
+  void add_raw() {
+    if (!decl_.keep_raw || schema_.raw_column) return;
+    if (schema_.column_index(cep::kRawColumn) >= 0) {
+      diagnostics_.add(Code::kDuplicateName, decl_.keep_raw_span, {std::string(cep::kRawColumn), "a column"}).hint =
+          "`keep raw` keeps the event in a column of this name";
+      return;
+    }
+    schema_.raw_column = static_cast<uint16_t>(schema_.columns.size());
+    schema_.columns.push_back({std::string(cep::kRawColumn), {cep::TypeKind::kText}, false, ""});
   }
 
   int find(const Name& name) {
@@ -112,12 +131,14 @@ class StreamBuilder {
   }
 
   const StreamDecl& decl_;
+  const size_t raw_at_;
   Diagnostics& diagnostics_;
   cep::StreamSchema schema_;
 };
 
 // What of R73 forbids the step from `old` to `now`; empty: nothing.
 std::string forbidden_change(const cep::StreamSchema& old, const cep::StreamSchema& now) {
+  if (old.raw_column && !now.raw_column) return "`keep raw` must stay";
   for (size_t i = 0; i < old.columns.size(); ++i) {
     if (i >= now.columns.size() || now.columns[i].name != old.columns[i].name) {
       return "column `" + old.columns[i].name + "` must stay where it is";
@@ -160,16 +181,13 @@ const DatasetDeclaration* known_dataset(const Name& name, bool is_table, const C
 
 cep::SchemaPtr declare_stream(const StreamDecl& decl, Catalog& catalog, Diagnostics& diagnostics) {
   const size_t errors_before = diagnostics.errors();
-  if (decl.keep_raw && !catalog.is_replay) {
-    diagnostics.add(Code::kNotYet, decl.keep_raw_span, {"`keep raw`"}).hint =
-        "leave it out, and declare what alerts are to show as columns: `path '/a/b'` reaches into the event";
-  }
   for (const Column& column : decl.columns) {
     if (!column.type.known) catalog.untyped.emplace(decl.name.text, column.name.text);
   }
-  cep::StreamSchema schema = StreamBuilder(decl, diagnostics).build();
+  const auto found = catalog.streams.find(decl.name.text);
+  const bool kept_before = found != catalog.streams.end() && found->second->raw_column;
+  cep::StreamSchema schema = StreamBuilder(decl, kept_before ? *found->second->raw_column : kBehindAll, diagnostics).build();
   const bool right = diagnostics.errors() == errors_before;
-  const auto found = catalog.streams.find(schema.name);
   if (found == catalog.streams.end()) {
     schema.id = static_cast<cep::StreamId>(catalog.next_stream++);
   } else {

@@ -103,7 +103,6 @@
   X(kHops, "E0407", "hops", "R76", "streams made of alerts reach over more than {} hops") \
   X(kTooManyVariables, "E0408", "variables", "", "the rule has {} variables, {} are allowed") \
   X(kRegexSize, "E0409", "regex-size", "R57", "the regular expression is too long: {}") \
-  X(kNotYet, "E0410", "not-yet", "", "{} is not there yet") \
   X(kTooManyRoads, "E0411", "too-many-roads", "", "behind `{}` the rule can go on in {} ways, {} are allowed") \
   X(kTooManyClocks, "E0412", "too-many-clocks", "R11", "more than {} groups of the pattern have `within`") \
   X(kCycle, "E0501", "cycle", "R76", "alerts of `{}` come back to their own rule") \

@@ -77,7 +77,6 @@ DeploymentPlan Registry::plan(const std::string& text, const std::string& file_n
   DeploymentPlan plan;
   patterns::FileId file = plan.sources.add(file_name, text);
   patterns::Catalog catalog = catalog_;
-  catalog.is_replay = false;
   catalog.sinks = std::move(sinks);
   std::optional<patterns::Deployment> deployment = patterns::compile_file(plan.sources, file, catalog, plan.diagnostics);
   plan.ok = deployment.has_value() && plan.diagnostics.errors() == 0;

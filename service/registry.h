@@ -58,8 +58,6 @@ struct DeploymentPlan {
 
 class Registry {
  public:
-  Registry() { catalog_.is_replay = true; }
-
   // Compiles a text against this registry. `file_name` is what diagnostics print; `sinks`: those that `to` may name, none: any.
   DeploymentPlan plan(const std::string& text, const std::string& file_name,
                       std::optional<std::vector<std::string>> sinks = std::nullopt) const;

@@ -33,7 +33,6 @@ struct Totals {
   uint64_t compared = 0;
   uint64_t matched = 0;                // at least one alert
   uint64_t alerts = 0;
-  uint64_t not_yet = 0;
   uint64_t refused = 0;
   uint64_t limited = 0;
   uint64_t differences = 0;
@@ -47,7 +46,6 @@ struct Totals {
     compared += other.compared;
     matched += other.matched;
     alerts += other.alerts;
-    not_yet += other.not_yet;
     refused += other.refused;
     limited += other.limited;
     differences += other.differences;
@@ -96,12 +94,9 @@ class Comparison {
     if (settings_.prints_cases) print(one, outcome);
     switch (outcome.kind) {
       case Outcome::Kind::kLimited: ++totals.limited; return;
-      case Outcome::Kind::kNotYet:
       case Outcome::Kind::kRefused:
-        ++(outcome.kind == Outcome::Kind::kNotYet ? totals.not_yet : totals.refused);
-        for (const std::string& reason : outcome.reasons) {
-          if (outcome.kind == Outcome::Kind::kRefused || reason.starts_with("E0410")) ++totals.reasons[general(reason)];
-        }
+        ++totals.refused;
+        for (const std::string& reason : outcome.reasons) ++totals.reasons[reason.substr(0, 5)];
         return;
       case Outcome::Kind::kCompared: break;
     }
@@ -120,12 +115,6 @@ class Comparison {
     const Outcome shrunk = runner.run(small);
     const std::lock_guard lock(mutex_);
     print(small, shrunk);
-  }
-
-  // "E0216 `na` stands only .." -> "E0216 `..` stands only .."
-  static std::string general(const std::string& reason) {
-    if (reason.starts_with("E0410")) return reason;
-    return reason.substr(0, 5);
   }
 
   void print(const Case& one, const Outcome& outcome) const {
@@ -155,8 +144,8 @@ void report(const Totals& totals, double seconds) {
                 percent(totals.matched_with[i], totals.compared_with[i]), share < 5 ? "  below 5 %" : "");
   }
   for (const auto& [reason, count] : totals.reasons) std::printf("%8lu  %s\n", count, reason.c_str());
-  std::printf("compared %lu (%.1f%%), not_yet %lu, refused %lu, limited %lu, alerts %lu, %.0f cases/s\n", totals.compared,
-              percent(totals.compared, totals.cases), totals.not_yet, totals.refused, totals.limited, totals.alerts,
+  std::printf("compared %lu (%.1f%%), refused %lu, limited %lu, alerts %lu, %.0f cases/s\n", totals.compared,
+              percent(totals.compared, totals.cases), totals.refused, totals.limited, totals.alerts,
               static_cast<double>(totals.cases) / seconds);
   std::printf("compare cases=%lu matched=%.0f%% differences=%lu\n", totals.cases, percent(totals.matched, totals.compared),
               totals.differences);

@@ -104,13 +104,11 @@ bool Runner::compile(const Case& one, Outcome& outcome) {
     patterns::Diagnostics again;
     tree_ = patterns::parse(sources_, file, again);
   } else {
-    bool only_not_yet = true;
     for (const patterns::Diagnostic& one_of : diagnostics.sorted()) {
       if (one_of.severity != patterns::Severity::kError) continue;
-      only_not_yet = only_not_yet && one_of.code == patterns::Code::kNotYet;
       outcome.reasons.push_back(std::string(patterns::info(one_of.code).code) + " " + one_of.message);
     }
-    outcome.kind = only_not_yet ? Outcome::Kind::kNotYet : Outcome::Kind::kRefused;
+    outcome.kind = Outcome::Kind::kRefused;
   }
   compiled_outcome_ = outcome;
   return outcome.kind == Outcome::Kind::kCompared;

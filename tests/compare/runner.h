@@ -16,8 +16,7 @@ namespace compare {
 struct Outcome {
   enum class Kind {
     kCompared,
-    kNotYet,        // E0410: the language has it, the engine has not
-    kRefused,       // another error: the text is no rule
+    kRefused,       // the text is no rule
     kLimited,       // more work than the reference wants to do, or than the engine's limits allow
   };
   Kind kind = Kind::kCompared;

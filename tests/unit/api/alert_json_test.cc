@@ -86,6 +86,32 @@ TEST(AlertJson, WritesAnAlert) {
           kEvent + R"(}],"suppressed":2,"mode":"live","truncated":[]})");
 }
 
+// An event from before `keep raw`, or from CSV, has its declared columns only.
+TEST(AlertJson, WritesWholeEventsWhereTheStreamKeepsThem) {
+  auto schema = std::make_shared<cep::StreamSchema>(*make_schema());
+  schema->raw_column = 5;
+  schema->columns.push_back({std::string(cep::kRawColumn), {cep::TypeKind::kText}});
+  cep::BatchBuilder builder(schema, 0, 0);
+  const std::string raw = R"({"card":"c","more":[1]})";
+  for (const bool kept : {true, false}) {
+    builder.begin_row();
+    builder.set_fixed(0, kTime);
+    if (kept) builder.set_text(5, raw);
+    builder.commit_row(7);
+  }
+  const auto batch = builder.finish();
+  for (uint32_t row : {0u, 1u}) {
+    cep::AlertEvent event;
+    event.schema = schema;
+    event.packed.resize(cep::packed_size(*batch, row) / 8);
+    cep::pack_row(*batch, row, reinterpret_cast<uint8_t*>(event.packed.data()));
+    cep::Alert alert = make_alert(false);
+    alert.events = {event};
+    const std::string declared = R"({"at":"2026-01-05T00:00:00.000Z","card":null,"amount":null,"n":null,"f":null})";
+    EXPECT_NE(api::alert_json(alert).find("\"event\":" + (row == 0 ? raw : declared) + "}]"), std::string::npos) << api::alert_json(alert);
+  }
+}
+
 TEST(AlertJson, LeavesOutWhatARuleDoesNotSay) {
   cep::Alert alert = make_alert(false);
   alert.program = make_program(false, cep::Decision::kNone);

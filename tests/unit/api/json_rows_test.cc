@@ -78,6 +78,23 @@ TEST_F(JsonRowsTest, ReadsEveryType) {
   EXPECT_EQ(batch->time[0], batch->columns[0].fixed[0]);
 }
 
+// On one line, undeclared fields and all; a field of the column's own name is a field like others.
+TEST_F(JsonRowsTest, KeepsTheWholeEventWhereTheStreamSaysSo) {
+  auto keeping = std::make_shared<cep::StreamSchema>(*schema());
+  keeping->raw_column = static_cast<uint16_t>(keeping->columns.size());
+  keeping->columns.push_back(column(std::string(cep::kRawColumn), cep::TypeKind::kText));
+  api::JsonRows rows(keeping);
+  cep::BatchBuilder builder(keeping, 0, 0);
+  const std::string json = "{ \"at\": 1700000000000,\n \"card\": \"c 1\", \"$raw\": 5, \"more\": {\"b\": [1.50, null]} }";
+  ASSERT_TRUE(rows.append(json, 0, builder, &error_)) << error_.message;
+  EXPECT_FALSE(rows.append("{\"at\": 1}", 1, builder, &error_));
+  ASSERT_TRUE(rows.append(R"({"card":"d","at":2})", 2, builder, &error_));
+  const auto batch = builder.finish();
+  EXPECT_EQ(batch->value(0, *keeping->raw_column).text(),
+            R"({"at":1700000000000,"card":"c 1","$raw":5,"more":{"b":[1.50,null]}})");
+  EXPECT_EQ(batch->value(1, *keeping->raw_column).text(), R"({"card":"d","at":2})");
+}
+
 TEST_F(JsonRowsTest, ReadsNumbersFromTheirDigits) {
   EXPECT_EQ(value(R"("n": 9223372036854775807)", 3), "9223372036854775807");
   EXPECT_EQ(value(R"("n": -9223372036854775808)", 3), "-9223372036854775808");

@@ -53,16 +53,25 @@ TEST(Registry, RetainsWhatTheMostDemandingStreamWants) {
   EXPECT_EQ(registry.retain_us(), 9 * cep::kDay);
 }
 
-TEST(Registry, ReadsAgainWhatIsRefusedToNewTexts) {
+// The column of the whole event stays where it was when `keep raw` came: rows of before and after are read alike.
+TEST(Registry, KeepRawComesAsAColumnThatStaysWhereItIs) {
   Registry registry;
-  const std::string stream = "create stream s (at timestamp not null) event time at";
-  EXPECT_FALSE(registry.plan(stream + " keep raw;", "test").ok);
-  RulesChange change;      // of a log that was written when it was accepted
-  change.streams.push_back({0, stream + " keep raw;"});
-  ASSERT_TRUE(registry.apply(change).ok());
-  const DeploymentPlan again = registry.plan(stream + ";", "test");
-  EXPECT_TRUE(again.ok) << to_text(again.sources, again.diagnostics);
-  EXPECT_TRUE(again.is_empty());
+  const auto stream = [](const std::string& more, const std::string& option) {
+    return "create stream s (at timestamp not null" + more + ") event time at" + option + ";";
+  };
+  const auto columns = [&] {
+    std::string names;
+    for (const cep::Column& column : registry.streams().at("s")->columns) names += column.name + " ";
+    return names;
+  };
+  ASSERT_TRUE(registry.apply(registry.plan(stream("", ""), "test").change).ok());
+  ASSERT_TRUE(registry.apply(registry.plan(stream("", " keep raw"), "test").change).ok());
+  EXPECT_EQ(columns(), "at $raw ");
+  EXPECT_TRUE(registry.plan(stream("", " keep raw"), "test").is_empty());
+  ASSERT_TRUE(registry.apply(registry.plan(stream(", b int", " keep raw"), "test").change).ok());
+  EXPECT_EQ(columns(), "at $raw b ");
+  EXPECT_EQ(registry.streams().at("s")->raw_column, 1);
+  EXPECT_FALSE(registry.plan(stream(", b int", ""), "test").ok);
 }
 
 TEST(Registry, DeclaresAnewWhatWasDropped) {
