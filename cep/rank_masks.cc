@@ -24,6 +24,14 @@ void insert_once(std::vector<int64_t>& sorted, int64_t bound) {
 
 }  // namespace
 
+RankMasks::TextSlot::TextSlot(const ColumnTest::Text& text) : hash(text.hash), size(static_cast<uint32_t>(text.bytes.size())) {
+  for (size_t i = 0; i < std::min<size_t>(size, kHeadBytes); ++i) {
+    reinterpret_cast<char*>(head)[i] = text.bytes[i];
+    reinterpret_cast<uint8_t*>(mask)[i] = 0xff;
+  }
+  if (size > kHeadBytes) rest = text.bytes.substr(kHeadBytes);
+}
+
 RankMasks::Column& RankMasks::column(uint16_t number) {
   for (Column& known : columns_) {
     if (known.number == number) return known;
@@ -101,15 +109,19 @@ void RankMasks::build_masks(Column& column) const {
 }
 
 void RankMasks::build_slots(Column& column) {
-  if (column.texts.empty()) return;
-  size_t size = 4;
-  while (size < column.texts.size() * 2) size *= 2;
-  column.slots.assign(size, {});
+  for (const ColumnTest::Text& text : column.texts) column.slots.emplace_back(text);
+  size_t size = 64;
+  while (size < column.texts.size() * 16) size *= 2;
+  column.index.assign(size, 0);
   for (uint32_t i = 0; i < column.texts.size(); ++i) {
     size_t at = static_cast<size_t>(column.texts[i].hash) & (size - 1);
-    while (column.slots[at].rank != 0) at = (at + 1) & (size - 1);
-    column.slots[at] = {column.texts[i].hash, kOtherRank + 1 + i, column.texts[i].bytes};
+    while (column.index[at] != 0) at = (at + 1) & (size - 1);
+    column.index[at] = i + 1;
   }
+  size = 1;
+  while (size <= column.bounds.size()) size *= 2;
+  column.search = column.bounds;
+  column.search.resize(size - 1, INT64_MAX);
 }
 
 void RankMasks::finish(uint32_t words_per_row) {
@@ -125,54 +137,53 @@ void RankMasks::finish(uint32_t words_per_row) {
   }
 }
 
-void RankMasks::rank_numbers(const Column& column, const BatchColumn& values, uint32_t rows, uint32_t* ranks) {
+void RankMasks::rank_numbers(const Column& column, const BatchColumn& values, uint32_t rows, uint64_t* ranks) {
   const int64_t* const value = values.fixed.data();
   const uint8_t* const is_null = values.is_null.data();
-  const std::vector<int64_t>& bounds = column.bounds;
-  constexpr size_t kCountMax = 6;       // so few are counted faster than searched
-  if (bounds.size() <= kCountMax) {
+  constexpr size_t kCountMax = 8;       // so few are counted faster than searched
+  const uint64_t greatest = column.bounds.size();
+  if (greatest <= kCountMax) {
     std::fill_n(ranks, rows, kOtherRank);
-    for (const int64_t bound : bounds) {
+    for (const int64_t bound : column.bounds) {
       for (uint32_t r = 0; r < rows; ++r) ranks[r] += value[r] >= bound ? 1 : 0;
     }
   } else {
-    for (uint32_t r = 0; r < rows; ++r) {
-      const int64_t* first = bounds.data();
-      size_t left = bounds.size();
-      while (left > 1) {                // a half is chosen, not branched to
-        const size_t half = left / 2;
-        first += first[half - 1] <= value[r] ? half : 0;
-        left -= half;
-      }
-      ranks[r] = kOtherRank + static_cast<uint32_t>(first - bounds.data()) + (*first <= value[r] ? 1 : 0);
+    const size_t half = (column.search.size() + 1) / 2;
+    for (uint32_t r = 0; r < rows; ++r) {        // as many steps for every value, and no branch on it
+      const int64_t* first = column.search.data();
+      for (size_t step = half; step > 0; step /= 2) first += step * static_cast<size_t>(first[step - 1] <= value[r]);
+      ranks[r] = kOtherRank + std::min(static_cast<uint64_t>(first - column.search.data()), greatest);
     }
   }
-  for (uint32_t r = 0; r < rows; ++r) ranks[r] = is_null[r] != 0 ? kNullRank : ranks[r];
+  for (uint32_t r = 0; r < rows; ++r) ranks[r] = is_null[r] != 0 ? uint64_t{kNullRank} : ranks[r];
 }
 
-void RankMasks::rank_texts(const Column& column, const Batch& batch, uint32_t* ranks) {
+void RankMasks::rank_texts(const Column& column, const Batch& batch, uint64_t* ranks) {
   const BatchColumn& values = batch.columns[column.number];
-  const size_t mask = column.slots.size() - 1;
+  const size_t mask = column.index.size() - 1;
   for (uint32_t r = 0; r < batch.rows(); ++r) {
-    uint32_t rank = values.is_null[r] != 0 ? kNullRank : kOtherRank;
     const int64_t hash = values.fixed[r];
-    for (size_t at = static_cast<size_t>(hash) & mask; rank != kNullRank && column.slots[at].rank != 0; at = (at + 1) & mask) {
-      const TextSlot& slot = column.slots[at];
-      if (slot.hash != hash || slot.bytes != batch.text(r, column.number)) continue;
-      rank = slot.rank;
-      break;
+    uint64_t rank = kOtherRank;
+    size_t at = static_cast<size_t>(hash) & mask;
+    for (uint32_t number = column.index[at]; number != 0; number = column.index[at]) {
+      const TextSlot& slot = column.slots[number - 1];
+      if (slot.hash == hash && slot.equals(batch.arena.data() + values.offset[r], values.length[r])) {
+        rank = kOtherRank + number;
+        break;
+      }
+      at = (at + 1) & mask;
     }
-    ranks[r] = rank;
+    ranks[r] = values.is_null[r] != 0 ? uint64_t{kNullRank} : rank;
   }
 }
 
 void RankMasks::evaluate(const Batch& batch, uint64_t* words) const {
   const uint32_t rows = batch.rows();
   for (uint32_t r = 0; r < rows; ++r) std::copy(all_.begin(), all_.end(), words + size_t{r} * words_);
-  std::vector<uint32_t> ranks(rows);
+  std::vector<uint64_t> ranks(rows);
   for (const Column& column : columns_) {
     if (column.number >= batch.columns.size()) {  // the batch is of an older schema: all null
-      std::fill(ranks.begin(), ranks.end(), kNullRank);
+      std::fill(ranks.begin(), ranks.end(), uint64_t{kNullRank});
     } else if (column.texts.empty()) {
       rank_numbers(column, batch.columns[column.number], rows, ranks.data());
     } else {
@@ -185,7 +196,7 @@ void RankMasks::evaluate(const Batch& batch, uint64_t* words) const {
     }
     for (uint32_t r = 0; r < rows; ++r) {
       uint64_t* const row = words + size_t{r} * words_;
-      const uint64_t* const mask = masks + size_t{ranks[r]} * words_;
+      const uint64_t* const mask = masks + ranks[r] * words_;
       for (uint32_t w = 0; w < words_; ++w) row[w] &= mask[w];
     }
   }

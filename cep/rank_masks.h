@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -35,17 +36,33 @@ class RankMasks {
     uint32_t predicate;
     ColumnTest leaf;
   };
+  // A constant of a text column. Most are short: the first bytes are compared as two words, whose masks say how many count.
   struct TextSlot {
+    static constexpr size_t kHeadBytes = 16;
     int64_t hash = 0;
-    uint32_t rank = 0;                  // 0: free
-    std::string bytes;
+    uint32_t size = 0;
+    uint64_t head[2] = {};
+    uint64_t mask[2] = {};
+    std::string rest;
+
+    explicit TextSlot(const ColumnTest::Text& text);
+    // `text` has 16 bytes or more behind it (Batch::arena).
+    bool equals(const char* text, uint32_t text_size) const {
+      if (text_size != size) return false;
+      uint64_t word[2];
+      std::memcpy(word, text, kHeadBytes);
+      if ((((word[0] ^ head[0]) & mask[0]) | ((word[1] ^ head[1]) & mask[1])) != 0) return false;
+      return size <= kHeadBytes || std::memcmp(text + kHeadBytes, rest.data(), rest.size()) == 0;
+    }
   };
   struct Column {
     uint16_t number = 0;
     std::vector<Test> tests;
     std::vector<int64_t> bounds;        // numbers: rank = kOtherRank + how many of these are at most the value
+    std::vector<int64_t> search;        // the bounds and infinity up to one less than a power of two
     std::vector<ColumnTest::Text> texts;  // by rank, from kOtherRank + 1 on
-    std::vector<TextSlot> slots;        // a power of two, at most half full; empty: no texts
+    std::vector<TextSlot> slots;        // of the texts
+    std::vector<uint32_t> index;        // by hash: number in `slots` + 1, 0: free. Mostly free, so that other texts are known at once
     std::vector<uint64_t> masks;        // by rank, words_per_row each
     uint32_t ranks() const { return static_cast<uint32_t>(kOtherRank + 1 + bounds.size() + texts.size()); }
   };
@@ -55,8 +72,8 @@ class RankMasks {
   static bool is_true(const Column& column, const ColumnTest& leaf, uint32_t rank);
   void build_masks(Column& column) const;
   static void build_slots(Column& column);
-  static void rank_numbers(const Column& column, const BatchColumn& values, uint32_t rows, uint32_t* ranks);
-  static void rank_texts(const Column& column, const Batch& batch, uint32_t* ranks);
+  static void rank_numbers(const Column& column, const BatchColumn& values, uint32_t rows, uint64_t* ranks);
+  static void rank_texts(const Column& column, const Batch& batch, uint64_t* ranks);
 
   std::vector<Column> columns_;
   std::vector<uint32_t> taken_;

@@ -28,7 +28,7 @@ class RandomConditions : public ExprMaker {
       if (below(4) != 0) builder.set_fixed(2, below(20) == 0 ? extreme() : below(7) - 3);
       if (below(4) != 0) builder.set_real(3, some_double());
       if (below(4) != 0) builder.set_fixed(4, below(20) == 0 ? extreme() : below(9) - 4);
-      if (below(4) != 0) builder.set_text(5, kWords[below(5)]);
+      if (below(4) != 0) builder.set_text(5, kWords[below(std::size(kWords))]);
       if (below(4) != 0) builder.set_fixed(6, below(3) * kSecond);
       builder.commit_row(r);
     }
@@ -50,7 +50,7 @@ class RandomConditions : public ExprMaker {
   }
 
  private:
-  static constexpr const char* kWords[] = {"", "a", "b", "ab", "ba"};
+  static constexpr const char* kWords[] = {"", "a", "b", "ab", "ba", "the same sixteen", "the same sixteen.", "the same sixteen!"};
 
   int64_t below(uint64_t n) { return static_cast<int64_t>(random_() % n); }
   int64_t extreme() { return below(2) == 0 ? INT64_MIN : INT64_MAX; }
@@ -78,7 +78,7 @@ class RandomConditions : public ExprMaker {
     const int64_t i = below(3);
     return field(static_cast<uint16_t>(2 + i), kTypes[i]);
   }
-  ExprId any_text() { return below(6) == 0 ? null() : text(kWords[below(5)]); }
+  ExprId any_text() { return below(6) == 0 ? null() : text(kWords[below(std::size(kWords))]); }
 
   ExprId comparison() {
     ExprId left = kNoExpr;
