@@ -39,8 +39,8 @@ struct Truncated {
 struct AlertEvent {
   uint16_t variable = 0;                 // of the program; for when rules 0 ("event")
   SchemaPtr schema;
-  std::vector<uint64_t> packed;          // a packed row (cep/row.h), 8-aligned
-  RowRef row() const { return row_of(*schema, reinterpret_cast<const uint8_t*>(packed.data())); }
+  std::shared_ptr<const uint64_t[]> packed;      // a packed row (cep/row.h), 8-aligned; the events of an alert share a buffer
+  RowRef row() const { return row_of(*schema, reinterpret_cast<const uint8_t*>(packed.get())); }
 };
 
 // One window of a `when` rule as it stood (R40): the value and the last entries of its ring, oldest first.

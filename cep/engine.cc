@@ -36,11 +36,13 @@ namespace {
 
 // Order of alerts within one call: time, then rule, then key; R31 inside a key is kept by stability.
 void sort_alerts(std::vector<Alert>& alerts, size_t first) {
-  std::stable_sort(alerts.begin() + static_cast<std::ptrdiff_t>(first), alerts.end(), [](const Alert& a, const Alert& b) {
+  const auto is_before = [](const Alert& a, const Alert& b) {
     if (a.time != b.time) return a.time < b.time;
-    if (a.program->rule != b.program->rule) return a.program->rule < b.program->rule;
+    if (a.program != b.program && a.program->rule != b.program->rule) return a.program->rule < b.program->rule;
     return a.key_hash < b.key_hash;
-  });
+  };
+  const auto begin = alerts.begin() + static_cast<std::ptrdiff_t>(first);
+  if (!std::is_sorted(begin, alerts.end(), is_before)) std::stable_sort(begin, alerts.end(), is_before);
 }
 
 }  // namespace

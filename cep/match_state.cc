@@ -23,9 +23,9 @@ std::vector<MatchState::Bound> bound_events(BlockView block, const Program& prog
     if (stretch.events.size() >= kBoundEventsMax) continue;
     const uint8_t* packed = block.row(block.node(ref).row);
     const RowHeader& header = *reinterpret_cast<const RowHeader*>(packed);
-    AlertEvent event{variable, rules.schema(header.stream), std::vector<uint64_t>(header.size / 8)};
-    std::memcpy(event.packed.data(), packed, header.size);
-    stretch.events.push_back(std::move(event));
+    auto copy = std::make_shared<uint64_t[]>(header.size / 8);
+    std::memcpy(copy.get(), packed, header.size);
+    stretch.events.push_back({variable, rules.schema(header.stream), std::move(copy)});
   }
   std::reverse(bound.begin(), bound.end());
   for (MatchState::Bound& stretch : bound) std::reverse(stretch.events.begin(), stretch.events.end());

@@ -39,13 +39,24 @@ bool is_suppressed(BlockEditor& block, const MatchScope& scope, TimeUs time, uin
   return false;
 }
 
-AlertEvent packed_event(const SchemaPtr& schema, const uint8_t* packed) {
-  AlertEvent event;
-  event.schema = schema;
-  uint32_t size = reinterpret_cast<const RowHeader*>(packed)->size;
-  event.packed.resize(size / 8);
-  std::memcpy(event.packed.data(), packed, size);
-  return event;
+// The events of the chain that ends in `node`, oldest first.
+void list_events(BlockView block, const MatchScope& scope, uint32_t node, std::vector<AlertEvent>& events) {
+  const Program& program = *scope.rule->entry.program;
+  size_t words = 0;
+  for (uint32_t ref = node; ref != 0; ref = block.node(ref).previous) words += block.row_header(block.node(ref).row).size / 8;
+  const auto rows = std::make_shared_for_overwrite<uint64_t[]>(words);
+  events.resize(block.node(node).depth);
+  auto event = events.end();
+  for (uint32_t ref = node; ref != 0; ref = block.node(ref).previous) {
+    const uint8_t* packed = block.row(block.node(ref).row);
+    const RowHeader& header = *reinterpret_cast<const RowHeader*>(packed);
+    words -= header.size / 8;
+    std::memcpy(rows.get() + words, packed, header.size);
+    --event;
+    event->schema = scope.rules->schema(header.stream);
+    event->packed = {rows, rows.get() + words};
+    event->variable = program.is_when ? 0 : program.states[block.node(ref).state].variable;
+  }
 }
 
 std::string render_message(const Program& program, EvalContext& context) {
@@ -68,6 +79,7 @@ int clamped_score(const Value& value) {
 // Everything that is an expression over the finished match.
 void evaluate_outputs(const MatchScope& scope, EvalContext& context, Alert& alert) {
   const Program& program = *scope.rule->entry.program;
+  alert.measures.reserve(program.measures.size());
   for (const Measure& measure : program.measures) {
     alert.measures.emplace_back(evaluate(program.pool, measure.expr, context));
   }
@@ -75,9 +87,9 @@ void evaluate_outputs(const MatchScope& scope, EvalContext& context, Alert& aler
   alert.message = render_message(program, context);
 }
 
-Alert new_alert(const OutputScope& scope, AlertKind kind, TimeUs time, uint64_t folded) {
+Alert& new_alert(const OutputScope& scope, AlertKind kind, TimeUs time, uint64_t folded) {
   const BoundRule& rule = *scope.match->rule;
-  Alert alert;
+  Alert& alert = scope.alerts->emplace_back();
   alert.kind = kind;
   alert.program = rule.entry.program;
   alert.version = rule.entry.version;
@@ -87,6 +99,7 @@ Alert new_alert(const OutputScope& scope, AlertKind kind, TimeUs time, uint64_t 
   alert.key_hash = scope.key_hash;
   alert.suppressed = folded;
   alert.cause_position = scope.cause_position;
+  alert.key.reserve(scope.match->key.size());
   for (const Value& part : scope.match->key) alert.key.emplace_back(part);
   return alert;
 }
@@ -114,16 +127,15 @@ void append_identity(std::string& out, const AlertEvent& event, std::span<const 
   RowRef row = event.row();
   const StreamSchema& schema = *event.schema;
   append_tagged(out, Value::string(schema.name));
-  std::vector<Value> unique;
+  const size_t named = out.size();
   bool complete = !schema.unique_columns.empty();
   for (uint16_t column : schema.unique_columns) {
-    unique.push_back(row.value(column));
-    complete = complete && !unique.back().is_null();
+    const Value value = row.value(column);
+    complete = complete && !value.is_null();
+    append_tagged(out, value);
   }
-  if (complete) {
-    for (const Value& value : unique) append_tagged(out, value);
-    return;
-  }
+  if (complete) return;
+  out.resize(named);
   const RowHeader& header = *reinterpret_cast<const RowHeader*>(row.packed);
   append_tagged(out, Value::string(source_name(header.source, sources)));
   append_tagged(out, Value::integer(static_cast<int64_t>(header.position)));
@@ -141,7 +153,8 @@ TimeUs partial_since(const MatchScope& scope, TimeUs began) {
 
 AlertId alert_id(const Alert& alert, std::span<const std::string> sources) {
   const Program& program = *alert.program;
-  std::string bytes(1, '\x01');
+  thread_local std::string bytes;      // kept: alerts come in bursts
+  bytes.assign(1, '\x01');
   append_tagged(bytes, Value::string(program.rule));
   bytes.push_back(static_cast<char>(alert.kind));
   append_u32(bytes, alert.key.size());
@@ -206,16 +219,10 @@ void emit(BlockEditor& block, const OutputScope& scope, Finding finding) {
   if (is_suppressed(block, *scope.match, finding.time, &finding.folded)) return;
   const Program& program = *scope.match->rule->entry.program;
   const RuleSet& rules = *scope.match->rules;
-  Alert alert = new_alert(scope, finding.kind, finding.time, finding.folded);
+  Alert& alert = new_alert(scope, finding.kind, finding.time, finding.folded);
   BlockView view = block.view();
   uint32_t node = block.held(finding.held);
-  for (uint32_t ref = node; ref != 0; ref = view.node(ref).previous) {
-    const uint8_t* packed = view.row(view.node(ref).row);
-    const SchemaPtr& schema = rules.schema(reinterpret_cast<const RowHeader*>(packed)->stream);
-    alert.events.push_back(packed_event(schema, packed));
-    alert.events.back().variable = program.is_when ? 0 : program.states[view.node(ref).state].variable;
-  }
-  std::reverse(alert.events.begin(), alert.events.end());
+  list_events(view, *scope.match, node, alert.events);
   alert.id = alert_id(alert, rules.sources());
   alert.truncated = truncated_at(block.view(), scope.match->rule->entry.id, finding.time) | finding.truncated;
   alert.partial_since = std::max(finding.partial_since, partial_since(*scope.match, alert.events.front().row().time()));
@@ -227,7 +234,6 @@ void emit(BlockEditor& block, const OutputScope& scope, Finding finding) {
   evaluate_outputs(*scope.match, context, alert);
   cut_events(alert, scope.match->limits->alert_events_max);
   ++scope.match->counters->alerts;
-  scope.alerts->push_back(std::move(alert));
 }
 
 void emit_match(BlockEditor& block, const OutputScope& scope, const Match& match, TimeUs time) {
@@ -243,9 +249,9 @@ void emit_hit(BlockEditor& block, const OutputScope& scope, const MatchEvent& ev
   ++scope.match->counters->matches;
   uint64_t folded = 0;
   if (is_suppressed(block, *scope.match, event.time, &folded)) return;
-  Alert alert = new_alert(scope, AlertKind::kWhen, event.time, folded);
-  std::vector<uint64_t> packed(packed_size(*event.batch, event.row) / 8);
-  pack_row(*event.batch, event.row, reinterpret_cast<uint8_t*>(packed.data()));
+  Alert& alert = new_alert(scope, AlertKind::kWhen, event.time, folded);
+  auto packed = std::make_shared_for_overwrite<uint64_t[]>(packed_size(*event.batch, event.row) / 8);
+  pack_row(*event.batch, event.row, reinterpret_cast<uint8_t*>(packed.get()));
   alert.events.push_back({0, event.batch->schema, std::move(packed)});
   alert.id = alert_id(alert, scope.match->rules->sources());
   alert.truncated = truncated_at(block.view(), scope.match->rule->entry.id, event.time);
@@ -255,7 +261,6 @@ void emit_hit(BlockEditor& block, const OutputScope& scope, const MatchEvent& ev
   context.event = row_of(*event.batch, event.row);
   evaluate_outputs(*scope.match, context, alert);
   ++scope.match->counters->alerts;
-  scope.alerts->push_back(std::move(alert));
 }
 
 }  // namespace cep

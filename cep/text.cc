@@ -1,12 +1,10 @@
 #include "cep/text.h"
 
-#include <openssl/evp.h>
+#define OPENSSL_SUPPRESS_DEPRECATED      // the interface by name costs more than the hash of an alert's identity
+#include <openssl/sha.h>
 
 #include <algorithm>
 #include <limits>
-#include <memory>
-
-#include "cep/result.h"
 
 namespace cep {
 namespace {
@@ -98,14 +96,11 @@ bool is_like(std::string_view text, std::string_view pattern) {
 }
 
 std::array<uint8_t, 32> sha256(std::string_view bytes) {
-  // Kept: to look the algorithm up by its name costs more than the hash of an alert's identity.
-  static const std::unique_ptr<EVP_MD, decltype(&EVP_MD_free)> algorithm(EVP_MD_fetch(nullptr, "SHA256", nullptr), EVP_MD_free);
-  thread_local const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(), EVP_MD_CTX_free);
-  std::array<uint8_t, 32> digest;
-  const bool done = EVP_DigestInit_ex2(context.get(), algorithm.get(), nullptr) == 1 &&
-                    EVP_DigestUpdate(context.get(), bytes.data(), bytes.size()) == 1 &&
-                    EVP_DigestFinal_ex(context.get(), digest.data(), nullptr) == 1;
-  WEIR_CHECK(done, "libcrypto has no SHA-256");
+  std::array<uint8_t, SHA256_DIGEST_LENGTH> digest;
+  SHA256_CTX context;
+  SHA256_Init(&context);
+  SHA256_Update(&context, bytes.data(), bytes.size());
+  SHA256_Final(digest.data(), &context);
   return digest;
 }
 

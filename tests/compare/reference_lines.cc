@@ -43,7 +43,7 @@ std::string engine_line(const cep::Alert& alert, cep::TimeUs clock_us) {
   for (const cep::OwnedValue& v : alert.key) line.key(v.view());
   for (const cep::OwnedValue& v : alert.measures) line.measure(v.view());
   for (const cep::AlertEvent& event : alert.events) {
-    const auto* header = reinterpret_cast<const cep::RowHeader*>(event.packed.data());
+    const auto* header = reinterpret_cast<const cep::RowHeader*>(event.packed.get());
     line.event(alert.program->variables[event.variable].name, header->position);
   }
   return std::move(line).finish();

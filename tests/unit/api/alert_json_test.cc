@@ -40,8 +40,9 @@ cep::AlertEvent make_event(const cep::SchemaPtr& schema) {
   const auto batch = builder.finish();
   cep::AlertEvent event;
   event.schema = schema;
-  event.packed.resize(cep::packed_size(*batch, 0) / 8);
-  cep::pack_row(*batch, 0, reinterpret_cast<uint8_t*>(event.packed.data()));
+  auto packed = std::make_shared<uint64_t[]>(cep::packed_size(*batch, 0) / 8);
+  cep::pack_row(*batch, 0, reinterpret_cast<uint8_t*>(packed.get()));
+  event.packed = std::move(packed);
   return event;
 }
 

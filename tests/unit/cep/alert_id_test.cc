@@ -16,8 +16,8 @@ SchemaPtr schema_of(const std::string& name, std::vector<Column> columns, std::v
 }
 
 AlertEvent event_of(const BatchPtr& batch, uint16_t variable) {
-  std::vector<uint64_t> packed(packed_size(*batch, 0) / 8);
-  pack_row(*batch, 0, reinterpret_cast<uint8_t*>(packed.data()));
+  auto packed = std::make_shared<uint64_t[]>(packed_size(*batch, 0) / 8);
+  pack_row(*batch, 0, reinterpret_cast<uint8_t*>(packed.get()));
   return {variable, batch->schema, std::move(packed)};
 }
 
