@@ -1,15 +1,16 @@
 #include "cep/batch.h"
 
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include <algorithm>
 
 #include "cep/result.h"
+#include "cep/row.h"
 
 namespace cep {
 namespace {
 
-constexpr size_t kArenaSpareBytes = 64;  // so that readers may load whole words past the last text
 constexpr size_t kArenaBytesMax = UINT32_MAX - kArenaSpareBytes;
 
 void push_null(BatchColumn& column) {
@@ -93,7 +94,9 @@ void BatchBuilder::open_batch() {
     column.kind = declared.type.kind;
     column.scale = declared.type.scale;
     reserve(column, rows);
+    batch.text_columns += column.kind == TypeKind::kText ? 1 : 0;
   }
+  batch.packed_slot_bytes = packed_slot_bytes(*schema_, schema_->columns.size());
   rows_ = 0;
   arena_mark_ = 0;
 }

@@ -16,6 +16,7 @@
 namespace cep {
 
 inline constexpr uint32_t kBatchRowsMax = 1024;
+inline constexpr size_t kArenaSpareBytes = 64;   // so that readers may load whole words past the last text
 inline constexpr SourceId kInputSource = 0;      // HTTP, or the file of a run
 
 // 64-bit hash of bytes (XXH3), never 0. The one hash of texts, keys and routing.
@@ -54,7 +55,9 @@ struct Batch {
   std::pmr::vector<uint64_t> position;    // of each row: its place in the lane's log, or its number in a file
   std::pmr::vector<uint64_t> ordinal;     // of each row in its source, where the source numbers its own (Kafka: the offset); else empty
   std::pmr::vector<BatchColumn> columns;  // by schema column
-  std::pmr::string arena;                 // text bytes, 64 spare bytes at the end
+  std::pmr::string arena;                 // text bytes, kArenaSpareBytes more at the end
+  uint32_t packed_slot_bytes = 0;         // of every row when it is packed (cep/row.h): its columns of fixed size
+  uint32_t text_columns = 0;
 
   uint32_t rows() const { return static_cast<uint32_t>(time.size()); }
   // Identity of a row in its source when the stream has no `unique` (R71).

@@ -33,15 +33,22 @@ size_t slot_bytes(const StreamSchema& schema, size_t column) {
 struct Layout {
   size_t slots;      // offset of the first fixed slot
   size_t ends;       // offset of the u32 ends of the texts
-  size_t texts = 0;  // number of text columns
+  size_t texts;      // number of text columns
   size_t bytes;      // offset of the texts
 
-  Layout(const StreamSchema& schema, size_t columns) : slots(sizeof(RowHeader) + null_bytes(columns)), ends(slots) {
-    for (size_t i = 0; i < columns; ++i) {
-      ends += slot_bytes(schema, i);
-      texts += schema.columns[i].type.kind == TypeKind::kText;
-    }
-    bytes = align8(ends + texts * sizeof(uint32_t));
+  Layout(size_t columns, size_t slot_bytes, size_t text_columns)
+      : slots(sizeof(RowHeader) + null_bytes(columns)),
+        ends(slots + slot_bytes),
+        texts(text_columns),
+        bytes(align8(ends + texts * sizeof(uint32_t))) {}
+  Layout(const StreamSchema& schema, size_t columns) : Layout(columns, packed_slot_bytes(schema, columns), count_texts(schema, columns)) {}
+  explicit Layout(const Batch& batch) : Layout(batch.columns.size(), batch.packed_slot_bytes, batch.text_columns) {}
+
+ private:
+  static size_t count_texts(const StreamSchema& schema, size_t columns) {
+    size_t count = 0;
+    for (size_t i = 0; i < columns; ++i) count += schema.columns[i].type.kind == TypeKind::kText;
+    return count;
   }
 };
 
@@ -91,18 +98,23 @@ uint32_t size_of(const Batch& batch, uint32_t row, const Layout& layout) {
 
 }  // namespace
 
-uint32_t packed_size(const Batch& batch, uint32_t row) { return size_of(batch, row, Layout(*batch.schema, batch.columns.size())); }
+uint32_t packed_slot_bytes(const StreamSchema& schema, size_t columns) {
+  size_t bytes = 0;
+  for (size_t i = 0; i < columns; ++i) bytes += slot_bytes(schema, i);
+  return static_cast<uint32_t>(bytes);
+}
+
+uint32_t packed_size(const Batch& batch, uint32_t row) { return size_of(batch, row, Layout(batch)); }
 
 void pack_row(const Batch& batch, uint32_t row, uint8_t* out) {
-  const StreamSchema& schema = *batch.schema;
   const size_t columns = batch.columns.size();
-  const Layout layout(schema, columns);
+  const Layout layout(batch);
   const uint32_t size = size_of(batch, row, layout);
   std::memset(out, 0, layout.bytes);
   std::memset(out + size - 8, 0, 8);  // the padding behind the last text
   RowHeader header;
   header.size = size;
-  header.stream = schema.id;
+  header.stream = batch.schema->id;
   header.columns = static_cast<uint16_t>(columns);
   header.source = batch.source;
   header.time = batch.time[row];
@@ -123,15 +135,16 @@ void pack_row(const Batch& batch, uint32_t row, uint8_t* out) {
       end += sizeof text_end;
       continue;
     }
-    const size_t bytes = slot_bytes(schema, i);
     if (column.kind == TypeKind::kIp) {
       store(slot, column.ip[row]);
+      slot += sizeof(IpBytes);
     } else if (column.kind == TypeKind::kFloat) {
       store(slot, column.real[row]);
-    } else if (bytes != 0) {
+      slot += sizeof(double);
+    } else if (i != batch.schema->time_column) {
       store(slot, column.fixed[row]);
+      slot += sizeof(int64_t);
     }
-    slot += bytes;
   }
 }
 

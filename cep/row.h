@@ -22,6 +22,8 @@ struct RowHeader {
 };
 static_assert(sizeof(RowHeader) == 32);
 
+// Bytes that the schema's first `columns` columns take in any row, texts aside.
+uint32_t packed_slot_bytes(const StreamSchema& schema, size_t columns);
 // Bytes needed by pack_row for this row (a multiple of 8).
 uint32_t packed_size(const Batch& batch, uint32_t row);
 // Writes packed_size bytes to `out` (8-aligned). `number` is left 0 for the caller.
