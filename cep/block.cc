@@ -269,6 +269,7 @@ std::string block_image(BlockView block) {
   image.append(reinterpret_cast<const char*>(block.bytes()) + header.capacity - high, high);
   header.capacity = static_cast<uint32_t>(image.size());
   header.dirty = 0;
+  header.is_timed = 0;
   header.segment = 0;
   std::memcpy(image.data(), &header, sizeof header);
   return image;

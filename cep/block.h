@@ -28,7 +28,8 @@ struct BlockHeader {
   uint32_t next_row = 1;      // number of the next row
   uint32_t segment = 0;       // where the stored image is; 0: not stored
   uint16_t format = 1;
-  uint16_t dirty = 0;         // the epoch in which it changed since its image was taken, 0: unchanged; always 0 in an image
+  uint8_t dirty = 0;          // the epoch in which it changed since its image was taken, 0: unchanged; always 0 in an image
+  uint8_t is_timed = 0;       // 1: the timer queue has an entry for its slot's deadline; always 0 in an image
 };
 static_assert(sizeof(BlockHeader) == 32);
 

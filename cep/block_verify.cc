@@ -91,7 +91,7 @@ bool verify_block(std::span<uint8_t> bytes, std::span<const KeyPart> key, const 
   const BlockHeader& header = block.header();
   uint64_t run_bytes = uint64_t{header.run_count} * sizeof(Run);
   uint64_t key_padded = (uint64_t{header.key_bytes} + 7) / 8 * 8;
-  const bool is_image = header.format == 1 && header.dirty == 0 && header.segment == 0;
+  const bool is_image = header.format == 1 && header.dirty == 0 && header.is_timed == 0 && header.segment == 0;
   if (!is_image || header.capacity != bytes.size() || header.heap_bytes % 8 != 0 || header.cell_bytes % 8 != 0 ||
       sizeof(BlockHeader) + key_padded + header.cell_bytes + run_bytes + header.heap_bytes != bytes.size()) {
     return false;

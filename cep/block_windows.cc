@@ -94,7 +94,10 @@ void BlockWindows::scan(const Window& window, const Found& found, const EvalCont
   const StreamSchema& schema = *engine_.rules().schema(bound.stream);
   EvalContext inner = asked;
   inner.this_event = asked.event;
-  for (const RingView::Entry& entry : RingView(found.cell, bound.shape).newest(window.extent, time_, found.exclude_newest, UINT32_MAX)) {
+  const RingView view(found.cell, bound.shape);
+  const RingView::Stretch entries = view.newest(window.extent, time_, found.exclude_newest, UINT32_MAX);
+  for (uint32_t number = entries.first; number != entries.next; ++number) {
+    const RingView::Entry entry = view.entry_at(number);
     inner.event = row_of(schema, reinterpret_cast<const uint8_t*>(entry.value.bytes.data()));
     if (window.scan_filter != kNoExpr && !holds(program.pool, window.scan_filter, inner)) continue;
     const bool counts_events = window.scan_argument == kNoExpr;
@@ -125,6 +128,7 @@ TimeUs BlockWindows::partial_since(uint16_t number, TimeUs time) const {
 std::vector<Evidence> BlockWindows::evidence(const Limits& limits, const EvalContext& asked) {
   const Program& program = *rule_.entry.program;
   std::vector<Evidence> all;
+  all.reserve(std::min<size_t>(program.windows.size(), limits.evidence_windows_max));
   for (uint16_t w = 0; w < program.windows.size() && all.size() < limits.evidence_windows_max; ++w) {
     const Window& window = program.windows[w];
     const Ring& ring = program.rings[window.ring];
@@ -144,8 +148,11 @@ std::vector<Evidence> BlockWindows::evidence(const Limits& limits, const EvalCon
       evidence.rows.erase(evidence.rows.begin(), evidence.rows.begin() + static_cast<std::ptrdiff_t>(extra));
     } else if (ring.keep == RingKeep::kEntries) {
       const RingView view(found.cell, shape_of(window));
-      for (const RingView::Entry& entry : view.newest(window.extent, time_, false, limits.evidence_rows_max)) {
-        const bool has_value = ring.argument != kNoExpr;
+      const RingView::Stretch newest = view.newest(window.extent, time_, false, limits.evidence_rows_max);
+      const bool has_value = ring.argument != kNoExpr;
+      evidence.rows.reserve(newest.count());
+      for (uint32_t number = newest.first; number != newest.next; ++number) {
+        const RingView::Entry entry = view.entry_at(number);
         evidence.rows.push_back({entry.time, OwnedValue(has_value ? value_of_entry(ring, entry.value) : Value::null())});
       }
     }

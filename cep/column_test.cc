@@ -68,6 +68,11 @@ Place place_of(const Type& type, const Value& constant) {
   return {below, !none && compare(fixed_value(type, below), constant) == 0};
 }
 
+// Of > and >=.
+Int128 least_at(const Place& place, ExprOp op) {
+  return place.exact && op == ExprOp::kGreaterEqual ? place.floor : place.floor + 1;
+}
+
 ColumnTest range_test(uint16_t column, bool negated, Int128 low, Int128 high) {
   ColumnTest test = leaf(Kind::kNumberRange, column, negated);
   if (low > high || low > INT64_MAX || high < INT64_MIN) {
@@ -87,8 +92,8 @@ ColumnTest fixed_comparison(uint16_t column, const Type& type, ExprOp op, const 
   switch (op) {
     case ExprOp::kLess: return range_test(column, false, least, place.exact ? place.floor - 1 : place.floor);
     case ExprOp::kLessEqual: return range_test(column, false, least, place.floor);
-    case ExprOp::kGreater: return range_test(column, false, place.floor + 1, greatest);
-    case ExprOp::kGreaterEqual: return range_test(column, false, place.exact ? place.floor : place.floor + 1, greatest);
+    case ExprOp::kGreater:
+    case ExprOp::kGreaterEqual: return range_test(column, false, least_at(place, op), greatest);
     default:  // = and <>: nothing equals a constant between two integers
       return range_test(column, op == ExprOp::kNotEqual, place.exact ? place.floor : 1, place.exact ? place.floor : 0);
   }
@@ -360,6 +365,8 @@ bool ColumnTest::has_rows() const {
   return kind == Kind::kByRow ||
          std::any_of(children.begin(), children.end(), [](const auto& c) { return c.has_rows(); });
 }
+
+Int128 least_of(const Type& type, ExprOp op, const Value& constant) { return least_at(place_of(type, constant), op); }
 
 ColumnTest make_column_test(const ExprPool& pool, ExprId expr, const StreamSchema& schema) {
   return Maker(pool, schema).make(expr, false);

@@ -44,6 +44,9 @@ struct ColumnTest {
   bool has_rows() const;  // some part is by row
 };
 
+// The least number of a column of that type, as its integers stand for it, for which `column op constant` is true; > and >= only.
+Int128 least_of(const Type& type, ExprOp op, const Value& constant);
+
 ColumnTest make_column_test(const ExprPool& pool, ExprId expr, const StreamSchema& schema);
 
 // Clears bits[r] where the test is not true of row r; rows whose bit is already clear are not evaluated. `context`

@@ -124,6 +124,7 @@ void Engine::adopt(const Engine& warmed, std::span<const ProgramId> programs) {
 }
 
 void Engine::begin_images(uint32_t segment, std::vector<uint32_t> victims) {
+  WEIR_CHECK(has_images_, "a checkpoint was not to be expected");
   for (const auto& timeline : timelines_) timeline->begin_images(segment, victims);
 }
 

@@ -74,6 +74,9 @@ class Engine {
   // row that waits here; several shards may adopt from it.
   void adopt(const Engine& warmed, std::span<const ProgramId> programs);
 
+  // No checkpoint will be taken (a file run): what changes need not be remembered for one, which would grow with every key that comes and
+  // goes. Before the first event.
+  void expect_no_images() { has_images_ = false; }
   // Checkpoint, a bit at a time: after begin_images, take_images hands over every key that changed since the begin_images before, as it
   // was at this one whatever comes in between, and keys unchanged since whose image is in `victims`. `segment` will hold them all.
   void begin_images(uint32_t segment, std::vector<uint32_t> victims);
@@ -108,6 +111,7 @@ class Engine {
   Limits limits_;
   RuleSetPtr rules_;
   std::vector<std::unique_ptr<TimelineEngine>> timelines_;   // by timeline of rules_
+  bool has_images_ = true;
   DerivedRows derived_;
   std::vector<KeyImage> ended_;                              // gone with their timelines, not yet taken
   EngineCounters counters_;

@@ -14,7 +14,7 @@ namespace cep {
 struct Slot {
   uint64_t hash = 0;
   uint8_t* block = nullptr;         // nullptr: the slot is free
-  TimeUs deadline = kTimeMax;       // its entry in the timer queue; kTimeMax: none
+  TimeUs deadline = kTimeMax;       // when something of it is due: by the timer queue, or swept out some time after
   uint64_t awaits = 0;              // fold of what its runs await
 };
 static_assert(sizeof(Slot) == 32);
@@ -100,7 +100,16 @@ class KeyTable {
     if (slot.block != nullptr) visit(slot);
     return true;
   }
+  // Visits the next `slots` of the table, round and round. The visitor must not insert or erase; entries that move may be missed once.
+  template <class F>
+  void sweep(size_t slots, F&& visit) {
+    for (; slots > 0; --slots) {
+      hand_ = (hand_ + 1) & mask();
+      if (slots_[hand_].block != nullptr) visit(slots_[hand_]);
+    }
+  }
   size_t size() const { return count_; }
+  size_t slots() const { return slots_.size(); }
   size_t bytes() const { return slots_.size() * sizeof(Slot); }
 
  private:
@@ -120,6 +129,7 @@ class KeyTable {
 
   std::vector<Slot> slots_;     // a power of two
   size_t count_ = 0;
+  size_t hand_ = 0;             // slot swept last
 };
 
 }  // namespace cep

@@ -97,7 +97,7 @@ MatchState Engine::match_state(const BoundRule& asked, std::span<const Value> ke
   const TimelineEngine& engine = *timelines_[rule->timeline];
   state.watermark = engine.frontier();
   const Slot* slot = engine.find(timeline.spaces[rule->space].id, hash_bytes(encoded.data(), encoded.size()), encoded);
-  if (slot == nullptr) return state;
+  if (slot == nullptr || engine.is_over(BlockView(slot->block), state.watermark)) return state;
   BlockView block(slot->block);
   std::vector<Run> runs;
   for (const Run& run : block.runs()) {
@@ -124,7 +124,7 @@ MatchState Engine::match_state(const BoundRule& asked, std::span<const Value> ke
   uint64_t id = static_cast<uint32_t>(rule->entry.id);
   if (Cell* cell = block.find_cell(CellKind::kSuppress, id)) {
     const SuppressCell& suppress = *reinterpret_cast<const SuppressCell*>(cell->payload());
-    state.suppress_until = suppress.until;
+    state.suppress_until = suppress.until > state.watermark || suppress.folded > 0 ? suppress.until : kTimeMin;
     state.suppress_folded = suppress.folded;
   }
   if (const EpisodeCell* episode = find_episode(block, *rule)) {
@@ -141,12 +141,13 @@ MatchSummary Engine::match_summary(const BoundRule& asked) const {
   const Timeline& timeline = rules_->timelines()[rule->timeline];
   const KeySpace& space = timeline.spaces[rule->space];
   std::map<uint16_t, MatchSummary::StateCount> states;
+  const TimeUs now = timelines_[rule->timeline]->frontier();
   timelines_[rule->timeline]->for_each_block(space.id, [&](const Slot& slot) {
     BlockView block(slot.block);
     std::map<uint16_t, uint64_t> in_key;
     uint64_t runs = 0;
     for (const Run& run : block.runs()) {
-      if (run.program != rule->entry.id) continue;
+      if (run.program != rule->entry.id || is_over(*rule->entry.program, block, run, limits_, now)) continue;
       ++in_key[run.state];
       ++runs;
     }

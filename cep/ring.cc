@@ -16,10 +16,7 @@ void write_entry(const Parts& parts, RingValue kind, uint32_t slot, TimeUs time,
   uint8_t* at = parts.entry(slot);
   std::memcpy(at, &time, 8);
   at += 8;
-  if (kind == RingValue::kNumber) {
-    int64_t number = value.is_null ? kNullNumber : static_cast<int64_t>(value.number);
-    std::memcpy(at, &number, 8);
-  } else if (kind == RingValue::kFloat) {
+  if (kind == RingValue::kFloat) {
     Int128 number = value.is_null ? static_cast<Int128>(kNullNumber) << 64 : value.number;
     std::memcpy(at, &number, 16);
   } else if (kind == RingValue::kText) {
@@ -80,7 +77,7 @@ bool supersede(const Parts& parts, const RingEntryValue& value, uint32_t new_slo
 }
 // Gives up the entries before `first`, which no window holds any more.
 void drop_oldest(const Parts& parts, const RingShape& shape, uint32_t first) {
-  for (uint32_t i = parts.header->first; i != first && shape.keeps_distinct; ++i) {
+  for (uint32_t i = parts.header->first; shape.keeps_distinct && i != first; ++i) {
     uint32_t slot = parts.slot(i);
     RingEntryValue value = read_entry(parts, shape.value, slot);
     if (value.is_null || (value.hash_high & kSuperseded) != 0) continue;
@@ -107,7 +104,18 @@ std::vector<SavedEntry> saved_entries(const Parts& parts, const RingShape& shape
   return saved;
 }
 
+void append_number(const Parts& parts, TimeUs time, int64_t number) {
+  uint8_t* at = parts.entry(parts.slot(parts.header->next));
+  std::memcpy(at, &time, 8);
+  std::memcpy(at + 8, &number, 8);
+  ++parts.header->next;
+  for (uint32_t i = 0; i < parts.header->windows; ++i) add_number(parts.windows[i], number, 1);
+}
+
 void append_entry(const Parts& parts, const RingShape& shape, TimeUs time, const RingEntryValue& value) {
+  if (shape.value == RingValue::kNumber) {
+    return append_number(parts, time, value.is_null ? kNullNumber : static_cast<int64_t>(value.number));
+  }
   uint32_t slot = parts.slot(parts.header->next);
   write_entry(parts, shape.value, slot, time, value);
   bool counts_distinct = shape.keeps_distinct && !value.is_null;
@@ -117,10 +125,6 @@ void append_entry(const Parts& parts, const RingShape& shape, TimeUs time, const
   ++parts.header->next;
   for (uint32_t i = 0; i < parts.header->windows && shape.value != RingValue::kNone; ++i) {
     WindowState& window = parts.windows[i];
-    if (shape.value == RingValue::kNumber) {
-      add_number(window, value.is_null ? kNullNumber : static_cast<int64_t>(value.number), 1);
-      continue;
-    }
     add_to(window, value, 1);
     bool inside = repeated && previous - first >= window.tail - first;
     if (counts_distinct && !inside) ++window.distinct;
@@ -164,6 +168,16 @@ Cell* rebuild(BlockEditor& block, Cell* cell, const RingShape& shape, uint32_t c
     append_entry(parts, shape, entry.time, entry.value);
   }
   return cell;
+}
+
+// Expires what has left each window, then gives up what none holds any more.
+void move_tails(const Parts& parts, const RingShape& shape, TimeUs time, uint32_t incoming) {
+  uint32_t held = 0;             // by the window that holds most: all of them hold the newest ones
+  for (uint32_t i = 0; i < parts.header->windows; ++i) {
+    expire(parts, shape, parts.windows[i], time, incoming);
+    held = std::max(held, parts.header->next - parts.windows[i].tail);
+  }
+  if (parts.header->windows > 0) drop_oldest(parts, shape, parts.header->next - held);
 }
 
 bool has_windows(const Parts& parts, const RingShape& shape) {
@@ -249,6 +263,19 @@ bool is_sound_ring(Cell& cell, const RingShape& shape, const StreamSchema* rows)
   return !shape.keeps_distinct || is_sound_table(parts);
 }
 
+bool RingEditor::has_room(Cell* cell, const RingShape& shape, TimeUs time, uint32_t entries_max) {
+  const Parts parts(cell->payload(), shape);
+  if (!has_windows(parts, shape)) return false;
+  move_tails(parts, shape, time, 1);
+  return parts.header->count() < std::min(parts.header->capacity, entries_max);
+}
+
+void RingEditor::append_in_place(Cell* cell, const RingShape& shape, TimeUs time, int64_t number) {
+  const Parts parts(cell->payload(), shape);
+  if (shape.value == RingValue::kNumber) return append_number(parts, time, number);
+  append_entry(parts, shape, time, {});
+}
+
 TimeUs RingEditor::append(TimeUs time, const RingEntryValue& value, const RingLimits& limits, uint64_t* dropped) {
   Cell* cell = block_.view().find_cell(CellKind::kRing, shape_.id);
   if (cell == nullptr) {
@@ -277,13 +304,8 @@ TimeUs RingEditor::append(TimeUs time, const RingEntryValue& value, const RingLi
 }
 
 bool RingEditor::advance(Cell* cell, const RingShape& shape, TimeUs time, uint32_t incoming) {
-  Parts parts(cell->payload(), shape);
-  uint32_t held = 0;             // by the window that holds most: all of them hold the newest ones
-  for (uint32_t i = 0; i < parts.header->windows; ++i) {
-    expire(parts, shape, parts.windows[i], time, incoming);
-    held = std::max(held, parts.header->next - parts.windows[i].tail);
-  }
-  if (parts.header->windows > 0) drop_oldest(parts, shape, parts.header->next - held);
+  const Parts parts(cell->payload(), shape);
+  move_tails(parts, shape, time, incoming);
   return parts.header->count() > 0;
 }
 

@@ -24,6 +24,8 @@ struct RingEntryValue {
   std::string_view bytes;
 };
 
+inline constexpr int64_t kNullNumber = INT64_MIN;     // what a ring of numbers keeps of a null
+
 // Turns the argument of an aggregate into an entry's value; a number that a ring cannot hold is null and counted.
 RingEntryValue ring_value(const Ring& ring, const Value& argument, EvalCounters& counters);
 // And back, for first, last, min, max and what a reader sees; null of what is only a hash.
@@ -59,6 +61,10 @@ class RingEditor {
   // Adds an entry at `time` (not earlier than the newest) and expires what has left each window. Counts the entries that the limits
   // dropped out of windows to make room, and returns the time of the newest of them; kTimeMin: none.
   TimeUs append(TimeUs time, const RingEntryValue& value, const RingLimits& limits, uint64_t* dropped);
+  // The same in two steps for a ring of times or numbers, without an editor. First what has left is expired; false if the cell must be laid
+  // out anew or a limit is in the way. Then the entry is added; a ring of times takes no notice of the number.
+  static bool has_room(Cell* cell, const RingShape& shape, TimeUs time, uint32_t entries_max);
+  static void append_in_place(Cell* cell, const RingShape& shape, TimeUs time, int64_t number);
   // Expires what has left each window at `time`, when so many more entries come; true if entries are left.
   static bool advance(Cell* cell, const RingShape& shape, TimeUs time, uint32_t incoming = 0);
 
@@ -78,18 +84,23 @@ class RingView {
 
   // Totals of the window at `time`, without the newest entry if `exclude_newest`.
   WindowTotals totals(const WindowExtent& extent, TimeUs time, bool exclude_newest) const;
-  // Entries in the window: the count of totals().
-  uint32_t count(const WindowExtent& extent, TimeUs time) const;
+  // Whether the gate lets an event pass, its own entry included if it is there.
+  bool opens(const WindowGate& gate, TimeUs time) const;
   // Least or greatest non-null value in the window; false if there is none.
   bool extreme(const WindowExtent& extent, TimeUs time, bool exclude_newest, bool greatest, RingEntryValue* value) const;
   // The entry `offset` behind the oldest or before the newest of the window; false if there is none.
   bool entry(const WindowExtent& extent, TimeUs time, bool exclude_newest, bool from_first, uint32_t offset, RingEntryValue* value) const;
-  // The newest entries of the window, at most `max`, oldest first.
+  // The newest entries of the window, at most `max`, oldest first: entry_at of the numbers from `first` on, before `next` (they wrap).
+  struct Stretch {
+    uint32_t first = 0, next = 0;
+    uint32_t count() const { return next - first; }
+  };
   struct Entry {
     TimeUs time;
     RingEntryValue value;
   };
-  std::vector<Entry> newest(const WindowExtent& extent, TimeUs time, bool exclude_newest, uint32_t max) const;
+  Stretch newest(const WindowExtent& extent, TimeUs time, bool exclude_newest, uint32_t max) const;
+  Entry entry_at(uint32_t number) const;
   TimeUs newest_time() const;         // kTimeMin when empty
   uint32_t entries() const;           // held, those that have left the windows since the last append included
 

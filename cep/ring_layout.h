@@ -41,7 +41,6 @@ struct DataHeader {
 };
 inline constexpr uint32_t kNoBytes = UINT32_MAX;  // size of a null
 
-inline constexpr int64_t kNullNumber = INT64_MIN;
 inline constexpr uint64_t kSuperseded = 1;        // low bit of hash_high: an equal value followed
 
 inline uint32_t entry_bytes(RingValue value) {
@@ -157,6 +156,9 @@ inline void add_number(WindowState& window, int64_t number, int sign) {
 inline void expire(const Parts& parts, const RingShape& shape, WindowState& window, TimeUs time, uint32_t incoming = 0) {
   const TimeUs oldest = time - window.span_us;
   uint32_t tail = window.tail;
+  if (shape.value == RingValue::kNumber && window.rows == 0) {       // the usual ring, without questions
+    for (; tail != parts.header->next && parts.time(tail) <= oldest; ++tail) add_number(window, parts.number(tail), -1);
+  }
   auto is_outside = [&] {
     return parts.time(tail) <= oldest || (window.rows != 0 && parts.header->next - tail + incoming > window.rows);
   };

@@ -145,16 +145,24 @@ WindowTotals RingView::totals(const WindowExtent& extent, TimeUs time, bool excl
   return totals;
 }
 
+bool RingView::opens(const WindowGate& gate, TimeUs time) const {
+  if (cell_ == nullptr) return gate.is_open(0, 0, 0);
+  const Parts parts(cell_->payload(), shape_);
+  for (uint32_t i = 0; i < parts.header->windows; ++i) {
+    const WindowState& window = parts.windows[i];
+    if (!window.has(gate.extent)) continue;
+    const uint32_t count = parts.header->next - window.tail;
+    if (count > 0 && parts.time(window.tail) <= time - window.span_us) break;
+    return gate.is_open(count, window.non_null, window.sum);
+  }
+  const WindowTotals now = totals(gate.extent, time, false);
+  return gate.is_open(now.count, now.non_null, now.sum);
+}
+
 namespace {
 
-// The window's entries: sequences [first, next) in order of time.
-struct Stretch {
-  uint32_t first;
-  uint32_t next;
-  uint32_t count() const { return next - first; }
-};
-
-Stretch stretch_of(const Parts& parts, const WindowExtent& extent, TimeUs time, bool exclude_newest) {
+// The window's entries in order of time.
+RingView::Stretch stretch_of(const Parts& parts, const WindowExtent& extent, TimeUs time, bool exclude_newest) {
   const RingHeader& header = *parts.header;
   uint32_t outside = 0;
   for (uint32_t left = header.count(); left > 0;) {     // entries are in order of time
@@ -163,7 +171,7 @@ Stretch stretch_of(const Parts& parts, const WindowExtent& extent, TimeUs time, 
     if (is_outside) outside += half + 1;
     left = is_outside ? left - half - 1 : half;
   }
-  Stretch stretch{header.first + outside, header.next};
+  RingView::Stretch stretch{header.first + outside, header.next};
   if (extent.rows != 0 && stretch.count() > extent.rows) stretch.first = stretch.next - extent.rows;
   if (exclude_newest && stretch.count() > 0) --stretch.next;
   return stretch;
@@ -196,36 +204,22 @@ bool RingView::entry(const WindowExtent& extent, TimeUs time, bool exclude_newes
   return true;
 }
 
-std::vector<RingView::Entry> RingView::newest(const WindowExtent& extent, TimeUs time, bool exclude_newest, uint32_t max) const {
-  std::vector<Entry> entries;
-  if (cell_ == nullptr) return entries;
-  Parts parts(cell_->payload(), shape_);
-  Stretch inside = stretch_of(parts, extent, time, exclude_newest);
+RingView::Stretch RingView::newest(const WindowExtent& extent, TimeUs time, bool exclude_newest, uint32_t max) const {
+  if (cell_ == nullptr) return {};
+  Stretch inside = stretch_of(Parts(cell_->payload(), shape_), extent, time, exclude_newest);
   if (inside.count() > max) inside.first = inside.next - max;
-  for (uint32_t sequence = inside.first; sequence != inside.next; ++sequence) {
-    entries.push_back({parts.time(sequence), read_entry(parts, shape_.value, parts.slot(sequence))});
-  }
-  return entries;
+  return inside;
+}
+
+RingView::Entry RingView::entry_at(uint32_t number) const {
+  const Parts parts(cell_->payload(), shape_);
+  return {parts.time(number), read_entry(parts, shape_.value, parts.slot(number))};
 }
 
 TimeUs RingView::newest_time() const {
   if (cell_ == nullptr) return kTimeMin;
   Parts parts(cell_->payload(), shape_);
   return parts.header->count() == 0 ? kTimeMin : parts.time(parts.header->next - 1);
-}
-
-uint32_t RingView::count(const WindowExtent& extent, TimeUs time) const {
-  if (cell_ == nullptr) return 0;
-  const Parts parts(cell_->payload(), shape_);
-  for (uint32_t i = 0; i < parts.header->windows; ++i) {
-    const WindowState& window = parts.windows[i];
-    if (!window.has(extent)) continue;
-    uint32_t tail = window.tail;
-    while (tail != parts.header->next && parts.time(tail) <= time - window.span_us) ++tail;
-    const uint32_t inside = parts.header->next - tail;
-    return window.rows != 0 ? std::min<uint32_t>(inside, window.rows) : inside;
-  }
-  return stretch_of(parts, extent, time, false).count();
 }
 
 uint32_t RingView::entries() const {

@@ -93,7 +93,7 @@ class RuleSetBuilder {
     std::vector<uint32_t> role_of_input;
     for (uint16_t i = 0; i < program.inputs.size(); ++i) role_of_input.push_back(add_input(timeline, number, i, role_of_input));
     for (uint16_t i = 0; i < program.rings.size(); ++i) rule.ring.push_back(add_ring(timeline, number, i, role_of_input));
-    rule.gate = gate_of(rule);
+    rule.gates = gates_of(program, rule.ring);
     add_awaits(rule);
     set_.first_wake_[id] = static_cast<uint32_t>(set_.wakes_.size());
     set_.wakes_.insert(set_.wakes_.end(), rule.wakes.begin(), rule.wakes.end());
@@ -105,6 +105,12 @@ class RuleSetBuilder {
         stream.predicates.finish();
         for (Role& role : stream.roles) sum_awaits(timeline, role);
         for (Role& role : stream.feeders) sum_awaits(timeline, role);
+        for (const std::vector<Role>* roles : {&stream.roles, &stream.feeders}) {
+          for (const Role& role : *roles) {
+            stream.cares.add(role.starts);
+            stream.cares.add(role.runs);
+          }
+        }
       }
     }
     for (uint32_t t = 0; t < set_.timelines_.size(); ++t) {
@@ -134,7 +140,7 @@ class RuleSetBuilder {
       timeline.idle_us = std::max(timeline.idle_us, schema->idle_us);
       timeline.explicit_watermark = timeline.explicit_watermark || schema->explicit_watermark;
       from_rules += schema->from_rules ? 1 : 0;
-      timeline.streams.push_back({schema->id, schema, PredicateSet(schema), {}, {}});
+      timeline.streams.push_back({schema->id, schema, PredicateSet(schema), {}, {}, {}});
     }
     timeline.level = from_rules > 0 ? 1 : 0;
     timeline.has_outside = from_rules < names.size();
@@ -202,25 +208,6 @@ class RuleSetBuilder {
     return argument.op == ExprOp::kField ? argument.a : -1;
   }
 
-  // Of a test that begins with `count(*) over (..)` against a number.
-  static CountGate gate_of(const BoundRule& rule) {
-    const Program& program = *rule.entry.program;
-    if (!program.is_when || program.inputs.size() != 1) return {};
-    ExprId id = program.variables[0].conditions[0].residual;
-    const auto node = [&](ExprId at) -> const Expr& { return program.pool.nodes[static_cast<size_t>(at)]; };
-    while (id != kNoExpr && node(id).op == ExprOp::kAnd) id = node(id).a;
-    const bool is_above = id != kNoExpr && (node(id).op == ExprOp::kGreater || node(id).op == ExprOp::kGreaterEqual);
-    if (!is_above || node(node(id).a).op != ExprOp::kWindow || node(node(id).b).op != ExprOp::kConstant) return {};
-    const Window& window = program.windows[static_cast<size_t>(node(node(id).a).a)];
-    const Ring& ring = program.rings[window.ring];
-    const Value bound = program.pool.constants[static_cast<size_t>(node(node(id).b).a)].view();
-    const bool counts = window.kind == AggregateKind::kCount && ring.argument == kNoExpr && ring.keep == RingKeep::kEntries;
-    if (!counts || window.asks_event() || window.exclude_current || bound.kind != ValueKind::kInt) return {};
-    const Int128 least = bound.number + (node(id).op == ExprOp::kGreater ? 1 : 0);
-    if (least < 0 || least > UINT32_MAX) return {};
-    return {rule.ring[window.ring], window.extent, static_cast<uint32_t>(least)};
-  }
-
   // The role that feeds rings by another key: its key is fields of the stream, so rings of one such key share it.
   static uint32_t add_feeder(Timeline& timeline, const Program& program, const Ring& ring) {
     TimelineStream& stream = stream_of(timeline, program.inputs[ring.input].schema->id);
@@ -237,10 +224,23 @@ class RuleSetBuilder {
     return static_cast<uint32_t>(stream.feeders.size() - 1);
   }
 
+  // Events that are only counted are counted in a ring of the rule that keeps them for their values anyway, if there is one.
+  static uint16_t holder_of(const Program& program, uint16_t number) {
+    const Ring& ring = program.rings[number];
+    if (ring.value != RingValue::kNone || ring.keep != RingKeep::kEntries || !ring.other_key.empty()) return number;
+    for (uint16_t i = 0; i < program.rings.size(); ++i) {
+      const Ring& other = program.rings[i];
+      const bool has_them = other.input == ring.input && other.predicate == ring.predicate && other.span_us >= ring.span_us;
+      if (has_them && other.value == RingValue::kNumber && other.keep == RingKeep::kEntries && other.other_key.empty()) return i;
+    }
+    return number;
+  }
+
   // Rings of equal identity in one role are one ring.
-  uint32_t add_ring(Timeline& timeline, uint32_t rule_number, uint16_t number, const std::vector<uint32_t>& role_of_input) {
+  uint32_t add_ring(Timeline& timeline, uint32_t rule_number, uint16_t asked, const std::vector<uint32_t>& role_of_input) {
     const BoundRule& rule = set_.rules_[rule_number];
     const Program& program = *rule.entry.program;
+    const uint16_t number = holder_of(program, asked);
     const Ring& ring = program.rings[number];
     StreamId stream = program.inputs[ring.input].schema->id;
     const bool by_other_key = !ring.other_key.empty();
@@ -272,7 +272,7 @@ class RuleSetBuilder {
     }
     RingShape& shape = timeline.rings[index].shape;
     for (const Window& window : program.windows) {
-      if (window.ring != number) continue;
+      if (holder_of(program, window.ring) != number) continue;
       auto at = std::lower_bound(shape.extents.begin(), shape.extents.end(), window.extent);
       if (at == shape.extents.end() || *at != window.extent) shape.extents.insert(at, window.extent);
     }
@@ -387,7 +387,14 @@ class RuleSetBuilder {
       if (role.first_input[input.rule] == Role::kNoInput) role.first_input[input.rule] = number;
     }
     role.start_index.finish();
+    role.moves_windows = !role.inputs.empty() && std::all_of(role.inputs.begin(), role.inputs.end(), [&](const RuleInput& input) {
+      return !set_.rules_[input.rule].gates.empty();
+    });
     for (uint32_t ring : role.rings) {
+      const RingShape& shape = timeline.rings[ring].shape;
+      const bool is_plain = shape.value == RingValue::kNone || shape.value == RingValue::kNumber;
+      role.moves_windows = role.moves_windows && is_plain && shape.keep == RingKeep::kEntries;
+      role.longest_us = std::max(role.longest_us, shape.extents.back().span_us);
       int32_t bit = timeline.rings[ring].predicate_bit;
       if (bit == kAlways) {
         role.starts.add_any();

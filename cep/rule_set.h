@@ -15,6 +15,7 @@
 #include "cep/predicate_set.h"
 #include "cep/program.h"
 #include "cep/wake_index.h"
+#include "cep/window_gate.h"
 
 namespace cep {
 
@@ -26,13 +27,6 @@ struct RuleEntry {
   RuleMode mode = RuleMode::kLive;
 };
 
-// What a `when` rule asks first, where that is how many events a window holds: most events end there.
-struct CountGate {
-  uint32_t ring = UINT32_MAX;               // in Timeline::rings; UINT32_MAX: none
-  WindowExtent extent;
-  uint32_t least = 0;
-};
-
 // A program bound to the numbers of its rule set.
 struct BoundRule {
   RuleEntry entry;
@@ -40,7 +34,7 @@ struct BoundRule {
   uint32_t space = 0;                       // within the timeline
   std::vector<uint32_t> predicate_bit;      // Program::predicates -> bit in its stream's predicate set
   std::vector<uint32_t> ring;               // Program::rings -> Timeline::rings
-  CountGate gate;
+  std::vector<WindowGate> gates;            // of a when rule: all of them open, or it does not hold
   std::vector<DatasetPtr> datasets;         // by the program's number; replaced by edits
   std::vector<StateWake> wakes;             // by state
   SchemaPtr into;                           // the stream its alerts become events of; null: none, or the rule is not live
@@ -78,7 +72,7 @@ struct Role {
   StreamId stream{};
   uint32_t space = 0;
   bool plain_key = true;                    // every part of the key is a column
-  std::vector<uint16_t> key_columns;            // those columns; empty if not plain
+  std::vector<uint16_t> key_columns;        // those columns; empty if not plain
   std::vector<RuleInput> inputs;            // by rule name, then order of `on`
   std::vector<uint32_t> rings;              // fed by events in this role (key of this role)
   AwaitedBits starts;                       // what starts, tests and rings await
@@ -86,6 +80,9 @@ struct Role {
   StartIndex start_index;                   // of `inputs`
   std::vector<uint32_t> first_input;        // by rule: its first in `inputs`, or kNoInput
   static constexpr uint32_t kNoInput = UINT32_MAX;
+  // Most of its events only move windows: its rings keep times and numbers, and every rule on it is a test behind gates.
+  bool moves_windows = false;
+  DurationUs longest_us = 0;                // of those windows
 };
 
 struct KeySpace {
@@ -97,6 +94,7 @@ struct TimelineStream {
   StreamId stream{};
   SchemaPtr schema;
   PredicateSet predicates;
+  AwaitedBits cares;                        // what any of its roles and feeders awaits
   std::vector<Role> roles;                  // in release order for one event: order of `on`
   std::vector<Role> feeders;                // roles that only feed rings by other keys: before the roles, so that rules see the event there
 };

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 #include "cep/key.h"
 #include "cep/lifetime.h"
@@ -12,9 +13,39 @@
 namespace cep {
 namespace {
 
-constexpr uint32_t kRowsInFlight = 16;      // whose cache misses are waited for together
+constexpr size_t kTouchesInFlight = 16;     // of keys, whose cache misses are waited for together
+constexpr size_t kRowsApart = 4;            // on average, so that columns are asked for ahead
+constexpr size_t kSweepLeast = 16;          // slots swept at a time
+constexpr size_t kSweepPerTouch = 2;
 
-bool passes(const uint64_t* words, int32_t bit) { return bit == kAlways || (bit >= 0 && has_bit(words, static_cast<uint32_t>(bit))); }
+// What binding one of the rows will read, asked for ahead.
+void prefetch_columns(const Batch& batch, std::span<const uint32_t> rows) {
+  for (const uint32_t row : rows) {
+    for (const BatchColumn& column : batch.columns) {
+      __builtin_prefetch(column.is_null.data() + row);
+      if (column.kind == TypeKind::kFloat) {
+        __builtin_prefetch(column.real.data() + row);
+      } else if (column.kind == TypeKind::kIp) {
+        __builtin_prefetch(column.ip.data() + row);
+      } else if (column.kind == TypeKind::kText) {
+        __builtin_prefetch(column.offset.data() + row);
+        __builtin_prefetch(column.length.data() + row);
+      } else {
+        __builtin_prefetch(column.fixed.data() + row);
+      }
+    }
+    __builtin_prefetch(batch.position.data() + row);
+  }
+}
+
+// After their columns: texts of a row mostly stand together.
+void prefetch_texts(const Batch& batch, std::span<const uint32_t> rows) {
+  for (const uint32_t row : rows) {
+    for (const BatchColumn& column : batch.columns) {
+      if (column.kind == TypeKind::kText) __builtin_prefetch(batch.arena.data() + column.offset[row]);
+    }
+  }
+}
 
 }  // namespace
 
@@ -55,9 +86,15 @@ void TimelineEngine::rebind(uint32_t index) {
     }
   }
   for (Space& space : old) drop_space(space);          // no rule uses these keys any more
-  has_episodes_ = std::any_of(timeline().rules.begin(), timeline().rules.end(), [&](uint32_t rule) {
-    return engine_.rules_->rules()[rule].entry.program->quiet_us != 0;
-  });
+  has_episodes_ = has_absences_ = false;
+  longest_us_ = kSecond;
+  for (const uint32_t number : timeline().rules) {
+    const BoundRule& rule = engine_.rules_->rules()[number];
+    has_episodes_ = has_episodes_ || rule.entry.program->quiet_us != 0;
+    for (const StateWake& wake : rule.wakes) has_absences_ = has_absences_ || wake.has_deadline;
+    longest_us_ = std::max(longest_us_, run_horizon(*rule.entry.program, engine_.limits_));
+  }
+  for (const BoundRing& ring : timeline().rings) longest_us_ = std::max(longest_us_, ring.shape.extents.back().span_us);
   for (Space& space : spaces_) {     // bits have new numbers
     space.table.for_each([&](Slot& slot) { slot.awaits = awaits_of(BlockView(slot.block)); });
   }
@@ -72,7 +109,9 @@ const std::vector<uint64_t>& TimelineEngine::words_of(WaitingBatch& waiting) {
   return waiting.words;
 }
 
-bool TimelineEngine::owns(uint64_t key_hash) const { return timeline().owner(key_hash, engine_.shard_count_) == engine_.shard_; }
+bool TimelineEngine::owns(uint64_t key_hash) const {
+  return engine_.shard_count_ == 1 || timeline().owner(key_hash, engine_.shard_count_) == engine_.shard_;
+}
 
 bool TimelineEngine::is_owned_by_shard(const Batch& batch, uint32_t row) {
   if (engine_.shard_count_ == 1 || timeline().pinned) return owns(0);
@@ -104,9 +143,7 @@ bool TimelineEngine::pass_through(const Batch& batch, const Admission& admission
   if (!in_order) return false;
   is_new_ = false;
   timeline().find(batch.schema->id)->predicates.evaluate(batch, engine_.rules_->datasets(), engine_.eval_counters_, words_);
-  for (uint32_t row = 0; row < batch.rows(); row += kRowsInFlight) {
-    process_rows(batch, row, std::min(batch.rows(), row + kRowsInFlight), words_, alerts);
-  }
+  process_rows(batch, 0, batch.rows(), words_, alerts);
   return true;
 }
 
@@ -135,14 +172,52 @@ void TimelineEngine::release(const Admission& admission, std::vector<Alert>& ale
       break;
     }
   }
-  frontier_ = std::max(frontier_, admission.frontier);
-  while (!timers_.empty() && timers_.top().time <= frontier_) {
-    Timer timer = timers_.top();
-    timers_.pop();
-    for (Space& space : spaces_) {
-      if (space.id == timer.space) service_key(space, timer.hash, frontier_, alerts);
+  const TimeUs before = std::exchange(frontier_, std::max(frontier_, admission.frontier));
+  while (take_due_timers()) {
+    for (const auto& [space, hash] : due_) service_key(*space, hash, frontier_, alerts);
+  }
+  sweep(before, alerts);
+}
+
+// Keys of which only the end is awaited have no timer: a hand goes round their tables, as fast as touches come and, when none come, once in
+// the longest time that anything is remembered. What is over before the hand comes by is seen to be over by whoever touches the key.
+void TimelineEngine::sweep(TimeUs before, std::vector<Alert>& alerts) {
+  const double passed = before == kTimeMin ? 1 : static_cast<double>(frontier_ - before) / static_cast<double>(longest_us_);
+  for (Space& space : spaces_) {
+    const auto slots = static_cast<double>(space.table.slots());
+    space.sweep_credit = std::min(slots, space.sweep_credit + passed * slots);
+    const auto by_time = static_cast<size_t>(space.sweep_credit);
+    space.sweep_credit -= static_cast<double>(by_time);
+    size_t left = std::min(space.table.slots(), kSweepLeast + kSweepPerTouch * touches_ + by_time);
+    while (left > 0) {
+      due_.clear();
+      const size_t step = std::min(left, kSweepLeast);
+      left -= step;
+      space.table.sweep(step, [&](const Slot& slot) {
+        if (slot.deadline > frontier_) return;
+        due_.emplace_back(&space, slot.hash);
+        __builtin_prefetch(slot.block);
+      });
+      for (const auto& [at, hash] : due_) service_key(*at, hash, frontier_, alerts);
     }
   }
+  touches_ = 0;
+}
+
+// Takes the next timers that are due, and asks for the memory of their keys. Which of two keys comes first does not matter.
+bool TimelineEngine::take_due_timers() {
+  due_.clear();
+  while (due_.size() < kTouchesInFlight && !timers_.empty() && timers_.top().time <= frontier_) {
+    const Timer timer = timers_.top();
+    timers_.pop();
+    for (Space& space : spaces_) {
+      if (space.id != timer.space) continue;
+      due_.emplace_back(&space, timer.hash);
+      space.table.prefetch(timer.hash);
+    }
+  }
+  for (const auto& [space, hash] : due_) space->table.prefetch_block(hash);
+  return !due_.empty();
 }
 
 // Appends the row's key; false: it has none.
@@ -163,37 +238,59 @@ bool TimelineEngine::encode_row_key(const Batch& batch, uint32_t row, const Role
   return encode_key(parts, key_values_, key);
 }
 
+// Rows [first, last) of a batch: those that some role cares about, several at a time, so that their cache misses come together.
 void TimelineEngine::process_rows(const Batch& batch, uint32_t first, uint32_t last, const std::vector<uint64_t>& words,
                                   std::vector<Alert>& alerts) {
   const TimelineStream& stream = *timeline().find(batch.schema->id);
   const size_t per_row = stream.predicates.words_per_row();
-  texts_.clear();
-  prepared_.clear();
-  prepared_keys_.clear();
-  uint64_t folds[kRowsInFlight];
+  awake_.clear();
   for (uint32_t row = first; row < last; ++row) {
-    folds[row - first] = fold_words(words.data() + row * per_row, static_cast<uint32_t>(per_row));
-    prepare_row(stream, batch, row, words.data() + row * per_row);
+    if (stream.cares.is_met(words.data() + row * per_row)) awake_.push_back(row);
   }
+  const bool are_apart = awake_.size() * kRowsApart <= last - first;       // else the processor reads ahead by itself
+  const std::span<const uint32_t> rows(awake_);
+  const auto group_at = [&](size_t at) {
+    const size_t begin = std::min(at, rows.size());
+    return rows.subspan(begin, std::min(rows.size() - begin, kTouchesInFlight));
+  };
+  if (are_apart) {
+    prefetch_columns(batch, group_at(0));
+    prefetch_columns(batch, group_at(kTouchesInFlight));
+    prefetch_texts(batch, group_at(0));
+  }
+  for (size_t at = 0; at < rows.size(); at += kTouchesInFlight) {
+    if (are_apart) {
+      prefetch_columns(batch, group_at(at + 2 * kTouchesInFlight));
+      prefetch_texts(batch, group_at(at + kTouchesInFlight));
+    }
+    for (const uint32_t row : group_at(at)) prepare_row(stream, batch, row, words.data() + row * per_row);
+    process_all_prepared(batch, words.data(), per_row, alerts);
+  }
+}
+
+void TimelineEngine::process_all_prepared(const Batch& batch, const uint64_t* words, size_t per_row, std::vector<Alert>& alerts) {
+  texts_.clear();
   for (const Prepared& prepared : prepared_) {
     if (prepared.has_key) spaces_[prepared.role->space].table.prefetch_block(prepared.hash);
   }
   Touch touch;
   touch.batch = &batch;
   touch.alerts = &alerts;
-  uint32_t counted = last;             // the row counted last
+  uint32_t counted = UINT32_MAX;       // the row counted last
   for (const Prepared& prepared : prepared_) {
     touch.row = prepared.row;
     touch.time = batch.time[prepared.row];
-    touch.words = words.data() + prepared.row * per_row;
-    touch.fold = folds[prepared.row - first];
+    touch.words = words + prepared.row * per_row;
     if (counted != prepared.row) {
       ++engine_.counters_.events;
       appended_.elsewhere.clear();
+      touch.fold = fold_words(touch.words, static_cast<uint32_t>(per_row));
     }
     counted = prepared.row;
     process_prepared(prepared, touch);
   }
+  prepared_.clear();
+  prepared_keys_.clear();
 }
 
 // Finds the roles that may care about the row, and asks for the memory of their keys' slots.
@@ -222,6 +319,7 @@ void TimelineEngine::prepare_row(const TimelineStream& stream, const Batch& batc
 
 void TimelineEngine::process_prepared(const Prepared& prepared, Touch& touch) {
   const Role& role = *prepared.role;
+  ++touches_;
   if (!prepared.has_key) {
     bool seen = std::any_of(role.inputs.begin(), role.inputs.end(),
                             [&](const RuleInput& input) { return passes(touch.words, input.filter_bit); });
@@ -233,6 +331,10 @@ void TimelineEngine::process_prepared(const Prepared& prepared, Touch& touch) {
   std::string_view key = std::string_view(prepared_keys_).substr(prepared.key_begin, prepared.key_end - prepared.key_begin);
   Slot* slot = space.table.find(touch.hash, key);
   if (!prepared.starts && (slot == nullptr || (slot->awaits & touch.fold) == 0)) return;
+  const bool is_quiet = slot != nullptr && slot->deadline > touch.time && (slot->awaits & touch.fold) == 0;
+  if (role.moves_windows && is_quiet && !is_changed_before_barrier(BlockView(slot->block))) {
+    return move_windows(role, space, *slot, touch, key);
+  }
   key_ = key;
   key_values_.clear();
   if (slot != nullptr) {
@@ -240,86 +342,15 @@ void TimelineEngine::process_prepared(const Prepared& prepared, Touch& touch) {
     if (slot->deadline <= touch.time) {
       fire_deadlines(touch, touch.time);
       prune(touch.time);                       // a batch may be long: what is over must not wait for its end
-      slot->deadline = kTimeMax;
+      forget_deadline(*slot);
     }
   } else {
     editor_.create(key_, space.new_block_bytes);
   }
   feed_rings(role, touch);
   run_inputs(role, touch);
-  close_key(space, touch.hash, slot);
-}
-
-void TimelineEngine::feed_rings(const Role& role, const Touch& touch) {
-  appended_.here.clear();
-  for (uint32_t number : role.rings) {
-    const BoundRing& bound = timeline().rings[number];
-    if (!passes(touch.words, bound.predicate_bit)) continue;
-    feed_ring(number, touch);
-    if (role.inputs.empty()) {
-      appended_.elsewhere.emplace_back(number, key_);
-    } else {
-      appended_.here.push_back(number);
-    }
-  }
-}
-
-// What the event under work adds to the ring, but for a whole row. `argument` holds what the entry may point to.
-RingEntryValue TimelineEngine::entry_of(const BoundRing& bound, const Ring& ring, const Touch& touch, Value* argument) {
-  if (bound.number_column >= 0 && static_cast<size_t>(bound.number_column) < touch.batch->columns.size()) {
-    const BatchColumn& column = touch.batch->columns[static_cast<size_t>(bound.number_column)];
-    RingEntryValue value;
-    value.number = column.fixed[touch.row];
-    value.is_null = column.is_null[touch.row] != 0;
-    if (value.is_null || value.number > INT64_MIN) return value;      // that one an entry cannot hold
-  }
-  const BoundRule& rule = engine_.rules_->rules()[bound.rule];
-  if (ring.argument != kNoExpr) {
-    EvalContext context;
-    context.event = row_of(*touch.batch, touch.row);
-    context.datasets = rule.datasets;
-    context.texts = &texts_;
-    context.counters = &engine_.eval_counters_;
-    *argument = evaluate(rule.entry.program->pool, ring.argument, context);
-  }
-  return ring_value(ring, *argument, engine_.eval_counters_);
-}
-
-void TimelineEngine::feed_ring(uint32_t number, const Touch& touch) {
-  const BoundRing& bound = timeline().rings[number];
-  const Ring& ring = engine_.rules_->rules()[bound.rule].entry.program->rings[bound.ring];
-  Value argument;
-  RingEntryValue value = entry_of(bound, ring, touch, &argument);
-  if (ring.keep != RingKeep::kEntries) {
-    LifetimeEditor(editor_, bound.shape).append(touch.time, value, &engine_.counters_.keys_forgotten);
-    return;
-  }
-  RingLimits limits{engine_.limits_.window_entries_max, engine_.limits_.window_bytes_max};
-  if (ring.value == RingValue::kRow) {
-    packed_.resize(packed_size(*touch.batch, touch.row) / 8);
-    pack_row(*touch.batch, touch.row, reinterpret_cast<uint8_t*>(packed_.data()));
-    value.bytes = {reinterpret_cast<const char*>(packed_.data()), packed_.size() * 8};
-    limits.entries_max = std::min(limits.entries_max, engine_.limits_.scan_entries_max);
-  }
-  TimeUs dropped = RingEditor(editor_, bound.shape).append(touch.time, value, limits, &engine_.counters_.window_dropped);
-  if (dropped != kTimeMin) note_dropped(number, dropped, touch.time);
-}
-
-// Rules with a window that the entry was in say so until it would have left, and so do those of their runs that began before. A window of
-// rows has all of them while the ring holds as many.
-void TimelineEngine::note_dropped(uint32_t ring, TimeUs dropped, TimeUs now) {
-  const RingShape& shape = timeline().rings[ring].shape;
-  const uint32_t held = RingView(editor_.view().find_cell(CellKind::kRing, shape.id), shape).entries();
-  for (uint32_t number : timeline().rules) {
-    const BoundRule& rule = engine_.rules_->rules()[number];
-    const Program& program = *rule.entry.program;
-    for (const Window& window : program.windows) {
-      TimeUs left = add_saturating(dropped, window.extent.span_us);
-      bool is_whole = window.extent.rows != 0 && window.extent.rows <= held;
-      if (rule.ring[window.ring] != ring || left <= now || is_whole) continue;
-      note_cut(editor_, rule.entry.id, Cut::kWindow, add_saturating(left - 1, run_horizon(program, engine_.limits_)));
-    }
-  }
+  slot = close_key(space, touch.hash, slot);
+  if (slot != nullptr) extend_end(role, *slot, touch.time);
 }
 
 // Only rules that the event can start, or a run of which it can wake.
@@ -341,7 +372,7 @@ void TimelineEngine::run_inputs(const Role& role, const Touch& touch) {
       woken_[w] &= woken_[w] - 1;
       const RuleInput& input = role.inputs[number];
       const BoundRule& rule = rules.rules()[input.rule];
-      if (rule.entry.mode == RuleMode::kPaused || !passes(touch.words, input.filter_bit) || !opens(rule.gate, touch.time)) continue;
+      if (!is_asked(input, editor_.view(), touch)) continue;
       run_rule(rule, input.input, touch);
       // A stream read twice: what the event did by one input may wait for it by the next.
       if (number + 1 < role.inputs.size() && role.inputs[number + 1].rule == input.rule) wake_inputs(role, number + 1);
@@ -349,10 +380,14 @@ void TimelineEngine::run_inputs(const Role& role, const Touch& touch) {
   }
 }
 
-bool TimelineEngine::opens(const CountGate& gate, TimeUs time) const {
-  if (gate.ring == UINT32_MAX) return true;
-  const RingShape& shape = timeline().rings[gate.ring].shape;
-  return RingView(editor_.view().find_cell(CellKind::kRing, shape.id), shape).count(gate.extent, time) >= gate.least;
+// Whether the event comes to the rule by this input, and no gate keeps it away.
+bool TimelineEngine::is_asked(const RuleInput& input, BlockView block, const Touch& touch) const {
+  const BoundRule& rule = engine_.rules_->rules()[input.rule];
+  if (rule.entry.mode == RuleMode::kPaused || !passes(touch.words, input.filter_bit)) return false;
+  return std::all_of(rule.gates.begin(), rule.gates.end(), [&](const WindowGate& gate) {
+    const RingShape& shape = timeline().rings[gate.ring].shape;
+    return RingView(block.find_cell(CellKind::kRing, shape.id), shape).opens(gate, touch.time);
+  });
 }
 
 // Marks this input and those of the same rule behind it.

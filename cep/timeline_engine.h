@@ -51,6 +51,8 @@ class TimelineEngine {
   BufferedRows buffered() const;
   void adopt(const TimelineEngine& warmed, std::span<const ProgramId> programs);
   const Slot* find(uint64_t space, uint64_t hash, std::string_view key) const;
+  // Nothing of the key can matter at `time` any more: it is as good as gone.
+  bool is_over(BlockView block, TimeUs time) const { return key_end(block) <= time; }
   template <class F>
   void for_each_block(uint64_t space, F&& visit) const {
     for (const Space& candidate : spaces_) {
@@ -73,6 +75,7 @@ class TimelineEngine {
     uint64_t id = 0;
     KeyTable table;
     uint32_t new_block_bytes = 0;     // what the last new block came to
+    double sweep_credit = 0;          // part of a slot that is still to be swept
   };
   struct Timer {
     TimeUs time;
@@ -110,16 +113,21 @@ class TimelineEngine {
   bool encode_row_key(const Batch& batch, uint32_t row, const Role& role, std::string& key);
   bool pass_through(const Batch& batch, const Admission& admission, std::vector<Alert>& alerts);
   void buffer(const BatchPtr& batch, const Admission& admission);
-  // Rows [first, last) of a batch: prepares them together, then processes one after the other.
   void process_rows(const Batch& batch, uint32_t first, uint32_t last, const std::vector<uint64_t>& words, std::vector<Alert>& alerts);
+  void process_all_prepared(const Batch& batch, const uint64_t* words, size_t per_row, std::vector<Alert>& alerts);
   void prepare_row(const TimelineStream& stream, const Batch& batch, uint32_t row, const uint64_t* words);
   void process_prepared(const Prepared& prepared, Touch& touch);
-  void feed_rings(const Role& role, const Touch& touch);
-  RingEntryValue entry_of(const BoundRing& bound, const Ring& ring, const Touch& touch, Value* argument);
+  static void extend_end(const Role& role, Slot& slot, TimeUs time);
+  void move_windows(const Role& role, Space& space, Slot& slot, const Touch& touch, std::string_view key);
+  bool feed_in_place(BlockView block, uint32_t number, const Touch& touch);
+  void mark_changed(const Space& space, uint64_t hash, BlockHeader& header);
+  void feed_rings(const Role& role, const Touch& touch, size_t first = 0);
+  bool column_number(const BoundRing& bound, const Touch& touch, int64_t* number) const;
+  RingEntryValue entry_of(const BoundRing& bound, const Touch& touch, Value* argument);
   void feed_ring(uint32_t number, const Touch& touch);
   void note_dropped(uint32_t ring, TimeUs dropped, TimeUs now);
   void run_inputs(const Role& role, const Touch& touch);
-  bool opens(const CountGate& gate, TimeUs time) const;
+  bool is_asked(const RuleInput& input, BlockView block, const Touch& touch) const;
   void wake_inputs(const Role& role, uint32_t first);
   void run_rule(const BoundRule& rule, uint16_t input, const Touch& touch);
   void fire_deadlines(const Touch& touch, TimeUs until);
@@ -129,10 +137,15 @@ class TimelineEngine {
   void take_image(const Space& space, Slot& slot, std::vector<KeyImage>& images);
   bool is_changed_before_barrier(BlockView block) const;
   bool take_victims(size_t* bytes_left, std::vector<KeyImage>& images);
+  bool take_due_timers();
+  void sweep(TimeUs before, std::vector<Alert>& alerts);
+  void forget_deadline(Slot& slot);
+  bool drop_if_over(Space& space, Slot& slot, TimeUs now);
   void service_key(Space& space, uint64_t hash, TimeUs now, std::vector<Alert>& alerts);
   void prune(TimeUs now);
   TimeUs cell_end(Cell& cell) const;
-  void close_key(Space& space, uint64_t hash, Slot* slot);
+  TimeUs key_end(BlockView block) const;
+  Slot* close_key(Space& space, uint64_t hash, Slot* slot);
   void begin_derived_images();
   bool restore_derived(uint32_t segment, std::string_view bytes);
   void adopt_derived(const TimelineEngine& warmed);
@@ -158,15 +171,19 @@ class TimelineEngine {
   std::map<DerivedKey, Derived> derived_;
   std::vector<Space> spaces_;
   std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;
+  std::vector<std::pair<Space*, uint64_t>> due_;        // keys (by hash) whose timers are under work
   std::vector<std::pair<uint64_t, uint64_t>> dirty_;    // (space id, hash) of keys changed in this epoch
   std::vector<Gone> gone_;
-  uint16_t epoch_ = 1;                     // 1 or 2: changes at each barrier
-  bool has_episodes_ = false;              // some rule has: their ends are timers
+  uint8_t epoch_ = 1;                      // 1 or 2: changes at each barrier
+  bool has_episodes_ = false, has_absences_ = false;    // some rule has: their ends are timers
+  DurationUs longest_us_ = kSecond;        // that anything of a key can matter after its last event
+  size_t touches_ = 0;                     // of keys, since the last sweep
   Images images_;
   BlockMemory memory_;
   BlockEditor editor_;
   Matcher matcher_;
   TextArena texts_;
+  std::vector<uint32_t> awake_;            // rows under work that some role cares about
   std::vector<Prepared> prepared_;
   std::string prepared_keys_;
   std::string key_;                        // encoded key under work

@@ -57,7 +57,7 @@ class ChainCopier {
 // time, then rule.
 void TimelineEngine::fire_deadlines(const Touch& touch, TimeUs until) {
   appended_.here.clear();
-  for (;;) {
+  while (has_absences_ || has_episodes_) {
     TimeUs next = kTimeMax;
     std::vector<const BoundRule*> due;
     const auto consider = [&](const BoundRule* rule, TimeUs time) {
@@ -86,6 +86,26 @@ void TimelineEngine::fire_deadlines(const Touch& touch, TimeUs until) {
   }
 }
 
+// The usual end of a key, without opening its block. False: something is still to be said or counted of it, or it is not over.
+bool TimelineEngine::drop_if_over(Space& space, Slot& slot, TimeUs now) {
+  if (has_absences_ || has_episodes_ || is_changed_before_barrier(BlockView(slot.block))) return false;
+  const BlockView block(slot.block);
+  for (const Run& run : block.runs()) {
+    const BoundRule* rule = engine_.rules_->find(run.program);
+    if (rule != nullptr && rule->entry.program->within_us == kTimeMax) return false;
+  }
+  bool counts = false;
+  block.for_each_cell([&](const Cell& cell) {
+    const BoundRing* ring = cell.kind == CellKind::kRing ? ring_by_id(cell.id) : nullptr;
+    counts = counts || (ring != nullptr && ring->shape.extents.back().span_us == Limits::key_idle_max_us);
+  });
+  if (counts || !is_over(block, now)) return false;
+  if (block.header().segment != 0) gone_.push_back({space.id, slot.hash, block.header().segment});
+  memory_.release(slot.block);
+  space.table.erase(&slot);
+  return true;
+}
+
 // A timer of the key is due: absences complete, what can no longer matter is removed.
 void TimelineEngine::service_key(Space& space, uint64_t hash, TimeUs now, std::vector<Alert>& alerts) {
   for (;;) {
@@ -95,11 +115,12 @@ void TimelineEngine::service_key(Space& space, uint64_t hash, TimeUs now, std::v
       return due != nullptr;
     });
     if (due == nullptr) return;
+    if (drop_if_over(space, *due, now)) continue;
     texts_.clear();
     key_ = BlockView(due->block).key();
     key_values_.clear();
     open_key(space, *due);
-    due->deadline = kTimeMax;
+    forget_deadline(*due);
     Touch touch;
     touch.hash = hash;
     touch.time = now;
@@ -178,17 +199,22 @@ uint64_t TimelineEngine::awaits_of(BlockView block) const {
   return awaits;
 }
 
-// Ends the work on a key: `slot` is nullptr if the key is new. The block is dirty from here on, or gone.
-void TimelineEngine::close_key(Space& space, uint64_t hash, Slot* slot) {
+// A block that exists and stays was changed in place, in this epoch and since its image of the one before was taken.
+void TimelineEngine::mark_changed(const Space& space, uint64_t hash, BlockHeader& header) {
+  if (!engine_.has_images_) return;
+  if (header.dirty == 0) dirty_.emplace_back(space.id, hash);
+  header.dirty = epoch_;
+}
+
+// Ends the work on a key: `slot` is nullptr if the key is new. The block is dirty from here on, or gone: then the answer is nullptr.
+Slot* TimelineEngine::close_key(Space& space, uint64_t hash, Slot* slot) {
   BlockHeader& header = editor_.view().header();
   uint32_t segment = header.segment;
-  bool was_dirty = header.dirty != 0;       // in this epoch: open_key saw to the one before
-  header.dirty = epoch_;
   uint8_t* block = editor_.close();
   if (block == nullptr) {
     if (slot != nullptr) space.table.erase(slot);
     if (segment != 0) gone_.push_back({space.id, hash, segment});
-    return;
+    return nullptr;
   }
   if (slot == nullptr) {
     slot = space.table.insert(hash, block);
@@ -196,34 +222,49 @@ void TimelineEngine::close_key(Space& space, uint64_t hash, Slot* slot) {
   } else {
     slot->block = block;
   }
-  if (!was_dirty) dirty_.emplace_back(space.id, hash);
+  mark_changed(space, hash, BlockView(block).header());      // open_key saw to the epoch before
   slot->awaits = awaits_of(BlockView(block));
   schedule(space, *slot);
+  return slot;
 }
 
-// One timer a key: its next absence or end of an episode, or (when none is set yet) the moment when nothing of it can matter any more.
+// Of the slot whose block is open.
+void TimelineEngine::forget_deadline(Slot& slot) {
+  slot.deadline = kTimeMax;
+  editor_.view().header().is_timed = 0;
+}
+
+// When the last of it stops mattering.
+TimeUs TimelineEngine::key_end(BlockView block) const {
+  TimeUs end = kTimeMin;
+  for (const Run& run : block.runs()) {
+    const BoundRule* rule = engine_.rules_->find(run.program);
+    if (rule != nullptr) end = std::max(end, run_end(block, *rule->entry.program, run, engine_.limits_));
+  }
+  block.for_each_cell([&](Cell& cell) { end = std::max(end, cell_end(cell)); });
+  return end;
+}
+
+// One timer a key: its next absence or end of an episode. Where there is none, the slot says when nothing of the key can matter any more.
 void TimelineEngine::schedule(Space& space, Slot& slot) {
   BlockView view(slot.block);
   TimeUs next = kTimeMax;
   for (const Run& run : view.runs()) {
+    if (!has_absences_) break;
     const BoundRule* rule = engine_.rules_->find(run.program);
     bool waits = rule != nullptr && rule->wakes[run.state].has_deadline;
     if (waits) next = std::min(next, run_deadline(view, *rule->entry.program, run));
   }
   const auto ends = [&](const BoundRule*, TimeUs end) { next = std::min(next, end); };
   if (has_episodes_) for_each_episode(view, view.runs(), *engine_.rules_, engine_.limits_, ends);
-  if (slot.deadline == kTimeMax) {
-    TimeUs end = kTimeMin;
-    for (const Run& run : view.runs()) {
-      const BoundRule* rule = engine_.rules_->find(run.program);
-      if (rule != nullptr) end = std::max(end, run_end(view, *rule->entry.program, run, engine_.limits_));
-    }
-    view.for_each_cell([&](Cell& cell) { end = std::max(end, cell_end(cell)); });
-    next = std::min(next, end);
+  if (next != kTimeMax) {
+    if (view.header().is_timed != 0 && next >= slot.deadline) return;
+    slot.deadline = next;
+    view.header().is_timed = 1;
+    timers_.push({next, space.id, slot.hash});
+    return;
   }
-  if (next >= slot.deadline) return;
-  slot.deadline = next;
-  timers_.push({next, space.id, slot.hash});
+  if (slot.deadline == kTimeMax) slot.deadline = key_end(view);
 }
 
 void TimelineEngine::end(std::vector<KeyImage>& images) {
@@ -241,7 +282,7 @@ void TimelineEngine::begin_images(uint32_t segment, const std::vector<uint32_t>&
   for (const Gone& gone : gone_) images_.ahead.push_back({gone.space, gone.hash, kTimeMax, gone.segment, {}});
   gone_.clear();
   begin_derived_images();
-  epoch_ = static_cast<uint16_t>(3 - epoch_);
+  epoch_ = static_cast<uint8_t>(3 - epoch_);
 }
 
 bool TimelineEngine::is_changed_before_barrier(BlockView block) const {

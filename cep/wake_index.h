@@ -13,6 +13,11 @@ namespace cep {
 
 inline bool has_bit(const uint64_t* words, uint32_t bit) { return (words[bit / 64] >> (bit % 64) & 1) != 0; }
 
+// A predicate's bit, or none asked: kAlways, kNever.
+inline bool passes(const uint64_t* words, int32_t bit) {
+  return bit == kAlways || (bit >= 0 && has_bit(words, static_cast<uint32_t>(bit)));
+}
+
 // A set of predicates of one stream, any one of which is enough.
 class AwaitedBits {
  public:

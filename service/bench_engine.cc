@@ -41,6 +41,7 @@ class EngineRun {
  public:
   EngineRun(const cep::RuleSetPtr& rules, const cep::Limits& limits) : engine_(0, 1, limits) {
     clock_.apply_rules(*rules);
+    engine_.expect_no_images();
     engine_.apply_rules(rules);
   }
   // Answers the number of alerts.

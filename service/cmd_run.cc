@@ -42,7 +42,7 @@ struct RunOptions {
 class FileRun {
  public:
   FileRun(const RunOptions& options, const Console& console)
-      : options_(options), console_(console), pipeline_({options.shards, false, options.limits}) {}
+      : options_(options), console_(console), pipeline_({options.shards, false, options.limits, false}) {}
 
   int run() {
     const int status = prepare();

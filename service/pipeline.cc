@@ -8,6 +8,7 @@ Pipeline::Pipeline(const PipelineOptions& options)
     : options_(options), rules_(cep::RuleSet::build({}, {}, {})), images_(options.shards) {
   for (uint32_t shard = 0; shard < options.shards; ++shard) {
     engines_.push_back(std::make_unique<cep::Engine>(shard, options.shards, options.limits));
+    if (!options.is_restarted) engines_.back()->expect_no_images();
   }
   clock_.limit_waiting(options.limits.reorder_rows_max);
 }
@@ -129,7 +130,7 @@ std::unique_ptr<Pipeline> Pipeline::warmed(const cep::RuleSetPtr& rules, std::sp
   const std::vector<cep::RuleEntry> staged = cep::with_feeders(all, {programs.begin(), programs.end()});
   cep::Datasets datasets;                      // what is new in this change was empty before it
   for (const auto& [name, dataset] : rules->datasets()) datasets[name] = dataset->emptied();
-  auto warm = std::make_unique<Pipeline>(PipelineOptions{1, false, options_.limits});
+  auto warm = std::make_unique<Pipeline>(PipelineOptions{1, false, options_.limits, false});
   warm->apply_rules(cep::RuleSet::build(staged, datasets, rules->streams()));
   std::vector<cep::Alert> muted;
   for (const Record& record : history_) {

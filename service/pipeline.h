@@ -30,6 +30,7 @@ struct PipelineOptions {
   uint32_t shards = 1;
   bool keeps_history = false;
   cep::Limits limits;
+  bool is_restarted = true;       // perhaps: state is taken out of it (restart, Engine::begin_images)
 };
 
 // The images of a shard's keys by (space, hash).

@@ -8,7 +8,9 @@
 namespace service {
 
 WarmStart::WarmStart(const Registry& registry, std::vector<cep::ProgramId> programs, const cep::Limits& limits)
-    : registry_(registry), programs_(std::move(programs)), engine_(std::make_shared<cep::Engine>(0, 1, limits)) {}
+    : registry_(registry), programs_(std::move(programs)), engine_(std::make_shared<cep::Engine>(0, 1, limits)) {
+  engine_->expect_no_images();      // it is adopted from, never stored
+}
 
 cep::Result<std::unique_ptr<WarmStart>> WarmStart::open(state::FileSystem& files, const std::string& log_dir, uint64_t log_begin,
                                                         uint64_t log_end, const Registry& registry, std::vector<cep::ProgramId> programs,
