@@ -72,6 +72,7 @@ struct Alert {
   uint64_t suppressed = 0;               // folded since the previous alert of this rule and key (R34), and into the episode (R33)
   Truncated truncated;
   TimeUs partial_since = kTimeMin;       // not kTimeMin: a window of the rule has seen everything only since then, less than its span
+  bool folded = false;                   // only in a verdict: `suppress` keeps it from being an alert (R37)
   uint64_t cause_position = 0;           // log position being processed when it was made (0 in run and test)
 };
 

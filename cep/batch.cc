@@ -173,4 +173,19 @@ std::shared_ptr<Batch> BatchBuilder::finish() {
   return std::move(batch_);
 }
 
+void copy_row(const Batch& from, uint32_t row, uint64_t position, BatchBuilder& rows) {
+  rows.begin_row();
+  for (uint16_t c = 0; c < from.columns.size(); ++c) {
+    const BatchColumn& column = from.columns[c];
+    if (column.is_null[row] != 0) continue;
+    switch (column.kind) {
+      case TypeKind::kFloat: rows.set_real(c, column.real[row]); break;
+      case TypeKind::kIp: rows.set_ip(c, column.ip[row]); break;
+      case TypeKind::kText: rows.set_text(c, from.text(row, c)); break;
+      default: rows.set_fixed(c, column.fixed[row]); break;
+    }
+  }
+  rows.commit_row(position);
+}
+
 }  // namespace cep

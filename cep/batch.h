@@ -107,4 +107,7 @@ class BatchBuilder {
   bool open_ = false;
 };
 
+// Appends a row of another batch of the same columns.
+void copy_row(const Batch& from, uint32_t row, uint64_t position, BatchBuilder& rows);
+
 }  // namespace cep

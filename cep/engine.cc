@@ -110,6 +110,19 @@ void Engine::feed(const BatchPtr& batch, std::span<const Admission> admissions, 
   for (uint32_t level = 1; level <= levels(); ++level) on_level(level, admissions, take_derived(), alerts);
 }
 
+// A timeline that reads what alerts become releases a row behind those that its own record made, which nobody has made yet: not final.
+void Engine::decide(const BatchPtr& event, std::span<const Admission> admissions, Verdict& verdict) {
+  for (const Admission& admission : admissions) {
+    if (!admission.has_rows) continue;
+    const bool is_late = !admission.late.empty() && admission.late[0] != 0;
+    const bool is_first = rules_->timelines()[admission.timeline].level == 0;
+    verdict.is_late = verdict.is_late || is_late;
+    verdict.is_final = verdict.is_final && !is_late && is_first && admission.covers(event->time[0], event->source);
+    if (!timelines_[admission.timeline]->peek(event, admission, verdict.alerts)) verdict.is_refused = true;
+  }
+  sort_alerts(verdict.alerts, 0);
+}
+
 void Engine::adopt(const Engine& warmed, std::span<const ProgramId> programs) {
   for (const auto& from : warmed.timelines_) {
     bool has_programs = std::any_of(programs.begin(), programs.end(), [&](ProgramId program) {

@@ -17,6 +17,7 @@
 #include "cep/limits.h"
 #include "cep/match_state.h"
 #include "cep/rule_set.h"
+#include "cep/verdict.h"
 
 namespace cep {
 
@@ -64,6 +65,10 @@ class Engine {
   // All levels of one record, for a single shard. `batch` null: watermark or tick.
   void feed(const BatchPtr& batch, std::span<const Admission> admissions, std::vector<Alert>& alerts);
 
+  // The verdict on an event (a batch of one row), asked before on_batch has it, with the same admissions: works on copies of the keys that
+  // are this shard's. What shards say of one event adds up: their alerts together are the verdict's.
+  void decide(const BatchPtr& event, std::span<const Admission> admissions, Verdict& verdict);
+
   // Match state of one key, as of the watermark; nullptr rule name checks are the caller's. `key` by KeyPart.
   MatchState match_state(const BoundRule& rule, std::span<const Value> key, uint32_t runs_max) const;
   MatchSummary match_summary(const BoundRule& rule) const;
@@ -104,6 +109,7 @@ class Engine {
 
  private:
   friend class TimelineEngine;
+  friend class TimelinePeek;
   void pass_on(std::vector<Alert>& alerts, size_t first);
 
   uint32_t shard_;

@@ -19,6 +19,7 @@ struct Limits {
   uint32_t evidence_windows_max = 4;             // windows listed in an alert of a when rule
   uint32_t reorder_rows_max = 2'000'000;         // per timeline, counted where order is made (cep/clock); the frontier is forced forward
   uint32_t derived_rows_max = 100'000;           // events of streams `from rules` that wait in a timeline; the newest is dropped, counted
+  uint32_t peek_rows_max = 10'000;               // waiting rows that a decision takes into account; beyond it there is no verdict
   DurationUs run_age_max_us = 30 * kDay;         // of event time, for rules without `within`; the run ends, counted
   // Of event time, for windows without a span (`over (all)`, `last n rows`): a key that was silent for so long is forgotten, counted.
   // Fixed, because what a rule reads back and every replica must agree about it.
@@ -41,6 +42,7 @@ struct EngineCounters {
   uint64_t derived_late = 0;        // such events earlier than what their timeline has released (a rule change set a feeder back)
   uint64_t derived_dropped = 0;     // derived_rows_max
   uint64_t skip_target_unbound = 0; // R30
+  uint64_t peeks_refused = 0;       // peek_rows_max
 };
 
 }  // namespace cep

@@ -216,10 +216,12 @@ bool parse_alert_id(std::string_view hex, AlertId* id) {
 }
 
 void emit(BlockEditor& block, const OutputScope& scope, Finding finding) {
-  if (is_suppressed(block, *scope.match, finding.time, &finding.folded)) return;
+  const bool is_folded = is_suppressed(block, *scope.match, finding.time, &finding.folded);
+  if (is_folded && !scope.keeps_folded) return;
   const Program& program = *scope.match->rule->entry.program;
   const RuleSet& rules = *scope.match->rules;
   Alert& alert = new_alert(scope, finding.kind, finding.time, finding.folded);
+  alert.folded = is_folded;
   BlockView view = block.view();
   uint32_t node = block.held(finding.held);
   list_events(view, *scope.match, node, alert.events);
@@ -248,8 +250,10 @@ void emit_hit(BlockEditor& block, const OutputScope& scope, const MatchEvent& ev
               const std::function<std::vector<Evidence>()>& evidence) {
   ++scope.match->counters->matches;
   uint64_t folded = 0;
-  if (is_suppressed(block, *scope.match, event.time, &folded)) return;
+  const bool is_folded = is_suppressed(block, *scope.match, event.time, &folded);
+  if (is_folded && !scope.keeps_folded) return;
   Alert& alert = new_alert(scope, AlertKind::kWhen, event.time, folded);
+  alert.folded = is_folded;
   auto packed = std::make_shared_for_overwrite<uint64_t[]>(packed_size(*event.batch, event.row) / 8);
   pack_row(*event.batch, event.row, reinterpret_cast<uint8_t*>(packed.get()));
   alert.events.push_back({0, event.batch->schema, std::move(packed)});

@@ -16,6 +16,7 @@ struct OutputScope {
   const MatchScope* match = nullptr;
   uint64_t key_hash = 0;
   uint64_t cause_position = 0;
+  bool keeps_folded = false;             // what `suppress` folds is appended all the same, marked as such (R37)
   std::vector<Alert>* alerts = nullptr;
 };
 

@@ -34,9 +34,12 @@ class Reorder {
     }
   };
 
-  void push(const std::shared_ptr<WaitingBatch>& batch, uint32_t row) {
-    waiting_.push({batch->batch->time[row], arrivals_++, batch, row, batch->batch->source});
+  // The row's place in the order of arrival.
+  uint64_t push(const std::shared_ptr<WaitingBatch>& batch, uint32_t row) {
+    waiting_.push({batch->batch->time[row], arrivals_, batch, row, batch->batch->source});
+    return arrivals_++;
   }
+  uint64_t arrivals() const { return arrivals_; }
   // The time of the row that `pop` would give next; kTimeMax: there is none.
   TimeUs next_time() const { return waiting_.empty() ? kTimeMax : waiting_.front()->time; }
   // Takes the next row if it is at or before the frontier.

@@ -8,6 +8,7 @@
 #include "cep/key.h"
 #include "cep/lifetime.h"
 #include "cep/time_math.h"
+#include "cep/timeline_peek.h"
 #include "cep/truncation.h"
 
 namespace cep {
@@ -49,7 +50,8 @@ void prefetch_texts(const Batch& batch, std::span<const uint32_t> rows) {
 
 }  // namespace
 
-TimelineEngine::TimelineEngine(Engine& engine, uint32_t timeline) : engine_(engine), index_(timeline), editor_(memory_) {
+TimelineEngine::TimelineEngine(Engine& engine, uint32_t timeline, TimelineLoan* loan)
+    : engine_(engine), index_(timeline), editor_(memory_), loan_(loan) {
   name_ = engine.rules_->timelines()[timeline].name;
   const std::string derived = name_ + "|from rules";
   derived_space_ = hash_bytes(derived.data(), derived.size());
@@ -74,6 +76,7 @@ const Timeline& TimelineEngine::timeline() const { return engine_.rules_->timeli
 void TimelineEngine::rebind(uint32_t index) {
   WEIR_CHECK(images_.keys.empty(), "rules change while images are being taken");
   index_ = index;
+  peek_.reset();
   std::vector<Space> old = std::move(spaces_);
   spaces_.clear();
   for (const KeySpace& wanted : timeline().spaces) {
@@ -154,7 +157,9 @@ void TimelineEngine::buffer(const BatchPtr& batch, const Admission& admission) {
   waiting->batch = batch;
   for (uint32_t row = 0; row < batch->rows(); ++row) {
     bool late = !admission.late.empty() && admission.late[row] != 0;
-    if (!late && is_owned_by_shard(*batch, row)) reorder_.push(waiting, row);
+    if (late || !is_owned_by_shard(*batch, row)) continue;
+    const uint64_t arrival = reorder_.push(waiting, row);
+    if (peek_ != nullptr) peek_->note_waiting({batch->time[row], arrival, waiting, row, batch->source});
   }
 }
 
@@ -165,6 +170,7 @@ void TimelineEngine::release(const Admission& admission, std::vector<Alert>& ale
     TimeUs derived = derived_.empty() ? kTimeMax : std::get<TimeUs>(derived_.begin()->first);
     if (derived >= admission.frontier) derived = kTimeMax;
     if (reorder_.next_time() <= derived && reorder_.pop(admission.frontier, admission.frontier_source, &item)) {
+      if (peek_ != nullptr) peek_->note_released(item);
       process_rows(*item.batch->batch, item.row, item.row + 1, words_of(*item.batch), alerts);
     } else if (derived != kTimeMax) {
       release_derived(alerts);
@@ -330,6 +336,7 @@ void TimelineEngine::process_prepared(const Prepared& prepared, Touch& touch) {
   touch.hash = prepared.hash;
   std::string_view key = std::string_view(prepared_keys_).substr(prepared.key_begin, prepared.key_end - prepared.key_begin);
   Slot* slot = space.table.find(touch.hash, key);
+  if (slot == nullptr && loan_ != nullptr) slot = borrow(space, touch.hash, key);
   if (!prepared.starts && (slot == nullptr || (slot->awaits & touch.fold) == 0)) return;
   const bool is_quiet = slot != nullptr && slot->deadline > touch.time && (slot->awaits & touch.fold) == 0;
   if (role.moves_windows && is_quiet && !is_changed_before_barrier(BlockView(slot->block))) {
@@ -340,7 +347,9 @@ void TimelineEngine::process_prepared(const Prepared& prepared, Touch& touch) {
   if (slot != nullptr) {
     open_key(space, *slot);
     if (slot->deadline <= touch.time) {
+      const size_t made = touch.alerts->size();
       fire_deadlines(touch, touch.time);
+      if (loan_ != nullptr) touch.alerts->resize(made);      // what a deadline completes does not complete on the event (R37)
       prune(touch.time);                       // a batch may be long: what is over must not wait for its end
       forget_deadline(*slot);
     }
@@ -421,6 +430,7 @@ OutputScope TimelineEngine::output_scope(const MatchScope& match, const Touch& t
   scope.key_hash = touch.hash;
   bool is_logged = touch.batch != nullptr && touch.batch->source != kRulesSource;
   scope.cause_position = is_logged ? touch.batch->position[touch.row] : 0;
+  scope.keeps_folded = loan_ != nullptr;
   scope.alerts = touch.alerts;
   return scope;
 }

@@ -9,6 +9,7 @@
 #include <tuple>
 #include <vector>
 
+#include "cep/barrier_images.h"
 #include "cep/block_windows.h"
 #include "cep/engine.h"
 #include "cep/episode.h"
@@ -20,9 +21,12 @@
 
 namespace cep {
 
+class TimelinePeek;
+struct TimelineLoan;
+
 class TimelineEngine {
  public:
-  TimelineEngine(Engine& engine, uint32_t timeline);
+  TimelineEngine(Engine& engine, uint32_t timeline, TimelineLoan* loan = nullptr);
   ~TimelineEngine();
   TimelineEngine(const TimelineEngine&) = delete;
   TimelineEngine& operator=(const TimelineEngine&) = delete;
@@ -34,6 +38,9 @@ class TimelineEngine {
   void on_time(const Admission& admission, std::vector<Alert>& alerts);
   // Releases waiting rows up to the frontier in order, then fires the timers that are due.
   void release(const Admission& admission, std::vector<Alert>& alerts);
+  // Appends what would complete on the row, were it released behind the rows that wait before it; changes nothing that matters to anybody
+  // else. False: too many rows wait.
+  bool peek(const BatchPtr& event, const Admission& admission, std::vector<Alert>& alerts);
   // A row that an alert became waits here, in every shard alike: whose key it has is asked when it is released.
   void wait(const BatchPtr& derived);
 
@@ -71,6 +78,7 @@ class TimelineEngine {
   uint64_t derived_waiting() const { return derived_.size(); }
 
  private:
+  friend class TimelinePeek;
   struct Space {
     uint64_t id = 0;
     KeyTable table;
@@ -82,21 +90,6 @@ class TimelineEngine {
     uint64_t space;
     uint64_t hash;
     bool operator>(const Timer& other) const { return time > other.time; }
-  };
-  struct Gone {
-    uint64_t space;
-    uint64_t hash;
-    uint32_t segment;
-  };
-  // The images of one barrier on their way. A key changed before it keeps the mark of that epoch until its image is taken, which is at
-  // its turn or before its next change.
-  struct Images {
-    uint32_t segment = 0;
-    std::vector<uint32_t> victims;
-    std::vector<std::pair<uint64_t, uint64_t>> keys;      // (space id, hash) of those changed before the barrier
-    size_t keys_taken = 0;
-    std::vector<KeyImage> ahead;                          // gone at the barrier, or taken before their turn
-    size_t victim_space = 0, victim_slot = 0;             // how far the walk for victims is
   };
   // Release order of derived rows: time, then position (the alert's id), then stream.
   using DerivedKey = std::tuple<TimeUs, uint64_t, StreamId>;
@@ -159,6 +152,7 @@ class TimelineEngine {
   OutputScope output_scope(const MatchScope& match, const Touch& touch);
   const std::vector<uint64_t>& words_of(WaitingBatch& waiting);
   const BoundRing* ring_by_id(uint64_t id) const;
+  Slot* borrow(Space& space, uint64_t hash, std::string_view key);
 
   Engine& engine_;
   uint32_t index_;
@@ -173,12 +167,12 @@ class TimelineEngine {
   std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;
   std::vector<std::pair<Space*, uint64_t>> due_;        // keys (by hash) whose timers are under work
   std::vector<std::pair<uint64_t, uint64_t>> dirty_;    // (space id, hash) of keys changed in this epoch
-  std::vector<Gone> gone_;
+  std::vector<GoneKey> gone_;
   uint8_t epoch_ = 1;                      // 1 or 2: changes at each barrier
   bool has_episodes_ = false, has_absences_ = false;    // some rule has: their ends are timers
   DurationUs longest_us_ = kSecond;        // that anything of a key can matter after its last event
   size_t touches_ = 0;                     // of keys, since the last sweep
-  Images images_;
+  BarrierImages images_;
   BlockMemory memory_;
   BlockEditor editor_;
   Matcher matcher_;
@@ -193,6 +187,8 @@ class TimelineEngine {
   std::vector<uint64_t> words_;            // predicate bits of a batch that passes through
   AppendedRings appended_;
   std::vector<uint64_t> woken_;            // a bit an input of the role: the event under work may start its rule or wake a run of it
+  std::unique_ptr<TimelinePeek> peek_;     // nullptr: no decision has asked since the rules changed
+  TimelineLoan* const loan_ = nullptr;     // this one works on copies of another's keys (a peek); nullptr: on its own
 };
 
 }  // namespace cep

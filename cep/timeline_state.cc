@@ -6,6 +6,7 @@
 #include "cep/lifetime.h"
 #include "cep/time_math.h"
 #include "cep/timeline_engine.h"
+#include "cep/timeline_peek.h"
 
 namespace cep {
 namespace {
@@ -270,16 +271,16 @@ void TimelineEngine::schedule(Space& space, Slot& slot) {
 void TimelineEngine::end(std::vector<KeyImage>& images) {
   for (Space& space : spaces_) drop_space(space);
   while (!derived_.empty()) drop_derived(derived_.begin());
-  for (const Gone& gone : gone_) images.push_back({gone.space, gone.hash, kTimeMax, gone.segment, {}});
+  for (const GoneKey& gone : gone_) images.push_back({gone.space, gone.hash, kTimeMax, gone.segment, {}});
 }
 
 void TimelineEngine::begin_images(uint32_t segment, const std::vector<uint32_t>& victims) {
   WEIR_CHECK(images_.keys.empty() && images_.ahead.empty(), "the images of the barrier before were not all taken");
-  images_ = Images();
+  images_ = BarrierImages();
   images_.segment = segment;
   images_.victims = victims;
   images_.keys.swap(dirty_);
-  for (const Gone& gone : gone_) images_.ahead.push_back({gone.space, gone.hash, kTimeMax, gone.segment, {}});
+  for (const GoneKey& gone : gone_) images_.ahead.push_back({gone.space, gone.hash, kTimeMax, gone.segment, {}});
   gone_.clear();
   begin_derived_images();
   epoch_ = static_cast<uint8_t>(3 - epoch_);
@@ -459,6 +460,7 @@ void TimelineEngine::adopt(const TimelineEngine& warmed, std::span<const Program
     adopt_derived(warmed);
   }
   is_new_ = false;
+  peek_.reset();
   adopt_waiting(warmed);
   for (const Space& from : warmed.spaces_) {
     for (Space& space : spaces_) {
@@ -470,9 +472,14 @@ void TimelineEngine::adopt(const TimelineEngine& warmed, std::span<const Program
   }
 }
 
+// Of a key of which a peek has no copy yet, what it is a copy of.
 const Slot* TimelineEngine::find(uint64_t space_id, uint64_t hash, std::string_view key) const {
   for (const Space& space : spaces_) {
-    if (space.id == space_id) return space.table.find(hash, key);
+    if (space.id != space_id) continue;
+    const Slot* slot = space.table.find(hash, key);
+    if (slot != nullptr || loan_ == nullptr) return slot;
+    const Slot* there = loan_->lender.find(space_id, hash, key);
+    return loan_->lent.contains(there) ? nullptr : there;
   }
   return nullptr;
 }

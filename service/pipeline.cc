@@ -27,12 +27,23 @@ void Pipeline::apply_rules(cep::RuleSetPtr rules, std::span<const cep::ProgramId
   if (options_.keeps_history) history_.push_back({nullptr, cep::kTimeMin, std::nullopt, rules_->datasets()});
 }
 
-void Pipeline::feed(const cep::BatchPtr& batch) {
+std::vector<cep::Admission> Pipeline::admit(const cep::BatchPtr& batch) {
   if (options_.keeps_history) history_.push_back({batch, cep::kTimeMin, std::nullopt, std::nullopt});
   rows_ += batch->rows();
-  const std::vector<cep::Admission> admissions = clock_.admit(*batch);
+  std::vector<cep::Admission> admissions = clock_.admit(*batch);
   note_late(*batch, admissions);
-  feed_engines(batch, admissions);
+  return admissions;
+}
+
+void Pipeline::feed(const cep::BatchPtr& batch) { feed_engines(batch, admit(batch)); }
+
+cep::Verdict Pipeline::decide(const cep::BatchPtr& event) {
+  const std::vector<cep::Admission> admissions = admit(event);
+  cep::Verdict verdict;
+  for (const auto& engine : engines_) engine->decide(event, admissions, verdict);
+  std::stable_sort(verdict.alerts.begin(), verdict.alerts.end(), is_alert_before);
+  feed_engines(event, admissions);
+  return verdict;
 }
 
 // One record through all shards and then, level by level, what their alerts became.
@@ -114,6 +125,7 @@ cep::EngineCounters Pipeline::counters() const {
     sum.window_dropped += one.window_dropped;
     sum.keys_forgotten += one.keys_forgotten;
     sum.skip_target_unbound += one.skip_target_unbound;
+    sum.peeks_refused += one.peeks_refused;
     sum.derived += one.derived;
     sum.derived_late += one.derived_late;
     sum.derived_dropped += one.derived_dropped;

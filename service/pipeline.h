@@ -53,6 +53,8 @@ class Pipeline {
   // the first record on (needs the history); what they would have found before now is not given.
   void apply_rules(cep::RuleSetPtr rules, std::span<const cep::ProgramId> to_warm = {});
   void feed(const cep::BatchPtr& batch);
+  // The verdict on an event (a batch of one row), which is then fed.
+  cep::Verdict decide(const cep::BatchPtr& event);
   // {"$watermark": T}, of one stream's timelines or (nullptr) of all.
   void watermark(cep::TimeUs time, const std::string* stream);
   // Takes all state out as a checkpoint would, throws the engines away and puts it into new ones (needs the history).
@@ -82,6 +84,7 @@ class Pipeline {
     std::optional<cep::Datasets> datasets;
   };
 
+  std::vector<cep::Admission> admit(const cep::BatchPtr& batch);
   void feed_engines(const cep::BatchPtr& batch, std::span<const cep::Admission> admissions);
   void note_late(const cep::Batch& batch, std::span<const cep::Admission> admissions);
   cep::TimeUs settled_until() const;

@@ -61,6 +61,7 @@ class Run {
     trip_ = std::make_unique<CheckpointTrip>();
     events_.forget_schemas();
     offsets_.clear();
+    alerts_.clear();
   }
 
   cep::Status take(const ScriptStep& step) {
@@ -134,12 +135,38 @@ class Run {
     if (mode_ == ScriptMode::kShuffle) shuffle(batches);
     if (mode_ == ScriptMode::kBatches) batches = joined(batches);
     for (const cep::BatchPtr& batch : batches) {
+      if (mode_ == ScriptMode::kDecide) {
+        decide(batch);
+        continue;
+      }
       pipeline_->feed(batch);
       if (mode_ != ScriptMode::kRestart) continue;
       const cep::Status status = restart();
       if (!status) return status;
     }
     return cep::ok_status();
+  }
+
+  // A final verdict takes the place of what completed on the event when it was fed: a difference between the two shows as one of alerts.
+  void decide(const cep::BatchPtr& event) {
+    cep::Verdict verdict = pipeline_->decide(event);
+    std::vector<cep::Alert> alerts;
+    pipeline_->take_alerts(alerts, true);
+    if (verdict.is_final) {
+      std::erase_if(alerts, [&](const cep::Alert& alert) { return completes_on(*event, alert); });
+      for (cep::Alert& alert : verdict.alerts) {
+        if (!alert.folded && completes_on(*event, alert)) alerts.push_back(std::move(alert));
+      }
+    }
+    std::move(alerts.begin(), alerts.end(), std::back_inserter(alerts_));
+  }
+
+  // Absences and episodes end at times of their own, and what alerts become reaches its rules later.
+  bool completes_on(const cep::Batch& event, const cep::Alert& alert) const {
+    if (alert.kind != cep::AlertKind::kMatch && alert.kind != cep::AlertKind::kWhen) return false;
+    const cep::RuleSet& rules = *pipeline_->rules();
+    const cep::BoundRule* const rule = rules.find(alert.program->rule);
+    return rule != nullptr && rules.timelines()[rule->timeline].find(event.schema->id) != nullptr;
   }
 
   // The second of a case and every fourth after it goes through a directory: most cases are short.
@@ -187,8 +214,9 @@ class Run {
 
   BlockResult finish() {
     BlockResult result;
-    std::vector<cep::Alert> alerts;
+    std::vector<cep::Alert> alerts = std::exchange(alerts_, {});
     pipeline_->take_alerts(alerts, true);
+    if (mode_ == ScriptMode::kDecide) std::stable_sort(alerts.begin(), alerts.end(), is_alert_before);
     for (const LateRow& late : pipeline_->take_late()) {
       const cep::DurationUs offset_us = offsets_[late.position];
       lines_.push_back({offset_us, 2, late.position, print_.late(offset_us, late.schema->name)});
@@ -217,6 +245,7 @@ class Run {
   uint64_t restarts_ = 0;
   std::vector<cep::DurationUs> offsets_;        // by position: as the event's line says it
   std::vector<cep::BatchPtr> arrivals_;         // one row each
+  std::vector<cep::Alert> alerts_;              // of mode decide, event by event
   std::vector<Line> lines_;
 };
 

@@ -14,7 +14,7 @@
 
 namespace service {
 
-enum class ScriptMode { kPlain, kRestart, kShards, kShuffle, kBatches, kAmid };
+enum class ScriptMode { kPlain, kRestart, kShards, kShuffle, kBatches, kAmid, kDecide };
 
 // One row for each mode; a new one is a row here and what `Run` does otherwise for it.
 struct ScriptModeInfo {
@@ -29,6 +29,7 @@ inline constexpr ScriptModeInfo kScriptModes[] = {
     {ScriptMode::kShuffle, "shuffle", "arrival shuffled inside the delay of each stream; equal times keep their order"},
     {ScriptMode::kBatches, "batches", "batches of up to 1,024 rows"},
     {ScriptMode::kAmid, "amid", "amid 200 rules over the same streams and keys, and all rules beside the script"},
+    {ScriptMode::kDecide, "decide", "a verdict on every event before it is fed: where it is final, its alerts stand for those that follow"},
 };
 
 // What one block gave.

@@ -93,19 +93,4 @@ uint64_t SourceFiles::bytes_read() const {
   return sum + finished_bytes_;
 }
 
-void copy_row(const cep::Batch& from, uint32_t row, uint64_t position, cep::BatchBuilder& rows) {
-  rows.begin_row();
-  for (uint16_t c = 0; c < from.columns.size(); ++c) {
-    const cep::BatchColumn& column = from.columns[c];
-    if (column.is_null[row] != 0) continue;
-    switch (column.kind) {
-      case cep::TypeKind::kFloat: rows.set_real(c, column.real[row]); break;
-      case cep::TypeKind::kIp: rows.set_ip(c, column.ip[row]); break;
-      case cep::TypeKind::kText: rows.set_text(c, from.text(row, c)); break;
-      default: rows.set_fixed(c, column.fixed[row]); break;
-    }
-  }
-  rows.commit_row(position);
-}
-
 }  // namespace service

@@ -67,7 +67,4 @@ class SourceFiles {
   std::vector<RejectedRecord> rejected_;
 };
 
-// Appends row `row` of `from` to `rows`, a builder of the same schema.
-void copy_row(const cep::Batch& from, uint32_t row, uint64_t position, cep::BatchBuilder& rows);
-
 }  // namespace service
