@@ -131,7 +131,7 @@ cep::Result<std::unique_ptr<Env>> open_state(FileSystem& files, const DataDir& d
 std::vector<std::string> state_tables(unsigned shards) {
   std::vector<std::string> tables = {"ckpt",   "segment", "alert",  "alert_id", "alert_key",
                                      "cursor", "parked",  "attempt", "rejected", "edit",
-                                     "totals"};
+                                     "decision", "decision_id", "totals"};
   for (unsigned shard = 0; shard < shards; ++shard) {
     tables.push_back(record_table(shard));
     tables.push_back(index_table(shard));

@@ -22,6 +22,7 @@ inline constexpr size_t kValueHeaderBytes = 9;
 inline constexpr uint16_t kAlertTotals = 1;
 inline constexpr uint16_t kRejectedTotals = 2;
 inline constexpr uint16_t kEditTotals = 3;
+inline constexpr uint16_t kDecisionTotals = 4;
 
 // {crc32c, length, version, payload}, and back. `what` names the value in the Error.
 std::string seal_value(std::string_view payload);

@@ -1,0 +1,165 @@
+// Verdicts in LMDB: `decision` by offset, `decision_id` by the event's identity. Test: tests/unit/state/decision_log_test.cc.
+#include "state/decision_log.h"
+
+#include <algorithm>
+
+#include "state/try.h"
+#include "state/values.h"
+
+namespace state {
+namespace {
+
+Key decision_totals_key(uint16_t lane) { return Key().u16(lane).u16(kDecisionTotals); }
+
+std::string encode_decision(const StoredDecision& decision) {
+  std::string payload;
+  Writer(payload).id(decision.id).put<int64_t>(decision.received_us).text(decision.stream).text(decision.body);
+  return payload;
+}
+
+cep::Result<StoredDecision> decode_decision(uint64_t offset, std::string_view payload) {
+  Reader reader(payload);
+  StoredDecision decision;
+  decision.offset = offset;
+  decision.id = reader.id();
+  decision.received_us = reader.get<int64_t>();
+  decision.stream = reader.text();
+  decision.body = reader.text();
+  if (!reader.at_end()) return cep::Error{"damaged", "a decision in the state directory is damaged"};
+  return decision;
+}
+
+}  // namespace
+
+DecisionLog::DecisionLog(Env& env, uint16_t lane)
+    : env_(env), lane_(lane), decisions_(env.table("decision")), ids_(env.table("decision_id")), totals_(env.table("totals")) {
+  static_cast<void>(env_.read([&](ReadTxn& txn) -> cep::Status {
+    auto known = totals(txn);
+    if (known.ok()) dropped_ = known->dropped;       // what cannot be read, the first decision says
+    return cep::ok_status();
+  }));
+}
+
+cep::Status DecisionLog::append(WriteTxn& txn, std::span<const StoredDecision> decisions) {
+  if (decisions.empty()) return cep::ok_status();
+  auto totals = this->totals(txn);
+  if (!totals.ok()) return totals.error();
+  for (const StoredDecision& decision : decisions) {
+    auto known = load(txn, decision.offset);
+    if (!known.ok()) return known.error();
+    if (known->has_value()) continue;
+    auto of_id = offset_of(txn, decision.id);
+    if (!of_id.ok()) return of_id.error();
+    const std::string payload = encode_decision(decision);
+    STATE_TRY(put_pieces(txn, decisions_, key_of(decision.offset), payload));
+    totals->bytes += payload.size();
+    if (of_id->value_or(0) > decision.offset) continue;
+    std::string offset;
+    Writer(offset).put<uint64_t>(decision.offset);
+    put_small(txn, ids_, id_key(decision.id), offset);
+  }
+  store_totals(txn, *totals);
+  return cep::ok_status();
+}
+
+cep::Status DecisionLog::expire(WriteTxn& txn, cep::TimeUs now_us, cep::DurationUs keep_us, uint64_t keep_bytes, size_t records_max) {
+  auto totals = this->totals(txn);
+  if (!totals.ok()) return totals.error();
+  size_t gone = 0;
+  for (; gone < records_max && !txn.failed(); ++gone) {
+    uint64_t offset = 0;
+    {
+      Cursor oldest = txn.cursor(decisions_);
+      if (!oldest.seek(Key().u16(lane_)) || !oldest.on(Key().u16(lane_))) break;
+      KeyReader key(oldest.key());
+      key.u16();
+      offset = key.u64();
+    }
+    auto decision = load(txn, offset);
+    if (!decision.ok()) return decision.error();
+    if (!decision->has_value()) break;
+    const bool is_old = (*decision)->received_us < now_us - keep_us;
+    if (!is_old && totals->bytes <= keep_bytes) break;
+    auto of_id = offset_of(txn, (*decision)->id);
+    if (!of_id.ok()) return of_id.error();
+    if (*of_id == offset) txn.erase(ids_, id_key((*decision)->id));
+    erase_pieces(txn, decisions_, key_of(offset));
+    totals->bytes -= std::min<uint64_t>(encode_decision(**decision).size(), totals->bytes);
+    totals->dropped += is_old ? 0 : 1;
+  }
+  if (gone > 0) store_totals(txn, *totals);
+  return cep::ok_status();
+}
+
+cep::Result<std::optional<StoredDecision>> DecisionLog::by_id(const Id16& id) const {
+  std::optional<StoredDecision> found;
+  STATE_TRY(env_.read([&](ReadTxn& txn) -> cep::Status {
+    auto offset = offset_of(txn, id);
+    if (!offset.ok()) return offset.error();
+    if (!offset->has_value()) return cep::ok_status();
+    auto decision = load(txn, **offset);
+    if (!decision.ok()) return decision.error();
+    found = std::move(*decision);
+    return cep::ok_status();
+  }));
+  return found;
+}
+
+cep::Result<DecisionPage> DecisionLog::page(std::optional<uint64_t> before, size_t limit) const {
+  DecisionPage page;
+  STATE_TRY(env_.read([&](ReadTxn& txn) -> cep::Status {
+    Cursor cursor = txn.cursor(decisions_);
+    uint64_t above = before.value_or(UINT64_MAX);
+    while (cursor.seek_before(key_of(above)) && cursor.on(Key().u16(lane_))) {
+      if (page.items.size() == limit) {
+        page.next = above;
+        break;
+      }
+      KeyReader key(cursor.key());
+      key.u16();
+      above = key.u64();
+      auto decision = load(txn, above);
+      if (!decision.ok()) return decision.error();
+      if (decision->has_value()) page.items.push_back(std::move(**decision));
+    }
+    return cep::ok_status();
+  }));
+  return page;
+}
+
+cep::Result<std::optional<StoredDecision>> DecisionLog::load(ReadTxn& txn, uint64_t offset) const {
+  auto payload = get_pieces(txn, decisions_, key_of(offset), "a decision");
+  if (!payload.ok()) return payload.error();
+  if (!payload->has_value()) return std::optional<StoredDecision>();
+  auto decision = decode_decision(offset, **payload);
+  if (!decision.ok()) return decision.error();
+  return std::optional<StoredDecision>(std::move(*decision));
+}
+
+cep::Result<std::optional<uint64_t>> DecisionLog::offset_of(ReadTxn& txn, const Id16& id) const {
+  auto payload = get_small(txn, ids_, id_key(id), "the place of a decision");
+  if (!payload.ok()) return payload.error();
+  if (!payload->has_value()) return std::optional<uint64_t>();
+  Reader reader(**payload);
+  return std::optional<uint64_t>(reader.get<uint64_t>());
+}
+
+cep::Result<DecisionLog::Totals> DecisionLog::totals(ReadTxn& txn) const {
+  Totals totals;
+  auto payload = get_small(txn, totals_, decision_totals_key(lane_), "the totals of decisions");
+  if (!payload.ok()) return payload.error();
+  if (!payload->has_value()) return totals;
+  Reader reader(**payload);
+  totals.bytes = reader.get<uint64_t>();
+  totals.dropped = reader.get<uint64_t>();
+  return totals;
+}
+
+void DecisionLog::store_totals(WriteTxn& txn, const Totals& totals) {
+  std::string payload;
+  Writer(payload).put<uint64_t>(totals.bytes).put<uint64_t>(totals.dropped);
+  put_small(txn, totals_, decision_totals_key(lane_), payload);
+  dropped_ = totals.dropped;
+}
+
+}  // namespace state
