@@ -194,6 +194,7 @@ void append_alert(const cep::Alert& alert, std::string& out) {
   json.end_array();
   if (program.is_when) append_evidence(alert.evidence, json);
   json.key("suppressed").unsigned_integer(alert.suppressed).field("mode", mode_name(alert.mode));
+  if (alert.folded) json.key("folded").boolean(true);
   append_truncated(alert.truncated, json);
   if (alert.partial_since != cep::kTimeMin) json.field("partial_since", cep::format_time(alert.partial_since));
   json.end_object();

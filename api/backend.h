@@ -22,6 +22,11 @@ class Backend {
 
   // 202 means durable: `reply` is called after the flush.
   virtual void submit(std::shared_ptr<SubmitRequest> request, std::function<void(SubmitAnswer)> reply) = 0;
+  // `request` has one record, an event of one stream. 200 with the verdict, 409 when the event is known and no verdict of it, 422 when
+  // the event is refused, else as submit.
+  virtual void decide(std::shared_ptr<SubmitRequest> request, Reply reply) = 0;
+  virtual void decisions(PageQuery page, Reply reply) = 0;
+  virtual void decision(std::string id, Reply reply) = 0;  // id checked: 32 hex digits
   // The stream's schema in force, null if nobody declared it. Any thread, no waiting.
   virtual cep::SchemaPtr schema(std::string_view stream) const = 0;
 

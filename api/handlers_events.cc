@@ -3,6 +3,7 @@
 #include "api/event_body.h"
 #include "api/json_writer.h"
 #include "api/problem.h"
+#include "cep/alert.h"
 #include "cep/batch.h"
 
 namespace api {
@@ -39,33 +40,59 @@ bool read_head(const HttpRequest& request, EventBodyHead& head) {
 
 // What a repeated Idempotency-Key is compared by: the body and all that gives it its meaning, so that the same bytes
 // for another stream, or as another event, are not taken for the request that was answered before.
-uint64_t fingerprint(const EventBodyHead& head, std::string_view body) {
+uint64_t fingerprint(const EventBodyHead& head, std::string_view use, std::string_view body) {
   const uint64_t body_hash = cep::hash_bytes(body.data(), body.size());
   std::string parts(reinterpret_cast<const char*>(&body_hash), sizeof body_hash);
   for (const std::string* part : {&head.stream, &head.content_type, &head.ce_type, &head.ce_id, &head.ce_time}) {
     parts.append(*part) += '\0';
   }
+  parts += use;
   return cep::hash_bytes(parts.data(), parts.size());
 }
 
-void submit(HttpRequest& request, std::string stream, Backend& backend, Responder& respond) {
+// What the request submits; null: it was answered with why not. `use` is part of what a repeated key is compared by.
+std::shared_ptr<SubmitRequest> read_events(HttpRequest& request, std::string stream, Backend& backend, Responder& respond,
+                                           std::string_view use) {
+  const auto refuse = [&](Answer answer) {
+    respond.answer(std::move(answer));
+    return nullptr;
+  };
   EventBodyHead head;
   head.stream = std::move(stream);
-  if (!read_head(request, head)) return respond.answer(problem_answer("bad-request", "A ce- header is badly encoded."));
+  if (!read_head(request, head)) return refuse(problem_answer("bad-request", "A ce- header is badly encoded."));
   if (const auto encoding = request.header("content-encoding"); !encoding.empty() && encoding != "identity") {
-    return respond.answer(problem_answer("unsupported-media-type", "Compressed bodies are not read."));
+    return refuse(problem_answer("unsupported-media-type", "Compressed bodies are not read."));
   }
   auto events = std::make_shared<SubmitRequest>();
   events->idempotency_key = request.header("idempotency-key");
   if (events->idempotency_key.size() > kIdempotencyKeyMax) {
-    return respond.answer(problem_answer("bad-request", "An Idempotency-Key may have 255 bytes."));
+    return refuse(problem_answer("bad-request", "An Idempotency-Key may have 255 bytes."));
   }
   events->body = std::move(request.body);
-  events->body_hash = fingerprint(head, events->body);
+  events->body_hash = fingerprint(head, use, events->body);
   const SchemaSource schemas = [&backend](std::string_view name) { return backend.schema(name); };
   const cep::Status cut = split_body(head, schemas, *events);
-  if (!cut.ok()) return respond.answer(body_refused(cut.error()));
+  if (!cut.ok()) return refuse(body_refused(cut.error()));
+  return events;
+}
+
+void submit(HttpRequest& request, std::string stream, Backend& backend, Responder& respond) {
+  std::shared_ptr<SubmitRequest> events = read_events(request, std::move(stream), backend, respond, "");
+  if (events == nullptr) return;
   backend.submit(std::move(events), [respond](SubmitAnswer answer) { respond.answer(submit_answer(answer)); });
+}
+
+// False: the stream takes no events from outside, or there is none of that name; answered.
+bool takes_events(const std::string& stream, Backend& backend, Responder& respond) {
+  const cep::SchemaPtr schema = backend.schema(stream);
+  if (schema != nullptr && !schema->from_rules) return true;
+  Problem problem;
+  problem.name = schema != nullptr ? "conflict" : "not-found";
+  problem.code = event_code_name(schema != nullptr ? EventCode::kFromRules : EventCode::kUnknownStream);
+  problem.detail = schema != nullptr ? "The stream " + stream + " is `from rules`: only rules with `into " + stream + "` fill it."
+                                     : "There is no stream " + stream + ": declare it with POST /v1/deployments.";
+  respond.answer(problem_answer(problem));
+  return false;
 }
 
 }  // namespace
@@ -103,22 +130,39 @@ void post_events(HttpRequest& request, Backend& backend, Responder respond) { su
 
 void post_stream_events(HttpRequest& request, Backend& backend, Responder respond) {
   std::string stream = request.captures[0];
-  const cep::SchemaPtr schema = backend.schema(stream);
-  if (schema != nullptr && schema->from_rules) {
+  if (takes_events(stream, backend, respond)) submit(request, std::move(stream), backend, respond);
+}
+
+void post_decision(HttpRequest& request, Backend& backend, Responder respond) {
+  std::string stream = request.captures[0];
+  if (!takes_events(stream, backend, respond)) return;
+  std::shared_ptr<SubmitRequest> event = read_events(request, std::move(stream), backend, respond, "decision");
+  if (event == nullptr) return;
+  const size_t records = event->items.size() + event->rejected.size();
+  const bool is_watermark = !event->items.empty() && event->items.front().kind == SubmitItem::Kind::kWatermark;
+  if (records != 1 || is_watermark) {
     Problem problem;
-    problem.name = "conflict";
-    problem.code = event_code_name(EventCode::kFromRules);
-    problem.detail = "The stream " + stream + " is `from rules`: only rules with `into " + stream + "` fill it.";
+    problem.name = "invalid";
+    problem.code = "one_event";
+    problem.detail = is_watermark ? "A watermark line is no event: send it to /v1/streams/" + request.captures[0] + "/events."
+                                  : "A decision is on one event, and this body has " + std::to_string(records) + ": send each by itself.";
     return respond.answer(problem_answer(problem));
   }
-  if (schema == nullptr) {
-    Problem problem;
-    problem.name = "not-found";
-    problem.code = event_code_name(EventCode::kUnknownStream);
-    problem.detail = "There is no stream " + stream + ": declare it with POST /v1/deployments.";
-    return respond.answer(problem_answer(problem));
+  backend.decide(std::move(event), respond.answer);
+}
+
+void get_decisions(HttpRequest& request, Backend& backend, Responder respond) {
+  auto page = page_param(request);
+  if (!page.ok()) return respond.answer(problem_answer("bad-request", page.error().message));
+  backend.decisions(std::move(page.value()), respond.answer);
+}
+
+void get_decision(HttpRequest& request, Backend& backend, Responder respond) {
+  cep::AlertId id{};
+  if (!cep::parse_alert_id(request.captures[0], &id)) {
+    return respond.answer(problem_answer("not-found", "A decision's id is 32 hex digits."));
   }
-  submit(request, std::move(stream), backend, respond);
+  backend.decision(cep::to_hex(id), respond.answer);
 }
 
 }  // namespace api

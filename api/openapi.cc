@@ -66,8 +66,31 @@ constexpr std::string_view kSchemas = R"json({
     "var": {"type": "string"}, "event": {"type": "object"}}}},
   "evidence": {"type": "array", "items": {"type": "object"}}, "suppressed": {"type": "integer"},
   "mode": {"enum": ["live", "shadow", "derived", "backfill"]},
-  "truncated": {"type": "array", "items": {"enum": ["events", "matches", "runs", "window"]}},
+  "folded": {"const": true}, "truncated": {"type": "array", "items": {"enum": ["events", "matches", "runs", "window"]}},
   "partial_since": {"type": "string", "format": "date-time"}}},
+"Decision": {"type": "object",
+  "required": ["id", "decision", "score", "alerts", "shadow", "final", "late", "degraded", "stored", "latency_us"], "properties": {
+  "id": {"type": "string", "description": "of the event: GET /v1/decisions/{id}"},
+  "decision": {"enum": ["allow", "review", "challenge", "block"], "description": "the strictest of the alerts'"},
+  "score": {"type": ["integer", "null"], "description": "the highest of the alerts'"},
+  "alerts": {"type": "array", "items": {"$ref": "#/components/schemas/Alert"},
+    "description": "what completes on the event; folded: suppress keeps it from being sent as an alert"},
+  "shadow": {"type": "array", "items": {"$ref": "#/components/schemas/Alert"}, "description": "of rules in mode shadow; they do not count"},
+  "more": {"const": true, "description": "not all alerts are listed"},
+  "final": {"type": "boolean", "description": "no event to come can change it"},
+  "late": {"type": "boolean", "description": "the event came behind the watermark, and was looked at as if it came there"},
+  "degraded": {"type": "boolean", "description": "not all rules were asked in time: the configured default counts"},
+  "stored": {"type": "boolean", "description": "given to an earlier request for the same event"},
+  "latency_us": {"type": "integer"}}},
+"StoredDecision": {"type": "object",
+  "required": ["id", "stream", "received", "decision", "score", "alerts", "shadow", "final", "late", "degraded"], "properties": {
+  "id": {"type": "string"}, "stream": {"type": "string"}, "received": {"type": "string", "format": "date-time"},
+  "decision": {"enum": ["allow", "review", "challenge", "block"]}, "score": {"type": ["integer", "null"]},
+  "alerts": {"type": "array", "items": {"$ref": "#/components/schemas/Alert"}},
+  "shadow": {"type": "array", "items": {"$ref": "#/components/schemas/Alert"}}, "more": {"const": true}, "final": {"type": "boolean"},
+  "late": {"type": "boolean"}, "degraded": {"type": "boolean"}}},
+"DecisionPage": {"type": "object", "required": ["items", "next"], "properties": {
+  "items": {"type": "array", "items": {"$ref": "#/components/schemas/StoredDecision"}}, "next": {"type": ["string", "null"]}}},
 "AlertPage": {"type": "object", "required": ["items", "next"], "properties": {
   "items": {"type": "array", "items": {"$ref": "#/components/schemas/Alert"}}, "next": {"type": ["string", "null"]}}},
 "MatchState": {"type": "object", "required": ["rule", "version", "mode"], "properties": {
@@ -122,7 +145,8 @@ void write_parameters(const Route& route, JsonWriter& json) {
     write_parameter(spec.substr(0, spec.find_first_of("*!")), "query", spec.ends_with('!'), spec.ends_with('*'), json);
     rest.remove_prefix(std::min(end + 1, rest.size()));
   }
-  if (route.body == BodyKind::kEvents) write_parameter("Idempotency-Key", "header", false, false, json);
+  const bool takes_events = route.body == BodyKind::kEvents || route.body == BodyKind::kEvent;
+  if (takes_events) write_parameter("Idempotency-Key", "header", false, false, json);
   const bool edits = route.scope == Scope::kAdmin && (route.path.starts_with("/v1/lists") || route.path.starts_with("/v1/tables"));
   if (edits) {
     for (const std::string_view header : {"From", "If-Match"}) write_parameter(header, "header", false, false, json);
@@ -149,6 +173,10 @@ void write_body(const Route& route, JsonWriter& json) {
   if (route.body == BodyKind::kRuleText) write_media("text/plain", R"({"type":"string"})", json);
   if (route.body == BodyKind::kCsv) write_media("text/csv", R"({"type":"string"})", json);
   if (route.body == BodyKind::kJson) write_media("application/json", reference(route.body_schema), json);
+  if (route.body == BodyKind::kEvent) {
+    write_media("application/json", R"({"type":"object"})", json);
+    write_media("application/cloudevents+json", R"({"type":"object"})", json);
+  }
   if (route.body == BodyKind::kEvents) {
     write_media("application/x-ndjson", R"({"type":"string"})", json);
     write_media("application/json", R"({"type":["object","array"]})", json);

@@ -15,6 +15,7 @@ namespace {
 
 constexpr size_t kBatchBytesMax = 8 << 20;
 constexpr size_t kSmallBytesMax = 64 << 10;
+constexpr size_t kEventBytesMax = kJsonRowBytesMax + (64 << 10);      // and what a CloudEvent wraps around it
 
 void get_openapi(HttpRequest&, Backend&, Responder respond) {
   Answer answer;
@@ -33,8 +34,11 @@ std::vector<Route> event_routes() {
       {"POST", "/v1/streams/{stream}/events", post_stream_events, kBatchBytesMax, kIngest,
        "Events of one stream: NDJSON, JSON, CSV or CloudEvents; 202 once they are durable", "", kEvents, "",
        "202:SubmitAnswer 404 409 413 415 422 429 503"},
-      {"POST", "/v1/streams/{stream}/decisions", nullptr, 0, kDecide, "One event in, the verdict out", "", kNone, "",
-       "501"},
+      {"POST", "/v1/streams/{stream}/decisions", post_decision, kEventBytesMax, kDecide,
+       "One event in, the verdict of the rules out, once the event is durable", "", kEvent, "",
+       "200:Decision 404 409 413 415 422 429 503"},
+      {"GET", "/v1/decisions", get_decisions, 0, kRead, "Verdicts given, newest first", "limit cursor", kNone, "", "200:DecisionPage"},
+      {"GET", "/v1/decisions/{id}", get_decision, 0, kRead, "The verdict on one event", "", kNone, "", "200:StoredDecision 404"},
       {"GET", "/v1/streams", get_streams, 0, kRead, "Streams with watermark, lag and counts since the start of the process",
        "limit cursor", kNone, "", "200:Page"},
       {"GET", "/v1/streams/{stream}", get_stream, 0, kRead, "One stream: its declaration and counts since the start of the process",

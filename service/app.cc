@@ -53,6 +53,7 @@ cep::Status App::open_lane() {
   lane.sequencer = options_.sequencer;
   lane.retention = options_.retention;
   lane.intake = options_.intake;
+  lane.decisions = options_.decisions;
   lane.on_intake_change = [this](const IntakeStall* stall) {
     if (stall == nullptr) return log_.info("events are taken again");
     log_.warning("no events are taken until there is room", {{"code", stall->code}, {"error", stall->cause}});

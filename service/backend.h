@@ -40,6 +40,9 @@ class Backend final : public api::Backend {
   void set_draining() { draining_ = true; }
 
   void submit(std::shared_ptr<api::SubmitRequest> request, std::function<void(api::SubmitAnswer)> reply) override;
+  void decide(std::shared_ptr<api::SubmitRequest> request, api::Reply reply) override;
+  void decisions(api::PageQuery page, api::Reply reply) override;
+  void decision(std::string id, api::Reply reply) override;
   cep::SchemaPtr schema(std::string_view stream) const override;
 
   void check(std::string text, api::Reply reply) override;

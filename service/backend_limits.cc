@@ -21,7 +21,7 @@ struct Limit {
 
 std::vector<Limit> engine_limits(const Lane& lane) {
   const cep::Limits& limits = lane.options().sequencer.limits;
-  uint64_t refused = 0, dropped = 0, window = 0, forgotten = 0, derived = 0, aged = 0;
+  uint64_t refused = 0, dropped = 0, window = 0, forgotten = 0, derived = 0, aged = 0, peeks = 0;
   for (const std::unique_ptr<Shard>& shard : lane.shards()) {
     const ShardNumbers& numbers = shard->numbers();
     refused += numbers.runs_refused;
@@ -30,6 +30,7 @@ std::vector<Limit> engine_limits(const Lane& lane) {
     forgotten += numbers.keys_forgotten;
     derived += numbers.derived_dropped;
     aged += numbers.runs_aged;
+    peeks += numbers.peeks_refused;
   }
   return {
       {"runs_per_key_max", limits.runs_per_key_max, "runs of a rule and key", "a new run is refused; alerts say truncated: runs", refused},
@@ -48,6 +49,7 @@ std::vector<Limit> engine_limits(const Lane& lane) {
        "a run of a rule without `within` ends", aged},
       {"reorder_rows_max", limits.reorder_rows_max, "rows of a timeline that wait for their turn", "event time is forced forward",
        lane.sequencer().numbers().reorder_forced.load()},
+      {"peek_rows_max", limits.peek_rows_max, "rows that wait before an event to be decided", "the default, `degraded`", peeks},
       {"derived_rows_max", limits.derived_rows_max, "events of streams `from rules` waiting in a timeline",
        "the newest is dropped", derived},
       {"alert_events_max", limits.alert_events_max, "events listed in an alert", "the first and the last half stay; truncated: events",
@@ -70,6 +72,12 @@ std::vector<Limit> intake_limits(const Lane& lane) {
        "it is not read until there is room", std::nullopt},
       {"answer_within", static_cast<uint64_t>(lane.intake().options().answer_within_us), "microseconds a request waits for a full disk",
        "answered 503, whether it was taken is open then", lane.intake().given_up()},
+      {"decision_timeout", static_cast<uint64_t>(lane.decisions().options().timeout_us), "microseconds until a decision is answered",
+       "the default, `degraded`; not before the event is durable", lane.decisions().numbers().timed_out},
+      {"verdict_bytes_max", kVerdictBytesMax, "bytes of the alerts a verdict lists", "the first are listed, the verdict says more",
+       std::nullopt},
+      {"decisions_keep_bytes", lane.options().retention.decisions_keep_bytes, "bytes of verdicts kept",
+       "the oldest go: a repeated request is refused, 409", lane.store().decisions().dropped()},
       {"log_keep_bytes", options.log_keep_bytes, "bytes of the event log", "the oldest segments no checkpoint needs go", std::nullopt},
       {"shard_inbox_rows_max", Shard::kInboxRowsMax, "rows waiting for a shard", "the log thread waits", std::nullopt},
       {"shard_questions_max", Shard::kQuestionsMax, "questions waiting for a shard", "refused: 503", std::nullopt},

@@ -96,10 +96,24 @@ void Lane::on_alerts_stored(std::function<void()> hook) {
 }
 
 void Lane::submit(std::shared_ptr<api::SubmitRequest> request, std::function<void(api::SubmitAnswer)> reply) {
+  submit(std::move(request), nullptr, std::move(reply));
+}
+
+// What is said of the request itself matters only if there is nothing to decide: else the verdict answers, or the time limit.
+void Lane::decide(std::shared_ptr<api::SubmitRequest> request, DecisionReply reply) {
+  std::shared_ptr<Decision> decision = decisions_->begin(std::move(reply));
+  submit(std::move(request), decision, [decision](api::SubmitAnswer answer) {
+    const bool is_taken = answer.outcome == api::SubmitAnswer::Outcome::kDurable && answer.rejected.empty();
+    if (!is_taken) decision->refuse(std::move(answer));
+  });
+}
+
+void Lane::submit(std::shared_ptr<api::SubmitRequest> request, std::shared_ptr<Decision> decision, WaitingRequest::Reply reply) {
   if (std::optional<IntakeStall> stall = intake_->stall()) return reply(intake_->refusal(*stall));
   RegistryPtr registry = this->registry();
   Submission submission;
   submission.request = request;
+  submission.decision = std::move(decision);
   submission.bytes = request->body.size() + request->made.size() + 1;
   submission.rejected = std::move(request->rejected);
   SubmissionBuilder builder(*registry, clock_(), submission);

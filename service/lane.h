@@ -22,6 +22,7 @@ struct LaneOptions {
   RetentionOptions retention;
   IntakeOptions intake;
   size_t dataset_entries_max = 5'000'000;      // of a list, rows of a table; policy: the edit is refused, counted
+  DecisionOptions decisions;
   IntakeWatch::OnChange on_intake_change;      // may be empty
   std::shared_ptr<state::FileSystem> files;    // null: the real one; a test gives a twin that fails
 };
@@ -64,6 +65,9 @@ class Lane {
   // nothing is taken, and what waits is answered kUnavailable after a while.
   void submit(std::shared_ptr<api::SubmitRequest> request, std::function<void(api::SubmitAnswer)> reply);
 
+  // The request has one record. Answered with the verdict on its event when that is durable, or as `submit` refuses.
+  void decide(std::shared_ptr<api::SubmitRequest> request, DecisionReply reply);
+
   // Sources beside the input (lane_sources.cc). The log is the truth of how far each was read: `next` of its place, also after a crash.
   // Declares the source, which begins at `first`, or finds the one of that name. Errors: as edit_list, unknown_stream.
   cep::Result<SourceNumbers> open_source(const SourceChange& source, uint64_t first);
@@ -101,6 +105,7 @@ class Lane {
   const Store& store() const { return *store_; }
   const Sequencer& sequencer() const { return *sequencer_; }
   const IntakeWatch& intake() const { return *intake_; }
+  const Decisions& decisions() const { return *decisions_; }
   const std::vector<std::unique_ptr<Shard>>& shards() const { return shards_; }
   cep::DurationUs recovery_us() const { return recovery_us_; }
   const std::string& data_dir() const { return options_.data_dir; }
@@ -126,6 +131,7 @@ class Lane {
   void run_deploy(DeploymentPlan plan, bool dry_run, const PlanCheck& allow, const std::function<void(DeployResult)>& done);
   void apply_plan(DeployResult& result);
   cep::Status change_and_wait(std::function<cep::Status(Sequencer&)> change);
+  void submit(std::shared_ptr<api::SubmitRequest> request, std::shared_ptr<Decision> decision, WaitingRequest::Reply reply);
   void run_work();
 
   LaneOptions options_;
@@ -134,6 +140,7 @@ class Lane {
   state::DataDir dir_;
   std::unique_ptr<state::Env> env_;
   std::unique_ptr<Store> store_;
+  std::unique_ptr<Decisions> decisions_;
   std::vector<std::unique_ptr<Shard>> shards_;
   std::unique_ptr<Sequencer> sequencer_;
   std::unique_ptr<IntakeWatch> intake_;

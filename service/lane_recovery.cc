@@ -156,6 +156,7 @@ cep::Status Lane::restore_state(Recovery& recovery) {
     std::lock_guard lock(hook_mutex_);
     if (alerts_hook_) alerts_hook_();
   });
+  decisions_ = std::make_unique<Decisions>(options_.decisions, *store_);
   cep::RuleSetPtr rules = recovery.registry.rule_set();
   auto exchange = std::make_shared<DerivedExchange>(options_.shards);
   for (uint32_t s = 0; s < options_.shards; ++s) {
@@ -164,8 +165,8 @@ cep::Status Lane::restore_state(Recovery& recovery) {
   }
   if (cep::Status status = restore_keys(recovery.records); !status.ok()) return status;
   recovery.records.clear();
-  sequencer_ =
-      std::make_unique<Sequencer>(options_.sequencer, *files_, std::move(recovery.log), recovery.registry, shards_, *store_, clock_);
+  sequencer_ = std::make_unique<Sequencer>(options_.sequencer, *files_, std::move(recovery.log), recovery.registry, shards_, *store_,
+                                           *decisions_, clock_);
   sequencer_->restore_datasets(std::move(recovery.datasets));
   sequencer_->restore_clock(recovery.control);
   for (const auto& [timeline, watermark] : sequencer_->watermarks()) {

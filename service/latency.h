@@ -12,8 +12,9 @@ namespace service {
 class LatencyHistogram {
  public:
   // Upper bounds of the buckets; what is longer than the last counts in total() only.
-  static constexpr std::array<cep::DurationUs, 14> kBoundsUs = {500,     1'000,   2'500,     5'000,     10'000,     25'000,     50'000,
-                                                                100'000, 250'000, 1'000'000, 2'500'000, 10'000'000, 30'000'000, 60'000'000};
+  static constexpr std::array<cep::DurationUs, 16> kBoundsUs = {100,    250,    500,     1'000,   2'500,     5'000,     10'000,     25'000,
+                                                                50'000, 100'000, 250'000, 1'000'000, 2'500'000, 10'000'000, 30'000'000,
+                                                                60'000'000};
 
   void observe(cep::DurationUs duration_us, uint64_t times = 1) {
     if (duration_us < 0) duration_us = 0;      // the wall clock was set back

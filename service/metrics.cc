@@ -124,6 +124,7 @@ void add_engine(Families& out, const Lane& lane) {
   out.add({{"limit", "key_idle_max"}}, sum_of(lane, [](const ShardNumbers& n) { return n.keys_forgotten.load(); }));
   out.add({{"limit", "run_age_max"}}, sum_of(lane, [](const ShardNumbers& n) { return n.runs_aged.load(); }));
   out.add({{"limit", "reorder_rows_max"}}, lane.sequencer().numbers().reorder_forced.load());
+  out.add({{"limit", "peek_rows_max"}}, sum_of(lane, [](const ShardNumbers& n) { return n.peeks_refused.load(); }));
   out.add({{"limit", "derived_rows_max"}}, sum_of(lane, [](const ShardNumbers& n) { return n.derived_dropped.load(); }));
   out.add({{"limit", "dedupe_ids_max"}}, lane.sequencer().numbers().ids_evicted.load());
   out.add({{"limit", "list_entries_max"}}, lane.list_entries_refused());
@@ -159,6 +160,23 @@ void add_intake(Families& out, const Lane& lane) {
   out.counter("weir_disk_full_waits_total", "Writes that failed and were tried again, by what is written.");
   out.add({{"disk", "log"}}, lane.sequencer().numbers().disk_full_waits.load());
   out.add({{"disk", "state"}}, lane.store().counters().disk_full_waits.load());
+}
+
+void add_decisions(Families& out, const Lane& lane) {
+  const DecisionNumbers& numbers = lane.decisions().numbers();
+  out.counter("weir_decisions_total", "Decisions answered, by decision; repeated requests are not counted again.");
+  for (const cep::Decision decision : {cep::Decision::kAllow, cep::Decision::kReview, cep::Decision::kChallenge, cep::Decision::kBlock}) {
+    out.add({{"decision", std::string(cep::decision_name(decision))}}, numbers.by_decision[static_cast<size_t>(decision)].load());
+  }
+  out.counter("weir_decisions_degraded_total",
+              "Decisions answered without all rules having been asked: timeout, the verdict was not there in time; rows, too many waited.");
+  out.add({{"reason", "timeout"}}, numbers.timed_out.load());
+  out.add({{"reason", "rows"}}, numbers.rows_refused.load());
+  out.counter("weir_decisions_late_total", "Decisions on events that came behind the watermark of a rule's streams.");
+  out.add({}, numbers.late.load());
+  out.counter("weir_decisions_repeated_total", "Requests for a decision answered with the verdict stored for their event.");
+  out.add({}, numbers.repeated.load());
+  out.histogram("weir_decision_seconds", "Time from a whole request for a decision to its answer, the flush included.", numbers.latency);
 }
 
 void add_kafka(Families& out, const std::vector<KafkaPartitionStatus>& partitions, cep::TimeUs now) {
@@ -224,6 +242,7 @@ std::string Metrics::render(const Lane& lane, const MetricsSample& sample) const
   add_engine(out, lane);
   add_storage(out, lane, sample.now_us);
   add_intake(out, lane);
+  add_decisions(out, lane);
   if (!sample.kafka.empty()) add_kafka(out, sample.kafka, sample.now_us);
   add_sinks(out, sample.sinks);
   return out.text(requests_->registry.Collect());

@@ -19,6 +19,7 @@
 #include "service/sequencer.h"
 #include "service/sink_delivery.h"
 #include "service/sinks.h"
+#include "service/decision.h"
 #include "service/store.h"
 
 namespace service {
@@ -38,6 +39,7 @@ struct ServeOptions {
   SequencerOptions sequencer;      // with cep::Limits
   RetentionOptions retention;
   IntakeOptions intake;
+  DecisionOptions decisions;
   api::HttpServerOptions http;  // address and port come from `listen`
   DeliveryOptions delivery;
   cep::DurationUs delivery_timeout_us = 15 * cep::kSecond;

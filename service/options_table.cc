@@ -48,6 +48,15 @@ cep::Status set_log_format(ServeOptions& options, Texts values) {
   return cep::ok_status();
 }
 
+cep::Status set_default_decision(ServeOptions& options, Texts values) {
+  for (const cep::Decision decision : {cep::Decision::kAllow, cep::Decision::kReview, cep::Decision::kChallenge, cep::Decision::kBlock}) {
+    if (values[0] != cep::decision_name(decision)) continue;
+    options.decisions.otherwise = decision;
+    return cep::ok_status();
+  }
+  return refuse("`" + values[0] + "` is none of allow, review, challenge, block");
+}
+
 cep::Status set_schedule(ServeOptions& options, Texts values) {
   std::vector<cep::DurationUs> schedule;
   for (const std::string& value : values) {
@@ -109,6 +118,12 @@ void add_log_and_delivery(std::vector<Setting>& all) {
   all.push_back(span("log", "answer_within", 100 * cep::kMillisecond, cep::kHour,
                      [](ServeOptions& o, int64_t v) { o.intake.answer_within_us = v; }));
   all.push_back(span("log", "linger", 0, cep::kSecond, [](ServeOptions& o, int64_t v) { o.sequencer.linger_us = v; }));
+  all.push_back(span("decisions", "timeout", cep::kMillisecond, cep::kMinute,
+                     [](ServeOptions& o, int64_t v) { o.decisions.timeout_us = v; }));
+  all.push_back(text("decisions", "default", set_default_decision));
+  all.push_back(span("decisions", "keep", cep::kMinute, kSpanMax, [](ServeOptions& o, int64_t v) { o.retention.decisions_keep_us = v; }));
+  all.push_back(number("decisions", "keep_bytes", 1 << 20, kBytesMax,
+                       [](ServeOptions& o, int64_t v) { o.retention.decisions_keep_bytes = static_cast<uint64_t>(v); }));
   all.push_back(texts("delivery", "schedule", set_schedule));
   all.push_back(span("delivery", "timeout", 100 * cep::kMillisecond, 10 * cep::kMinute,
                      [](ServeOptions& o, int64_t v) { o.delivery_timeout_us = v; }));
@@ -129,6 +144,7 @@ void add_engine_limits(std::vector<Setting>& all) {
   WEIR_ENGINE_LIMIT(evidence_rows_max, 1, 1'000);
   WEIR_ENGINE_LIMIT(evidence_windows_max, 1, 64);
   WEIR_ENGINE_LIMIT(reorder_rows_max, 1, kCountMax);
+  WEIR_ENGINE_LIMIT(peek_rows_max, 0, 1'000'000);
 #undef WEIR_ENGINE_LIMIT
   all.push_back(span("limits", "run_age_max", cep::kSecond, kSpanMax,
                      [](ServeOptions& o, int64_t v) { o.sequencer.limits.run_age_max_us = v; }));

@@ -35,12 +35,13 @@ state::FrameInput frame_head(const Submission& submission, const state::Id16& re
 }  // namespace
 
 Sequencer::Sequencer(SequencerOptions options, state::FileSystem& files, std::unique_ptr<state::LogWriter> log, Registry registry,
-                     std::vector<std::unique_ptr<Shard>>& shards, Store& store, WallClock clock)
+                     std::vector<std::unique_ptr<Shard>>& shards, Store& store, Decisions& decisions, WallClock clock)
     : options_(std::move(options)),
       files_(files),
       log_(std::move(log)),
       shards_(shards),
       store_(store),
+      decisions_(decisions),
       clock_now_(std::move(clock)),
       seen_(options_.dedupe_ids_max),
       requests_(options_.request_ids_max),
@@ -96,16 +97,19 @@ void Sequencer::run() {
     std::optional<Item> item = queue_.pop_for(kWakeEvery);
     if (!item && queue_.is_closed()) break;
     auto until = std::chrono::steady_clock::now() + std::chrono::microseconds(options_.linger_us);
+    bool is_hurried = false;
     while (item) {
       if (auto* command = std::get_if<Command>(&*item)) {
         commit();
         (*command)(*this);
         break;
       }
-      take(std::move(std::get<Submission>(*item)));
+      Submission& submission = std::get<Submission>(*item);
+      if (submission.decision != nullptr) is_hurried = true;      // what is there already goes with it, nothing is waited for
+      take(std::move(submission));
       if (log_->pending_bytes() >= options_.linger_bytes) break;
       auto left = until - std::chrono::steady_clock::now();
-      item = left.count() > 0 ? queue_.pop_for(left) : std::nullopt;
+      item = is_hurried ? queue_.try_pop() : left.count() > 0 ? queue_.pop_for(left) : std::nullopt;
     }
     commit();
     housekeeping();
@@ -122,6 +126,8 @@ void Sequencer::take(Submission submission) {
   state::Id16 request_id = request_id_of(*submission.request);
   if (is_set(request_id) && answer_repeated(submission, request_id, now)) return;
   Pending pending;
+  const bool is_event = submission.decision != nullptr && !submission.parts.empty();      // not a record that was rejected
+  const state::Id16 unique = is_event ? unique_hash(*submission.parts.front().group.batch, 0) : state::Id16{};
   for (Submission::Part& part : submission.parts) {
     if (part.schema != nullptr) part = without_duplicates(std::move(part), submission.places, now, &pending.answer.duplicates);
     if (part.schema == nullptr || part.group.batch->rows() > 0) pending.parts.push_back(std::move(part));
@@ -129,7 +135,17 @@ void Sequencer::take(Submission submission) {
   pending.answer.rejected = std::move(submission.rejected);
   pending.submission = std::move(submission);
   append(pending, request_id, now);
+  if (is_event) note_decision(pending, unique, request_id);
   pending_.push_back(std::move(pending));
+}
+
+void Sequencer::note_decision(Pending& pending, const state::Id16& unique_hash, const state::Id16& request_id) const {
+  pending.is_repeated = pending.first_offsets.empty();
+  state::StoredDecision& event = pending.decided;
+  event.stream = pending.submission.request->streams.front();
+  event.received_us = pending.is_repeated ? 0 : pending.parts.front().group.batch->received_us;
+  event.offset = pending.is_repeated ? 0 : pending.first_offsets.front();
+  event.id = event_identity(unique_hash, request_id, event.stream, event.offset);
 }
 
 // A known Idempotency-Key: the same body gets the same answer again, another body is a conflict.
@@ -147,6 +163,8 @@ bool Sequencer::answer_repeated(Submission& submission, const state::Id16& reque
     pending.answer.accepted = known->accepted;
     pending.answer.duplicates = rows - std::min(rows, known->accepted);
     pending.answer.rejected = std::move(pending.submission.rejected);
+    const bool is_event = pending.submission.decision != nullptr && rows > 0;
+    if (is_event) note_decision(pending, unique_hash(*pending.submission.parts.front().group.batch, 0), request_id);
   }
   pending_.push_back(std::move(pending));      // behind the first one's flush, should that still be under way
   return true;
@@ -225,6 +243,7 @@ void Sequencer::append(Pending& pending, const state::Id16& request_id, cep::Tim
       }
       pending.answer.accepted += input.header.events;
     }
+    if (submission.decision != nullptr) input.header.flags = state::kFrameDecision;
     input.row_ends = frame.row_ends;
     input.unique_hashes = frame.hashes;
     input.places = frame.places;
@@ -256,7 +275,10 @@ void Sequencer::commit() {
 #endif
   flush_patiently();
   // Answered when the shards have it, so that who sent an event finds it there; should they not take it for long, by the watch.
-  for (Pending& pending : pending_) pending.submission.waiting->decide(std::move(pending.answer));
+  for (Pending& pending : pending_) {
+    if (is_set(pending.decided.id)) pending.submission.decision->set_durable(pending.decided);
+    pending.submission.waiting->decide(std::move(pending.answer));
+  }
 #ifndef WEIR_MUTANT_PROCESS_BEFORE_FLUSH
   for (Pending& pending : pending_) dispatch(pending);
 #endif
@@ -283,6 +305,7 @@ void Sequencer::flush_patiently() {
 }
 
 void Sequencer::dispatch(Pending& pending) {
+  if (pending.is_repeated) repeat_decision(pending);
   for (size_t i = 0; i < pending.parts.size(); ++i) {
     Submission::Part& part = pending.parts[i];
     if (part.schema == nullptr) {
@@ -295,20 +318,31 @@ void Sequencer::dispatch(Pending& pending) {
       if (pending.submission.places.empty()) continue;
       part.group.batch->ordinal.push_back(pending.submission.places[part.group.index[row]].ordinal);
     }
-    dispatch_batch(part.group.batch, &part.group.rows);
+    dispatch_batch(part.group.batch, &part.group.rows, pending.submission.decision);
   }
 }
 
-void Sequencer::dispatch_batch(const cep::BatchPtr& batch, const std::vector<std::string_view>* rows) {
+// The verdict on the event's first coming is stored, or on its way: behind what the shards have been given.
+void Sequencer::repeat_decision(const Pending& pending) {
+  auto left = std::make_shared<std::atomic<size_t>>(shards_.size());
+  for (const std::unique_ptr<Shard>& shard : shards_) {
+    shard->put_task([this, left, decision = pending.submission.decision, id = pending.decided.id] {
+      if (--*left == 0) decisions_.look_up(decision, id);
+    });
+  }
+}
+
+void Sequencer::dispatch_batch(const cep::BatchPtr& batch, const std::vector<std::string_view>* rows, std::shared_ptr<Decision> decision) {
   if (batch->source != cep::kInputSource) {
     cep::TimeUs& newest = sources_[batch->source - 1].place.newest_us;
     for (cep::TimeUs time : batch->time) newest = std::max(newest, time);
   }
   std::vector<cep::Admission> admissions = clock_.admit(*batch);
+  if (decision != nullptr) decision->expect(admissions.empty() ? 0 : shards_.size());
   if (admissions.empty()) return;
   numbers_.reorder_forced = clock_.forced();
   keep_late(*batch, admissions, rows);
-  for (const std::unique_ptr<Shard>& shard : shards_) shard->put_batch(batch, admissions);
+  for (const std::unique_ptr<Shard>& shard : shards_) shard->put_batch(batch, admissions, decision);
 }
 
 void Sequencer::dispatch_time(std::vector<cep::Admission> admissions) {

@@ -1,5 +1,5 @@
 // The log thread: the one place where order is made. Requests are deduplicated, appended, flushed together (linger: 2 ms or 256 KB,
-// none when a control record waits) and only then dispatched: clock, lateness, shards, answer (logged, then processed).
+// none when a decision or a control record waits) and only then dispatched: clock, lateness, shards, answer (logged, then processed).
 // Threads: submit and post from any thread; everything else belongs to the log thread, or to the caller before start().
 #pragma once
 
@@ -70,7 +70,7 @@ class Sequencer {
   using Command = std::function<void(Sequencer&)>;
 
   Sequencer(SequencerOptions options, state::FileSystem& files, std::unique_ptr<state::LogWriter> log, Registry registry,
-            std::vector<std::unique_ptr<Shard>>& shards, Store& store, WallClock clock);
+            std::vector<std::unique_ptr<Shard>>& shards, Store& store, Decisions& decisions, WallClock clock);
   ~Sequencer();
 
   // Recovery, before start: the clock as of the checkpoint, then the rows that waited, then every frame from there on.
@@ -128,6 +128,8 @@ class Sequencer {
     std::vector<Submission::Part> parts;                       // what was logged, in order, duplicates removed
     std::vector<uint64_t> first_offsets;                       // by part
     api::SubmitAnswer answer;
+    state::StoredDecision decided;                             // of a decision: its event
+    bool is_repeated = false;                                  // of a decision: the event is known, its verdict stored
   };
   using Item = std::variant<Submission, Command>;
 
@@ -143,7 +145,10 @@ class Sequencer {
   void commit();
   void flush_patiently();
   void dispatch(Pending& pending);
-  void dispatch_batch(const cep::BatchPtr& batch, const std::vector<std::string_view>* rows);
+  void note_decision(Pending& pending, const state::Id16& unique_hash, const state::Id16& request_id) const;
+  void repeat_decision(const Pending& pending);
+  std::shared_ptr<Decision> decision_again(const state::FrameView& frame, const cep::Batch& event) const;
+  void dispatch_batch(const cep::BatchPtr& batch, const std::vector<std::string_view>* rows, std::shared_ptr<Decision> decision = nullptr);
   void dispatch_time(std::vector<cep::Admission> admissions);
   void keep_late(const cep::Batch& batch, const std::vector<cep::Admission>& admissions, const std::vector<std::string_view>* rows);
   void keep_rejected(const Submission& submission, cep::TimeUs now);
@@ -159,6 +164,7 @@ class Sequencer {
   std::unique_ptr<state::LogWriter> log_;
   std::vector<std::unique_ptr<Shard>>& shards_;
   Store& store_;
+  Decisions& decisions_;
   WallClock clock_now_;
   cep::Clock clock_;
   cep::RuleSetPtr rules_;

@@ -124,7 +124,8 @@ cep::Status Sequencer::replay(const state::FrameView& frame) {
       if (number >= registry_->schemas().size()) return cep::Error{"log_disagrees", "the log names an unknown stream"};
       cep::Result<std::vector<cep::BatchPtr>> batches = rows_.decode_frame(frame, registry_->schemas()[number]);
       if (!batches.ok()) return batches.error();
-      for (const cep::BatchPtr& batch : *batches) dispatch_batch(batch, nullptr);
+      const bool has_decision = (header.flags & state::kFrameDecision) != 0;
+      for (const cep::BatchPtr& batch : *batches) dispatch_batch(batch, nullptr, has_decision ? decision_again(frame, *batch) : nullptr);
       const state::RowPlace last = frame.has_places() ? frame.place(header.events - 1) : state::RowPlace{};
       note_place(static_cast<cep::SourceId>(header.source), header.source_position, frame.has_places() ? &last : nullptr);
       return cep::ok_status();
@@ -181,6 +182,16 @@ cep::Status Sequencer::replay(const state::FrameView& frame) {
     case state::FrameKind::kDerived: break;
   }
   return cep::Error{"log_disagrees", "the log holds a record of a kind that this version does not write: use the version that wrote it"};
+}
+
+// The verdict of a record that is read again: the same as before, stored unless it is stored already.
+std::shared_ptr<Decision> Sequencer::decision_again(const state::FrameView& frame, const cep::Batch& event) const {
+  const state::Id16 unique = frame.has_unique() ? frame.unique_hash(0) : state::Id16{};
+  const std::string& stream = event.schema->name;
+  const state::Id16 id = event_identity(unique, frame.header.request_id, stream, event.position[0]);
+  auto decision = std::make_shared<Decision>(decisions_, nullptr);
+  decision->set_durable({event.position[0], id, frame.header.received_us, stream, ""});
+  return decision;
 }
 
 void Sequencer::housekeeping() {

@@ -43,12 +43,12 @@ void Shard::stop() {
   if (thread_.joinable()) thread_.join();
 }
 
-void Shard::put_batch(cep::BatchPtr batch, std::vector<cep::Admission> admissions) {
+void Shard::put_batch(cep::BatchPtr batch, std::vector<cep::Admission> admissions, std::shared_ptr<Decision> decision) {
   size_t rows = batch->rows();
-  inbox_.push(BatchMessage{std::move(batch), std::move(admissions)}, rows);
+  inbox_.push(BatchMessage{std::move(batch), std::move(admissions), std::move(decision)}, rows);
 }
 
-void Shard::put_time(std::vector<cep::Admission> admissions) { inbox_.push(BatchMessage{nullptr, std::move(admissions)}, 1); }
+void Shard::put_time(std::vector<cep::Admission> admissions) { inbox_.push(BatchMessage{nullptr, std::move(admissions), nullptr}, 1); }
 
 void Shard::put_rules(cep::RuleSetPtr rules, std::shared_ptr<cep::Engine> warmed, std::vector<cep::ProgramId> programs,
                       std::vector<state::Alert> backfill) {
@@ -65,6 +65,11 @@ bool Shard::ask(std::function<void(const cep::Engine&)> question) {
     return false;
   }
   return inbox_.push_anyway(Question(std::move(question)), 0);
+}
+
+void Shard::put_task(std::function<void()> task) {
+  ++questions_;
+  inbox_.push_anyway(Question([task = std::move(task)](const cep::Engine&) { task(); }), 0);
 }
 
 void Shard::wait_until_idle() {
@@ -95,6 +100,11 @@ void Shard::run() {
 }
 
 void Shard::apply(BatchMessage& message) {
+  if (message.decision != nullptr) {
+    cep::Verdict verdict;
+    engine_.decide(message.batch, message.admissions, verdict);
+    message.decision->add(std::move(verdict));
+  }
   if (message.batch != nullptr) {
     engine_.on_batch(message.batch, message.admissions, alerts_);
   } else {
@@ -163,6 +173,7 @@ void Shard::publish() {
   numbers_.matches_dropped = counters.matches_dropped;
   numbers_.window_dropped = counters.window_dropped;
   numbers_.keys_forgotten = counters.keys_forgotten;
+  numbers_.peeks_refused = counters.peeks_refused;
   numbers_.derived = counters.derived;
   numbers_.derived_late = counters.derived_late;
   numbers_.derived_dropped = counters.derived_dropped;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "cep/engine.h"
+#include "service/decision.h"
 #include "service/derived_exchange.h"
 #include "service/queue.h"
 #include "service/store.h"
@@ -21,7 +22,7 @@ namespace service {
 // Numbers a shard publishes for readers, about once a message.
 struct ShardNumbers {
   std::atomic<uint64_t> events{0}, alerts{0}, suppressed{0}, matches{0}, null_key{0};
-  std::atomic<uint64_t> runs_refused{0}, runs_aged{0}, matches_dropped{0}, window_dropped{0}, keys_forgotten{0};
+  std::atomic<uint64_t> runs_refused{0}, runs_aged{0}, matches_dropped{0}, window_dropped{0}, keys_forgotten{0}, peeks_refused{0};
   std::atomic<uint64_t> derived{0}, derived_late{0}, derived_dropped{0};
   std::atomic<uint64_t> arithmetic_null{0}, cast_null{0};
   std::atomic<uint64_t> keys{0}, state_bytes{0}, reorder_rows{0};
@@ -42,7 +43,8 @@ class Shard {
   void stop();                      // works off the inbox, then ends the thread
 
   // In log order. Batches and time wait for room in the inbox.
-  void put_batch(cep::BatchPtr batch, std::vector<cep::Admission> admissions);
+  // `decision` (may be null): the batch is one event, and gets this shard's verdict before it is processed.
+  void put_batch(cep::BatchPtr batch, std::vector<cep::Admission> admissions, std::shared_ptr<Decision> decision = nullptr);
   void put_time(std::vector<cep::Admission> admissions);
   // A rule set in force from here on; `warmed` (may be null) gives the state of `programs`, `backfill` what they found before for this
   // shard's keys: it is stored behind the old version's alerts, whose ids are kept.
@@ -51,6 +53,8 @@ class Shard {
   void put_barrier(uint32_t sequence, std::vector<uint32_t> victims);
   // A reader's question, answered between messages. False when too many wait (kQuestionsMax).
   bool ask(std::function<void(const cep::Engine&)> question);
+  // Runs `task` on the shard's thread behind everything put so far. What asks for it is bounded elsewhere.
+  void put_task(std::function<void()> task);
   // Waits until everything put so far was worked off.
   void wait_until_idle();
 
@@ -63,6 +67,7 @@ class Shard {
   struct BatchMessage {
     cep::BatchPtr batch;
     std::vector<cep::Admission> admissions;
+    std::shared_ptr<Decision> decision;
   };
   struct RulesMessage {
     cep::RuleSetPtr rules;

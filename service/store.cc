@@ -13,6 +13,7 @@ constexpr size_t kSliceBytesMax = 256 << 10;
 constexpr uint64_t kVictimRecordsMax = 50'000;
 constexpr auto kGatherTime = std::chrono::milliseconds(1);     // then the commit itself gathers: what comes meanwhile goes with the next
 constexpr auto kPieceEvery = std::chrono::milliseconds(10);
+constexpr auto kDecisionsWait = std::chrono::milliseconds(100);      // a flush for each would take the disk from the event log's
 constexpr auto kDiskFullRetry = std::chrono::milliseconds(100);
 constexpr cep::DurationUs kExpiryEvery = 10 * cep::kSecond;
 constexpr size_t kExpireRecordsMax = 2'000;
@@ -38,6 +39,7 @@ Store::Store(state::Env& env, state::CheckpointHistory history, RetentionOptions
       alerts_(env, kLane),
       rejected_(env, kLane),
       edits_(env, kLane),
+      decisions_(env, kLane),
       delivery_(env, kLane),
       retention_(retention),
       clock_(std::move(clock)),
@@ -71,6 +73,13 @@ void Store::put_rejected(std::vector<state::RejectedEvent> events) {
 void Store::put_edit(state::EditEntry entry) {
   Task task{[this, entry = std::move(entry)](state::WriteTxn& txn) { return edits_.append(txn, entry); },
             [](cep::Status status) { WEIR_CHECK(status.ok(), status.ok() ? "" : status.error().message.c_str()); }};
+  queue_.push_anyway(std::move(task), 1);
+}
+
+void Store::put_decision(state::StoredDecision decision) { queue_.push(std::move(decision), 1); }
+
+void Store::call_when_stored(std::function<void()> then) {
+  Task task{[](state::WriteTxn&) { return cep::ok_status(); }, [then = std::move(then)](cep::Status) { then(); }};
   queue_.push_anyway(std::move(task), 1);
 }
 
@@ -120,7 +129,8 @@ void Store::run() {
   for (;;) {
     bool idle = !has_checkpoint_work();
     // Pieces are paced, so that their flushes leave the disk to the event log's in between.
-    std::optional<Item> item = queue_.pop_for(idle ? std::chrono::milliseconds(1000) : kPieceEvery);
+    const auto at_most = pending_decisions_.empty() ? std::chrono::milliseconds(1000) : kDecisionsWait;
+    std::optional<Item> item = queue_.pop_for(idle ? at_most : kPieceEvery);
     if (!item && idle && queue_.is_closed()) break;
     auto until = std::chrono::steady_clock::now() + kGatherTime;
     while (item) {
@@ -134,11 +144,18 @@ void Store::run() {
 #ifdef WEIR_MUTANT_SEAL_BEFORE_ALERTS
     while (has_checkpoint_work()) step_checkpoint();
 #endif
-    commit_outputs();
+    if (!may_wait()) commit_outputs();
     if (has_checkpoint_work()) step_checkpoint();
     expire();
   }
   commit_outputs();
+}
+
+// Only decisions are there, and not yet for long.
+bool Store::may_wait() const {
+  const bool only_decisions = pending_alerts_.empty() && pending_rejected_.empty() && pending_tasks_.empty();
+  return only_decisions && !has_checkpoint_work() && pending_decisions_.size() < kAlertsWaitingMax &&
+         std::chrono::steady_clock::now() < decisions_due_;
 }
 
 void Store::gather(Item item) {
@@ -147,6 +164,9 @@ void Store::gather(Item item) {
     std::move(put->alerts.begin(), put->alerts.end(), std::back_inserter(pending_alerts_));
   } else if (auto* events = std::get_if<std::vector<state::RejectedEvent>>(&item)) {
     std::move(events->begin(), events->end(), std::back_inserter(pending_rejected_));
+  } else if (auto* decision = std::get_if<state::StoredDecision>(&item)) {
+    if (pending_decisions_.empty()) decisions_due_ = std::chrono::steady_clock::now() + kDecisionsWait;
+    pending_decisions_.push_back(std::move(*decision));
   } else if (auto* task = std::get_if<Task>(&item)) {
     pending_tasks_.push_back(std::move(*task));
   } else if (auto* slice = std::get_if<ShardSlice>(&item)) {
@@ -182,9 +202,9 @@ cep::Status Store::write_patiently(const state::Env::WriteBody& body) {
   }
 }
 
-// T1: alerts, rejected events and tasks in one transaction; a failing task is repeated alone, so that it harms nobody.
+// T1: alerts, rejected events, decisions and tasks in one transaction; a failing task is repeated alone, so that it harms nobody.
 void Store::commit_outputs() {
-  if (pending_alerts_.empty() && pending_rejected_.empty() && pending_tasks_.empty()) return;
+  if (pending_alerts_.empty() && pending_rejected_.empty() && pending_decisions_.empty() && pending_tasks_.empty()) return;
   std::vector<state::Appended> stored;
   cep::TimeUs now = clock_();
   for (state::Alert& alert : pending_alerts_) alert.stored_us = now;
@@ -192,7 +212,9 @@ void Store::commit_outputs() {
     cep::Result<std::vector<state::Appended>> appended = alerts_.append(txn, pending_alerts_);
     if (!appended.ok()) return appended.error();
     stored = std::move(*appended);
-    return rejected_.append(txn, pending_rejected_);
+    cep::Status done = rejected_.append(txn, pending_rejected_);
+    if (done.ok()) done = decisions_.append(txn, pending_decisions_);
+    return done.ok() ? expire_decisions(txn, now, 2 * pending_decisions_.size()) : done;
   };
   bool all_tasks = true;
   cep::Status status = write_patiently([&](state::WriteTxn& txn) -> cep::Status {
@@ -215,6 +237,7 @@ void Store::commit_outputs() {
   pending_alerts_.clear();
   pending_arrivals_.clear();
   pending_rejected_.clear();
+  pending_decisions_.clear();
   pending_tasks_.clear();
   if (visible && alerts_hook_) alerts_hook_();
 }
@@ -334,6 +357,10 @@ void Store::seal() {
   sealed_.notify_all();
 }
 
+cep::Status Store::expire_decisions(state::WriteTxn& txn, cep::TimeUs now, size_t records_max) {
+  return decisions_.expire(txn, now, retention_.decisions_keep_us, retention_.decisions_keep_bytes, records_max);
+}
+
 void Store::expire() {
   cep::TimeUs now = clock_();
   if (now < next_expiry_us_) return;
@@ -344,7 +371,7 @@ void Store::expire() {
     if (!alerts.ok()) return alerts.error();
     cep::Result<size_t> attempts = delivery_.expire_attempts(txn, now - retention_.attempts_keep_us, kExpireRecordsMax);
     if (!attempts.ok()) return attempts.error();
-    return cep::ok_status();
+    return expire_decisions(txn, now, kExpireRecordsMax);
   });
   (void)status;      // expiry that finds no room is tried again in ten seconds; what it would delete is still valid
 }

@@ -1,12 +1,13 @@
-// The store thread: the only writer of the state environment. Alerts, rejected events and delivery changes go out together (T1, one
-// commit after the other while there are any); between two of them one piece of a checkpoint slice (T2), and the seal (T3) when the
-// last slice of every shard is in. A slice comes behind the alerts its shard made before, and those are committed first: alerts
-// caused below a barrier are stored before its seal.
+// The store thread: the only writer of the state environment. Alerts, rejected events, decisions and delivery changes go out
+// together (T1, one commit after the other while there are any); between two of them one piece of a checkpoint slice (T2), and the seal
+// (T3) when the last slice of every shard is in. A slice comes behind the alerts and decisions its shard made before, and those are
+// committed first: what was caused below a barrier is stored before its seal.
 // A full disk is waited out: nothing taken is dropped.
 // Threads: every function may be called from any thread; `run` is the thread.
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -25,6 +26,7 @@
 #include "service/queue.h"
 #include "state/alert_log.h"
 #include "state/checkpoint.h"
+#include "state/decision_log.h"
 #include "state/delivery_log.h"
 #include "state/edit_log.h"
 #include "state/rejected_log.h"
@@ -35,6 +37,8 @@ struct RetentionOptions {
   cep::DurationUs alerts_keep_us = 30 * cep::kDay;
   uint64_t alerts_keep_bytes = uint64_t{10} << 30;
   cep::DurationUs attempts_keep_us = 7 * cep::kDay;
+  cep::DurationUs decisions_keep_us = cep::kDay;
+  uint64_t decisions_keep_bytes = uint64_t{1} << 30;
 };
 
 // Part of what one shard hands over at a barrier.
@@ -88,6 +92,10 @@ class Store {
   void put_alerts(std::vector<state::Alert> alerts, cep::TimeUs received_us = cep::kTimeMin);
   void put_rejected(std::vector<state::RejectedEvent> events);
   void put_edit(state::EditEntry entry);
+  // Nobody waits for it, and the log has what it came from: it is stored with the next commit, soon.
+  void put_decision(state::StoredDecision decision);
+  // Calls `then` on the store thread when everything put before is durable. Not at all once the store has stopped.
+  void call_when_stored(std::function<void()> then);
   // A delivery change; returns when it is durable.
   cep::Status commit_delivery(const state::DeliveryChange& change);
   // Any other write, in its own transaction; returns when it is durable.
@@ -107,6 +115,7 @@ class Store {
   const state::AlertLog& alerts() const { return alerts_; }
   const state::RejectedLog& rejected() const { return rejected_; }
   const state::EditLog& edits() const { return edits_; }
+  const state::DecisionLog& decisions() const { return decisions_; }
   const state::DeliveryLog& delivery() const { return delivery_; }
   state::DeliveryLog& delivery() { return delivery_; }
   state::Env& env() { return env_; }
@@ -125,11 +134,12 @@ class Store {
     std::vector<state::Alert> alerts;
     cep::TimeUs received_us;
   };
-  using Item = std::variant<Alerts, std::vector<state::RejectedEvent>, Task, ShardSlice, Barrier>;
+  using Item = std::variant<Alerts, std::vector<state::RejectedEvent>, state::StoredDecision, Task, ShardSlice, Barrier>;
 
   void run();
   void gather(Item item);
   void gather_slice(ShardSlice slice);
+  bool may_wait() const;
   void commit_outputs();
   void count_alerts(const std::vector<state::Appended>& appended, cep::TimeUs now);
   cep::Status write_patiently(const state::Env::WriteBody& body);
@@ -138,12 +148,14 @@ class Store {
   void write_piece(const ShardSlice& slice);
   void seal();
   void patiently(const std::function<cep::Status()>& step);
+  cep::Status expire_decisions(state::WriteTxn& txn, cep::TimeUs now, size_t records_max);
   void expire();
 
   state::Env& env_;
   state::AlertLog alerts_;
   state::RejectedLog rejected_;
   state::EditLog edits_;
+  state::DecisionLog decisions_;
   state::DeliveryLog delivery_;
   RetentionOptions retention_;
   WallClock clock_;
@@ -154,6 +166,8 @@ class Store {
   std::vector<state::Alert> pending_alerts_;
   std::vector<std::pair<cep::TimeUs, size_t>> pending_arrivals_;      // when what caused so many of them arrived, in order
   std::vector<state::RejectedEvent> pending_rejected_;
+  std::vector<state::StoredDecision> pending_decisions_;
+  std::chrono::steady_clock::time_point decisions_due_;               // the first of them is stored by then
   std::vector<Task> pending_tasks_;
   cep::TimeUs next_expiry_us_ = 0;
 

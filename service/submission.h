@@ -13,6 +13,8 @@
 
 namespace service {
 
+class Decision;
+
 // A request decoded by an io thread, or records of a source decoded by its reader.
 struct Submission {
   struct Part {
@@ -24,6 +26,7 @@ struct Submission {
   std::vector<Part> parts;
   std::vector<api::RejectedRow> rejected;
   std::shared_ptr<WaitingRequest> waiting;
+  std::shared_ptr<Decision> decision;          // of its one event; null: nobody asks for one
   size_t bytes = 0;
   cep::SourceId source = cep::kInputSource;
   uint64_t source_next = 0;                    // of a source that numbers its own: where it goes on after this,

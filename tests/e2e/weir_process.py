@@ -100,9 +100,10 @@ class Client:
         self.socket = None
         self.bytes = b""
 
-    def request(self, method, target, body=b"", content_type="application/x-ndjson"):
-        """Returns (status, headers with lower-case names, body)."""
+    def request(self, method, target, body=b"", content_type="application/x-ndjson", headers=()):
+        """Returns (status, headers with lower-case names, body). `headers`: more pairs of names and values."""
         head = f"{method} {target} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\n"
+        head += "".join(f"{name}: {value}\r\n" for name, value in headers)
         if body:
             head += f"Content-Type: {content_type}\r\nContent-Length: {len(body)}\r\n"
         elif method != "GET":

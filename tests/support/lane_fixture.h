@@ -35,6 +35,8 @@ class LaneFixture : public ::testing::Test {
     options.shards = shards;
     options.sequencer.limits = limits_;
     options.dataset_entries_max = dataset_entries_max_;
+    options.sequencer.linger_us = linger_us_;
+    options.decisions = decisions_;
     std::vector<std::string> notes;
     auto lane = service::Lane::open(std::move(options), [this] { return now_.load(); }, notes);
     EXPECT_TRUE(lane.ok()) << (lane.ok() ? "" : lane.error().message);
@@ -55,12 +57,12 @@ class LaneFixture : public ::testing::Test {
     return R"({"id":")" + id + R"(","card":")" + card + R"(","amount":)" + amount + R"(,"at":")" +
            cep::format_time(kLaneStart + second * cep::kSecond) + "\"}\n";
   }
-  static api::SubmitAnswer submit(service::Lane& lane, const std::string& body, const std::string& stream = "payments",
-                                  const std::string& idempotency_key = "") {
+  static std::shared_ptr<api::SubmitRequest> request_of(const service::Lane& lane, const std::string& body, const std::string& stream,
+                                                        const std::string& idempotency_key) {
     auto request = std::make_shared<api::SubmitRequest>();
     request->body = body;
     request->idempotency_key = idempotency_key;
-    request->body_hash = std::hash<std::string>{}(body);
+    request->body_hash = std::hash<std::string>{}(body + stream);
     api::EventBodyHead head;
     head.content_type = "application/x-ndjson";
     head.stream = stream;
@@ -71,8 +73,18 @@ class LaneFixture : public ::testing::Test {
     };
     cep::Status split = api::split_body(head, schemas, *request);
     EXPECT_TRUE(split.ok()) << (split.ok() ? "" : split.error().message);
+    return request;
+  }
+  static api::SubmitAnswer submit(service::Lane& lane, const std::string& body, const std::string& stream = "payments",
+                                  const std::string& idempotency_key = "") {
     std::promise<api::SubmitAnswer> answer;
-    lane.submit(request, [&answer](api::SubmitAnswer a) { answer.set_value(std::move(a)); });
+    lane.submit(request_of(lane, body, stream, idempotency_key), [&answer](api::SubmitAnswer a) { answer.set_value(std::move(a)); });
+    return answer.get_future().get();
+  }
+  static service::DecisionAnswer decide(service::Lane& lane, const std::string& event, const std::string& stream = "payments",
+                                        const std::string& idempotency_key = "") {
+    std::promise<service::DecisionAnswer> answer;
+    lane.decide(request_of(lane, event, stream, idempotency_key), [&answer](service::DecisionAnswer a) { answer.set_value(std::move(a)); });
     return answer.get_future().get();
   }
   static service::DeployResult deploy(service::Lane& lane, const std::string& text) {
@@ -108,8 +120,10 @@ class LaneFixture : public ::testing::Test {
 
   support::ScratchDir scratch_;
   std::atomic<cep::TimeUs> now_{kLaneStart};
-  cep::Limits limits_;                       // of lanes opened from here on; so is the next
+  cep::Limits limits_;                       // of lanes opened from here on, as the three below
   size_t dataset_entries_max_ = service::LaneOptions().dataset_entries_max;
+  cep::DurationUs linger_us_ = service::SequencerOptions().linger_us;
+  service::DecisionOptions decisions_{cep::kMinute, cep::Decision::kAllow};      // no machine is so slow that the default answers
   std::unique_ptr<service::Lane> lane_;
 };
 

@@ -61,14 +61,18 @@ class FakeBackend : public Backend {
     last_submit = std::move(request);
     later([reply, answer = submit_result] { reply(answer); });
   }
+  void decide(std::shared_ptr<SubmitRequest> request, Reply reply) override {
+    last_submit = std::move(request);
+    done("decide", reply);
+  }
+  void decisions(PageQuery page, Reply reply) override { done("decisions " + shown(page), reply); }
+  void decision(std::string id, Reply reply) override { done("decision " + id, reply); }
   cep::SchemaPtr schema(std::string_view stream) const override {
     const auto found = schemas_.find(std::string(stream));
     return found != schemas_.end() ? found->second : nullptr;
   }
   void check(std::string text, Reply reply) override { done("check " + text, reply); }
-  void deploy(std::string text, bool dry_run, Reply reply) override {
-    done("deploy " + text + (dry_run ? " dry" : ""), reply);
-  }
+  void deploy(std::string text, bool dry_run, Reply reply) override { done("deploy " + text + (dry_run ? " dry" : ""), reply); }
   void reload(Reply reply) override { done("reload", reply); }
   void rules(PageQuery page, Reply reply) override { done("rules " + shown(page), reply); }
   void rule(std::string name, Reply reply) override { done("rule " + name, reply); }
@@ -76,21 +80,13 @@ class FakeBackend : public Backend {
     last_put = put;
     done("put_rule " + put.name, reply);
   }
-  void delete_rule(std::string name, std::string if_match, Reply reply) override {
-    done("delete_rule " + name + if_match, reply);
-  }
-  void rule_versions(std::string name, PageQuery page, Reply reply) override {
-    done("versions " + name + shown(page), reply);
-  }
-  void rule_version(std::string name, uint32_t v, Reply reply) override {
-    done("version " + name + std::to_string(v), reply);
-  }
+  void delete_rule(std::string name, std::string if_match, Reply reply) override { done("delete_rule " + name + if_match, reply); }
+  void rule_versions(std::string name, PageQuery page, Reply reply) override { done("versions " + name + shown(page), reply); }
+  void rule_version(std::string name, uint32_t v, Reply reply) override { done("version " + name + std::to_string(v), reply); }
   void activate_rule_version(std::string name, uint32_t v, Reply reply) override {
     done("activate " + name + std::to_string(v), reply);
   }
-  void set_rule_mode(std::string name, std::string mode, Reply reply) override {
-    done("mode " + name + " " + mode, reply);
-  }
+  void set_rule_mode(std::string name, std::string mode, Reply reply) override { done("mode " + name + " " + mode, reply); }
   void alerts(AlertsQuery query, Reply reply) override {
     last_alerts = query;
     done("alerts", reply);

@@ -59,7 +59,7 @@ TEST_F(RoutesTest, UnknownPathsAndMethods) {
 }
 
 TEST_F(RoutesTest, PlannedRoutesSaySo) {
-  EXPECT_EQ(ask("POST", "/v1/streams/tx/decisions"), 501);
+  EXPECT_EQ(ask("POST", "/v1/backtest"), 501);
   EXPECT_NE(answer_.body.find("planned"), std::string::npos);
   EXPECT_EQ(ask("GET", "/v1/why?rule=r"), 501);
   for (const api::Route& route : api::routes())
@@ -120,6 +120,40 @@ TEST_F(RoutesTest, AlertsAndMatches) {
   EXPECT_EQ(ask("GET", "/v1/alerts/stream", {}, {{"last-event-id", "2:"}}), 200);
   EXPECT_FALSE(streamed_.after.has_value());
   EXPECT_TRUE(gap_);
+}
+
+TEST_F(RoutesTest, Decisions) {
+  auto schema = std::make_shared<cep::StreamSchema>();
+  schema->name = "tx";
+  backend_.add_schema(schema);
+  auto derived = std::make_shared<cep::StreamSchema>();
+  derived->name = "found";
+  derived->from_rules = true;
+  backend_.add_schema(derived);
+  const char* target = "/v1/streams/tx/decisions";
+  EXPECT_EQ(ask("POST", target, R"({"card": "c"})", {{"content-type", "application/json"}, {"idempotency-key", "k1"}}), 200);
+  EXPECT_EQ(last_call(), "decide");
+  EXPECT_EQ(backend_.last_submit->idempotency_key, "k1");
+  ASSERT_EQ(backend_.last_submit->items.size(), 1u);
+  EXPECT_EQ(backend_.last_submit->items[0].row, R"({"card": "c"})");
+  const uint64_t hash = backend_.last_submit->body_hash;
+  EXPECT_EQ(ask("POST", "/v1/streams/tx/events", R"({"card": "c"})", {{"content-type", "application/json"}}), 202);
+  EXPECT_NE(backend_.last_submit->body_hash, hash) << "a key is not for both";
+  const size_t calls = backend_.calls().size();
+  for (const char* body : {R"([{"card": "c"}, {"card": "d"}])", "[]", "{\"card\": \"c\"}\n{\"card\": \"d\"}\n", R"({"$watermark": 0})"}) {
+    EXPECT_EQ(ask("POST", target, body), 422) << body;
+    EXPECT_NE(answer_.body.find(R"("code":"one_event")"), std::string::npos) << answer_.body;
+  }
+  EXPECT_EQ(ask("POST", target, "card\nc\n", {{"content-type", "text/tab-separated-values"}}), 415);
+  EXPECT_EQ(ask("POST", target, "{}", {{"content-encoding", "gzip"}}), 415);
+  EXPECT_EQ(ask("POST", "/v1/streams/nothing/decisions", "{}"), 404);
+  EXPECT_EQ(ask("POST", "/v1/streams/found/decisions", "{}"), 409);
+  EXPECT_EQ(backend_.calls().size(), calls);
+  EXPECT_EQ(ask("GET", "/v1/decisions?limit=7&cursor=9"), 200);
+  EXPECT_EQ(last_call(), "decisions 7,9");
+  EXPECT_EQ(ask("GET", "/v1/decisions/019aa8000000000000000000000000ff"), 200);
+  EXPECT_EQ(last_call(), "decision 019aa8000000000000000000000000ff");
+  EXPECT_EQ(ask("GET", "/v1/decisions/zz"), 404);
 }
 
 TEST_F(RoutesTest, TablesAndEdits) {
