@@ -174,7 +174,7 @@ create rule velocity on tx partition by card
                            cards, cep::kMillisecond);
 }
 
-std::string twenty_rules_text(std::string_view delay) {
+std::string twenty_rules_text(std::string_view delay, std::string_view stream) {
   std::string text = tx_stream(delay);
   for (int i = 0; i < 5; ++i) {
     text += fmt::format(
@@ -210,6 +210,13 @@ std::string twenty_rules_text(std::string_view delay) {
       "create rule big_and_silent on tx partition by card\n"
       "    pattern big -> not next_one for 10 minutes\n"
       "    define big as amount > 500.00, next_one as true alert severity low;\n";
+  const auto replace = [&](const std::string& from, const std::string& to) {
+    for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) text.replace(at, from.size(), to);
+  };
+  if (stream != "tx") {
+    replace(" tx ", fmt::format(" {} ", stream));
+    replace("create rule ", fmt::format("create rule {}_", stream));
+  }
   return text;
 }
 

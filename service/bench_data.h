@@ -51,8 +51,8 @@ cep::Result<BenchWorkload> bench_directory(const std::string& name, const std::s
 // each.
 cep::Result<BenchWorkload> bench_runs(uint32_t cards, uint32_t starts);
 
-// Declaration of the stream `tx` and twenty rules on it: sequences, windows, an absence, a distinct count.
+// Declaration of a stream and twenty rules on it: sequences, windows, an absence, a distinct count.
 // `delay`: of the stream, as in "1 second".
-std::string twenty_rules_text(std::string_view delay);
+std::string twenty_rules_text(std::string_view delay, std::string_view stream = "tx");
 
 }  // namespace service

@@ -31,24 +31,6 @@ constexpr const char* kSignalRule =
 
 double seconds_since(Steady::time_point when) { return std::chrono::duration<double>(Steady::now() - when).count(); }
 
-std::string batch_of(std::mt19937_64& random, uint32_t lines) {
-  std::string body;
-  const int64_t now_ms = wall_clock_us() / 1'000;
-  for (uint32_t i = 0; i < lines; ++i) {
-    const uint64_t cents = 1 + random() % 20'000;
-    fmt::format_to(
-        std::back_inserter(body),
-        R"({{"card":"4929{:012}","amount":{}.{:02},"merchant":"m{}","country":"{}","channel":"pos","at":{}}})"
-        "\n",
-        random() % 10'000, cents / 100, cents % 100, random() % 1'000, random() % 8 == 0 ? "RO" : "US", now_ms);
-  }
-  return body;
-}
-
-ApiRequest events_request(const std::string& stream, std::string body) {
-  return {"POST", "/v1/streams/" + stream + "/events", std::move(body), {{"Content-Type", "application/x-ndjson"}}};
-}
-
 class EndToEnd {
  public:
   EndToEnd(std::string server, double seconds) : server_(std::move(server)), seconds_(seconds) {}
@@ -101,7 +83,7 @@ class EndToEnd {
     if (!client) return client.error();
     std::mt19937_64 random(number + 1);
     while (seconds_since(began) < seconds_) {
-      const auto answer = ask(**client, events_request("tx", batch_of(random, kLinesOfPost)));
+      const auto answer = ask(**client, bench_events_request("tx", bench_events(random, kLinesOfPost)));
       if (!answer) return answer.error();
       if (answer->ok()) events += kLinesOfPost;
     }
@@ -114,7 +96,7 @@ class EndToEnd {
     auto client = ApiClient::create(server_);
     if (!client) return client.error();
     std::mt19937_64 random(98);
-    const auto answer = ask(**client, events_request("tx", batch_of(random, 1)));
+    const auto answer = ask(**client, bench_events_request("tx", bench_events(random, 1)));
     std::this_thread::sleep_for(kSettle);
     return answer ? cep::ok_status() : cep::Status(answer.error());
   }
@@ -172,7 +154,7 @@ class EndToEnd {
     uint64_t events = 0;
     for (uint32_t number = 0; seconds_since(began) < seconds_; ++number) {
       const std::string card = fmt::format("signal{}", number);
-      const auto load = ask(**client, events_request("tx", batch_of(random, lines)));
+      const auto load = ask(**client, bench_events_request("tx", bench_events(random, lines)));
       if (!load) return load.error();
       {
         const std::lock_guard lock(mutex_);
@@ -180,7 +162,7 @@ class EndToEnd {
       }
       const auto answer =
           ask(**client,
-              events_request("signals", fmt::format(R"({{"card":"{}","at":{}}})", card, wall_clock_us() / 1'000)));
+              bench_events_request("signals", fmt::format(R"({{"card":"{}","at":{}}})", card, wall_clock_us() / 1'000)));
       if (!answer) return answer.error();
       events += lines + 1;
       std::this_thread::sleep_until(began + kEvery * (number + 1));
@@ -199,6 +181,24 @@ class EndToEnd {
 
 }  // namespace
 
+std::string bench_events(std::mt19937_64& random, uint32_t lines) {
+  std::string body;
+  const int64_t now_ms = wall_clock_us() / 1'000;
+  for (uint32_t i = 0; i < lines; ++i) {
+    const uint64_t cents = 1 + random() % 20'000;
+    fmt::format_to(
+        std::back_inserter(body),
+        R"({{"card":"4929{:012}","amount":{}.{:02},"merchant":"m{}","country":"{}","channel":"pos","at":{}}})"
+        "\n",
+        random() % 10'000, cents / 100, cents % 100, random() % 1'000, random() % 8 == 0 ? "RO" : "US", now_ms);
+  }
+  return body;
+}
+
+ApiRequest bench_events_request(const std::string& stream, std::string body) {
+  return {"POST", "/v1/streams/" + stream + "/events", std::move(body), {{"Content-Type", "application/x-ndjson"}}};
+}
+
 cep::Result<EndToEndFigure> measure_end_to_end(const std::string& directory, double seconds) {
   ServeFlags flags;
   flags.listen = "127.0.0.1:0";
@@ -208,7 +208,13 @@ cep::Result<EndToEndFigure> measure_end_to_end(const std::string& directory, dou
   const ServiceLog log("error", false);
   cep::Result<std::unique_ptr<App>> app = App::start(*options, log);
   if (!app) return app.error();
-  cep::Result<EndToEndFigure> figure = EndToEnd(fmt::format("http://127.0.0.1:{}", (*app)->port()), seconds).run();
+  const std::string server = fmt::format("http://127.0.0.1:{}", (*app)->port());
+  cep::Result<EndToEndFigure> figure = EndToEnd(server, seconds).run();
+  if (figure.ok()) {
+    const cep::Result<DecisionFigure> decisions = measure_decisions(server, directory + "/appends", figure->events_per_s, seconds);
+    if (decisions.ok()) figure->decisions = *decisions;
+    else figure = decisions.error();
+  }
   (*app)->stop();
   std::error_code ignored;
   std::filesystem::remove_all(directory, ignored);

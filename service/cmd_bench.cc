@@ -100,6 +100,40 @@ class EngineBench {
   api::JsonWriter json_{text_};
 };
 
+void append_latency(std::string_view name, const LatencyFigure& figure, api::JsonWriter& json) {
+  json.key(name).begin_object().key("p50_us").number(figure.p50_us).key("p99_us").number(figure.p99_us);
+  json.key("p999_us").number(figure.p999_us).key("max_us").number(figure.max_us);
+  json.key("samples").unsigned_integer(figure.samples).end_object();
+}
+
+void append_decisions(std::string_view name, const DecisionFigure::Row& row, api::JsonWriter& json) {
+  json.key(name).begin_object().key("decisions_per_s").number(row.decisions_per_s).key("events_per_s").number(row.events_per_s);
+  json.key("degraded").unsigned_integer(row.degraded);
+  append_latency("decision", row.decision, json);
+  append_latency("append", row.append, json);
+  json.end_object();
+}
+
+std::string decisions_text(const DecisionFigure& figure) {
+  std::string text = fmt::format("{:.0f} decisions/s at most ({} connections, one event each, 20 rules, no delay)\n",
+                                 figure.saturation_per_s, figure.connections);
+  const auto say = [&](const DecisionFigure::Row& row) {
+    const auto line = [&](const std::string& what, const LatencyFigure& latency, const std::string& more) {
+      text += fmt::format("  {:<26} p50 {:6.0f} us, p99 {:6.0f} us, p99.9 {:6.0f} us, most {:6.0f} us ({} times{})\n", what, latency.p50_us,
+                          latency.p99_us, latency.p999_us, latency.max_us, latency.samples, more);
+    };
+    text += fmt::format("at {:.0f} decisions/s beside {:.0f} events/s:\n", row.decisions_per_s, row.events_per_s);
+    line("request to verdict", row.decision, fmt::format(", {} degraded", row.degraded));
+    line("append and fdatasync", row.append, "");
+    text += fmt::format("  ratio                      p50 {:6.1f},    p99 {:6.1f},    p99.9 {:6.1f}\n",
+                        row.decision.p50_us / row.append.p50_us, row.decision.p99_us / row.append.p99_us,
+                        row.decision.p999_us / row.append.p999_us);
+  };
+  say(figure.alone);
+  say(figure.beside_events);
+  return text;
+}
+
 int end_to_end(const BenchOptions& options, const Console& console) {
   const std::string parent =
       options.directory.empty() ? std::filesystem::temp_directory_path().string() : options.directory;
@@ -113,6 +147,7 @@ int end_to_end(const BenchOptions& options, const Console& console) {
         "alerts)\n",
         figure->events_per_s, figure->events, figure->connections, figure->paced_events_per_s, figure->latency_p50_ms,
         figure->latency_p99_ms, figure->latency_max_ms, figure->latency_samples));
+    console.print(decisions_text(figure->decisions));
     return kExitFine;
   }
   std::string text;
@@ -127,7 +162,10 @@ int end_to_end(const BenchOptions& options, const Console& console) {
       .number(figure->latency_max_ms)
       .key("latency_samples")
       .unsigned_integer(figure->latency_samples);
-  json.end_object();
+  json.key("decisions").begin_object().key("saturation_per_s").number(figure->decisions.saturation_per_s);
+  append_decisions("alone", figure->decisions.alone, json);
+  append_decisions("beside_events", figure->decisions.beside_events, json);
+  json.end_object().end_object();
   console.print(text + "\n");
   return kExitFine;
 }
