@@ -10,8 +10,6 @@
 namespace service {
 namespace {
 
-bool is_set(const state::Id16& id) { return id != state::Id16{}; }
-
 // False: not all of them have room.
 bool append_alerts(std::string_view name, const cep::Verdict& verdict, cep::AlertMode mode, size_t* bytes_left, api::JsonWriter& json) {
   bool has_room = true;
@@ -40,8 +38,8 @@ cep::Decision decision_of(const cep::Verdict& verdict, cep::Decision otherwise) 
 }  // namespace
 
 state::Id16 event_identity(const state::Id16& unique_hash, const state::Id16& request_id, const std::string& stream, uint64_t offset) {
-  if (is_set(unique_hash)) return unique_hash;
-  if (is_set(request_id)) return request_id;
+  if (unique_hash != state::Id16{}) return unique_hash;
+  if (request_id != state::Id16{}) return request_id;
   std::string place = stream;
   state::Writer(place).put<uint64_t>(offset);
   return state::digest_of(place);

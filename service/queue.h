@@ -23,6 +23,12 @@ class Queue {
     room_.wait(lock, [&] { return closed_ || items_.empty() || weight_ + weight <= weight_max_; });
     return put(lock, std::move(item), weight);
   }
+  // As push, but wakes nobody: for what is in no hurry and can go with what comes next, or when the consumer looks by itself.
+  bool push_quietly(T item, size_t weight) {
+    std::unique_lock lock(mutex_);
+    room_.wait(lock, [&] { return closed_ || items_.empty() || weight_ + weight <= weight_max_; });
+    return put(lock, std::move(item), weight, false);
+  }
   // Never waits. False: full or closed.
   bool try_push(T item, size_t weight) {
     std::unique_lock lock(mutex_);
@@ -67,12 +73,12 @@ class Queue {
   }
 
  private:
-  bool put(std::unique_lock<std::mutex>& lock, T item, size_t weight) {
+  bool put(std::unique_lock<std::mutex>& lock, T item, size_t weight, bool wakes = true) {
     if (closed_) return false;
     items_.emplace_back(std::move(item), weight);
     weight_ += weight;
     lock.unlock();
-    filled_.notify_one();
+    if (wakes) filled_.notify_one();
     return true;
   }
   std::optional<T> take(std::unique_lock<std::mutex>& lock) {

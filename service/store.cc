@@ -13,7 +13,7 @@ constexpr size_t kSliceBytesMax = 256 << 10;
 constexpr uint64_t kVictimRecordsMax = 50'000;
 constexpr auto kGatherTime = std::chrono::milliseconds(1);     // then the commit itself gathers: what comes meanwhile goes with the next
 constexpr auto kPieceEvery = std::chrono::milliseconds(10);
-constexpr auto kDecisionsWait = std::chrono::milliseconds(100);      // a flush for each would take the disk from the event log's
+constexpr auto kDecisionsWithin = std::chrono::milliseconds(100);      // a flush for each would take the disk from the event log
 constexpr auto kDiskFullRetry = std::chrono::milliseconds(100);
 constexpr cep::DurationUs kExpiryEvery = 10 * cep::kSecond;
 constexpr size_t kExpireRecordsMax = 2'000;
@@ -76,7 +76,7 @@ void Store::put_edit(state::EditEntry entry) {
   queue_.push_anyway(std::move(task), 1);
 }
 
-void Store::put_decision(state::StoredDecision decision) { queue_.push(std::move(decision), 1); }
+void Store::put_decision(state::StoredDecision decision) { queue_.push_quietly(std::move(decision), 1); }
 
 void Store::call_when_stored(std::function<void()> then) {
   Task task{[](state::WriteTxn&) { return cep::ok_status(); }, [then = std::move(then)](cep::Status) { then(); }};
@@ -129,8 +129,7 @@ void Store::run() {
   for (;;) {
     bool idle = !has_checkpoint_work();
     // Pieces are paced, so that their flushes leave the disk to the event log's in between.
-    const auto at_most = pending_decisions_.empty() ? std::chrono::milliseconds(1000) : kDecisionsWait;
-    std::optional<Item> item = queue_.pop_for(idle ? at_most : kPieceEvery);
+    std::optional<Item> item = queue_.pop_for(idle ? kDecisionsWithin : kPieceEvery);
     if (!item && idle && queue_.is_closed()) break;
     auto until = std::chrono::steady_clock::now() + kGatherTime;
     while (item) {
@@ -144,18 +143,11 @@ void Store::run() {
 #ifdef WEIR_MUTANT_SEAL_BEFORE_ALERTS
     while (has_checkpoint_work()) step_checkpoint();
 #endif
-    if (!may_wait()) commit_outputs();
+    commit_outputs();
     if (has_checkpoint_work()) step_checkpoint();
     expire();
   }
   commit_outputs();
-}
-
-// Only decisions are there, and not yet for long.
-bool Store::may_wait() const {
-  const bool only_decisions = pending_alerts_.empty() && pending_rejected_.empty() && pending_tasks_.empty();
-  return only_decisions && !has_checkpoint_work() && pending_decisions_.size() < kAlertsWaitingMax &&
-         std::chrono::steady_clock::now() < decisions_due_;
 }
 
 void Store::gather(Item item) {
@@ -165,7 +157,6 @@ void Store::gather(Item item) {
   } else if (auto* events = std::get_if<std::vector<state::RejectedEvent>>(&item)) {
     std::move(events->begin(), events->end(), std::back_inserter(pending_rejected_));
   } else if (auto* decision = std::get_if<state::StoredDecision>(&item)) {
-    if (pending_decisions_.empty()) decisions_due_ = std::chrono::steady_clock::now() + kDecisionsWait;
     pending_decisions_.push_back(std::move(*decision));
   } else if (auto* task = std::get_if<Task>(&item)) {
     pending_tasks_.push_back(std::move(*task));

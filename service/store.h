@@ -7,7 +7,6 @@
 #pragma once
 
 #include <atomic>
-#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -92,7 +91,7 @@ class Store {
   void put_alerts(std::vector<state::Alert> alerts, cep::TimeUs received_us = cep::kTimeMin);
   void put_rejected(std::vector<state::RejectedEvent> events);
   void put_edit(state::EditEntry entry);
-  // Nobody waits for it, and the log has what it came from: it is stored with the next commit, soon.
+  // Nobody waits for it, and the log has what it came from: it is stored with the next commit, after 100 ms at most.
   void put_decision(state::StoredDecision decision);
   // Calls `then` on the store thread when everything put before is durable. Not at all once the store has stopped.
   void call_when_stored(std::function<void()> then);
@@ -139,7 +138,6 @@ class Store {
   void run();
   void gather(Item item);
   void gather_slice(ShardSlice slice);
-  bool may_wait() const;
   void commit_outputs();
   void count_alerts(const std::vector<state::Appended>& appended, cep::TimeUs now);
   cep::Status write_patiently(const state::Env::WriteBody& body);
@@ -167,7 +165,6 @@ class Store {
   std::vector<std::pair<cep::TimeUs, size_t>> pending_arrivals_;      // when what caused so many of them arrived, in order
   std::vector<state::RejectedEvent> pending_rejected_;
   std::vector<state::StoredDecision> pending_decisions_;
-  std::chrono::steady_clock::time_point decisions_due_;               // the first of them is stored by then
   std::vector<Task> pending_tasks_;
   cep::TimeUs next_expiry_us_ = 0;
 
