@@ -30,8 +30,8 @@ constexpr size_t kAppendBytes = 320;      // a frame with one event
 Steady::duration duration_of(double seconds) {
   return std::chrono::duration_cast<Steady::duration>(std::chrono::duration<double>(seconds));
 }
-double seconds_of(Steady::duration duration) { return std::chrono::duration<double>(duration).count(); }
-double microseconds_of(Steady::duration duration) { return seconds_of(duration) * 1e6; }
+double in_seconds(Steady::duration duration) { return std::chrono::duration<double>(duration).count(); }
+double in_microseconds(Steady::duration duration) { return in_seconds(duration) * 1e6; }
 
 LatencyFigure figure_of(std::vector<double>& samples_us) {
   LatencyFigure figure;
@@ -138,9 +138,9 @@ class DecisionBench {
     const cep::Status done = on_all([&](uint32_t i) -> cep::Result<bool> {
       if (cep::Status status = askers_[i]->ask(); !status) return status.error();
       ++asked;
-      return seconds_of(Steady::now() - began) < seconds_;
+      return in_seconds(Steady::now() - began) < seconds_;
     });
-    figure_.saturation_per_s = static_cast<double>(asked.load()) / seconds_of(Steady::now() - began);
+    figure_.saturation_per_s = static_cast<double>(asked.load()) / in_seconds(Steady::now() - began);
     for (const std::unique_ptr<Asker>& asker : askers_) asker->take_degraded();      // many, and not what is asked here
     return done;
   }
@@ -155,16 +155,16 @@ class DecisionBench {
     Steady::duration asking{};
     std::vector<double> decisions_us, appends_us;
     cep::Status done = cep::ok_status();
-    while (done.ok() && seconds_of(Steady::now() - began) < seconds_) {
+    while (done.ok() && in_seconds(Steady::now() - began) < seconds_) {
       const auto turn = Steady::now();
       done = ask_at_a_third(decisions_us);
       asking += Steady::now() - turn;
       if (done.ok()) done = append_for_a_turn(appends_us);
     }
-    row.events_per_s = static_cast<double>(events.load()) / seconds_of(Steady::now() - began);
+    row.events_per_s = static_cast<double>(events.load()) / in_seconds(Steady::now() - began);
     over = true;
     if (load.joinable()) load.join();
-    row.decisions_per_s = static_cast<double>(decisions_us.size()) / seconds_of(asking);
+    row.decisions_per_s = static_cast<double>(decisions_us.size()) / in_seconds(asking);
     row.decision = figure_of(decisions_us);
     row.append = figure_of(appends_us);
     for (const std::unique_ptr<Asker>& asker : askers_) row.degraded += asker->take_degraded();
@@ -172,7 +172,7 @@ class DecisionBench {
   }
 
   // A turn of decisions at a fixed rate. One that could not be asked in time because the answer before it was late counts from when it
-  // should have been.
+  // should have been asked.
   cep::Status ask_at_a_third(std::vector<double>& samples_us) {
     const auto every = duration_of(kConnections * 3 / figure_.saturation_per_s);
     const auto began = Steady::now();
@@ -181,12 +181,14 @@ class DecisionBench {
     std::mutex mutex;
     return on_all([&](uint32_t i) -> cep::Result<bool> {
       std::this_thread::sleep_until(due[i]);
-      const auto asked = free[i] > due[i] ? due[i] : Steady::now();
+      if (free[i] <= due[i]) due[i] = Steady::now();       // only this thread was late
       if (cep::Status status = askers_[i]->ask(); !status) return status.error();
       free[i] = Steady::now();
+      {
+        const std::lock_guard lock(mutex);
+        samples_us.push_back(in_microseconds(free[i] - due[i]));
+      }
       due[i] += every;
-      const std::lock_guard lock(mutex);
-      samples_us.push_back(microseconds_of(free[i] - asked));
       return due[i] < began + kTurn;
     });
   }
@@ -200,7 +202,7 @@ class DecisionBench {
       const auto start = Steady::now();
       if (cep::Status written = file_->write_at(appended_, bytes); !written) return written;
       if (cep::Status synced = file_->sync(); !synced) return synced;
-      samples_us.push_back(microseconds_of(Steady::now() - start));
+      samples_us.push_back(in_microseconds(Steady::now() - start));
       appended_ += bytes.size();
     }
     return cep::ok_status();
@@ -210,7 +212,7 @@ class DecisionBench {
     auto client = ApiClient::create(server_);
     if (!client) return client.error();
     std::mt19937_64 random(77);
-    const auto lines = static_cast<uint32_t>(std::max(1.0, events_per_s_ / 3 * seconds_of(kEventsEvery)));
+    const auto lines = static_cast<uint32_t>(std::max(1.0, events_per_s_ / 3 * in_seconds(kEventsEvery)));
     auto due = Steady::now();
     while (!over) {
       const auto answer = (*client)->send(bench_events_request("tx", bench_events(random, lines)));
