@@ -11,6 +11,8 @@
 #include "api/json_writer.h"
 #include "service/bench_engine.h"
 #include "service/bench_server.h"
+#include "service/bench_state.h"
+#include "service/options.h"
 
 namespace service {
 namespace {
@@ -29,6 +31,18 @@ struct PeersOptions {
   double seconds = 2;
   uint32_t batch_rows = cep::kBatchRowsMax;
 };
+
+struct StateOptions {
+  uint64_t keys = 1'000'000;
+  uint32_t shards = 1;
+  std::string output = "table";
+  std::string directory;
+};
+
+// A directory of this process's own for the time being.
+std::string scratch_directory(const std::string& parent) {
+  return fmt::format("{}/weir-bench-{}", parent.empty() ? std::filesystem::temp_directory_path().string() : parent, getpid());
+}
 
 int refuse(const Console& console, const cep::Error& error) {
   console.complain("weir bench: " + error.message + "\n");
@@ -135,10 +149,7 @@ std::string decisions_text(const DecisionFigure& figure) {
 }
 
 int end_to_end(const BenchOptions& options, const Console& console) {
-  const std::string parent =
-      options.directory.empty() ? std::filesystem::temp_directory_path().string() : options.directory;
-  const std::string directory = fmt::format("{}/weir-bench-{}", parent, getpid());
-  const cep::Result<EndToEndFigure> figure = measure_end_to_end(directory, options.seconds);
+  const cep::Result<EndToEndFigure> figure = measure_end_to_end(scratch_directory(options.directory), options.seconds);
   if (!figure) return refuse(console, figure.error());
   if (options.output == "table") {
     console.print(fmt::format(
@@ -195,6 +206,60 @@ int peers(const PeersOptions& options, const Console& console) {
   return kExitFine;
 }
 
+int state(const StateOptions& options, const Console& console) {
+  const cep::Result<StateFigure> measured = measure_state(scratch_directory(options.directory), options.keys, options.shards);
+  if (!measured) return refuse(console, measured.error());
+  const StateFigure& figure = *measured;
+  if (options.output == "table") {
+    console.print(fmt::format(
+        "{} keys with one run each, {} shards, made at {:.0f} events/s\n"
+        "memory      {:.0f} bytes a key, {:.0f} more a run; {:.0f} bytes of the process a key\n"
+        "disk        {:.0f} bytes a key behind the first checkpoint\n"
+        "checkpoint  {:.0f} ms with {} changed keys, {:.2f} bytes written for a byte of them ({} checkpoints)\n"
+        "a shard     answers within {:.0f} us (p99), {:.0f} us (most) while they are taken, else {:.0f} us, {:.0f} us\n"
+        "restart     {:.2f} s\n",
+        figure.keys, figure.shards, figure.events_per_s, figure.bytes_per_key, figure.bytes_per_run, figure.resident_per_key,
+        figure.disk_per_key, figure.checkpoint_ms, figure.changed_per_checkpoint, figure.written_per_changed_byte, figure.checkpoints,
+        figure.answer_p99_us, figure.answer_max_us, figure.calm_p99_us, figure.calm_max_us, figure.restart_s));
+    return kExitFine;
+  }
+  std::string text;
+  api::JsonWriter json(text);
+  json.begin_object().key("keys").unsigned_integer(figure.keys).key("shards").unsigned_integer(figure.shards);
+  for (const auto& [name, value] : std::initializer_list<std::pair<std::string_view, double>>{
+           {"events_per_s", figure.events_per_s},
+           {"bytes_per_key", figure.bytes_per_key},
+           {"bytes_per_run", figure.bytes_per_run},
+           {"resident_bytes_per_key", figure.resident_per_key},
+           {"disk_bytes_per_key", figure.disk_per_key},
+           {"checkpoint_ms", figure.checkpoint_ms},
+           {"written_per_changed_byte", figure.written_per_changed_byte},
+           {"shard_answer_p99_us", figure.answer_p99_us},
+           {"shard_answer_max_us", figure.answer_max_us},
+           {"shard_calm_p99_us", figure.calm_p99_us},
+           {"shard_calm_max_us", figure.calm_max_us},
+           {"restart_s", figure.restart_s}}) {
+    json.key(name).number(value);
+  }
+  json.key("changed_keys").unsigned_integer(figure.changed_per_checkpoint);
+  json.key("checkpoints").unsigned_integer(figure.checkpoints).end_object();
+  console.print(text + "\n");
+  return kExitFine;
+}
+
+void add_state(CLI::App& bench, Action& action) {
+  auto options = std::make_shared<StateOptions>();
+  CLI::App* const verb = bench.add_subcommand("state", "What many keys cost: memory, checkpoints, writes, a restart");
+  verb->add_option("--keys", options->keys, "How many")->check(CLI::Range(uint64_t{100}, uint64_t{1'000'000'000}))->capture_default_str();
+  verb->add_option("--shards", options->shards, "Shards")->check(CLI::Range(1u, kShardsMax))->capture_default_str();
+  verb->add_option("--output", options->output, "table or json")->capture_default_str()->check(CLI::IsMember({"table", "json"}));
+  verb->add_option("--directory", options->directory, "Where the data goes for the time being");
+  verb->footer("Example:\n  weir bench state --keys 1000000 --shards 2");
+  verb->callback([options, &action] {
+    action = [options](const Console& console) { return state(*options, console); };
+  });
+}
+
 void add_peers(CLI::App& bench, Action& action) {
   auto options = std::make_shared<PeersOptions>();
   CLI::App* const verb = bench.add_subcommand("peers", "Run a workload of a harness that compares engines: one line");
@@ -225,8 +290,9 @@ void add_bench(CLI::App& app, Action& action) {
   verb->add_flag("--end-to-end", options->end_to_end, "A whole server over loopback instead of the engine alone");
   verb->add_option("--directory", options->directory, "Where --end-to-end puts its data for the time being");
   verb->footer("Example:\n  weir bench --rules rules --output json\n  weir bench --end-to-end --seconds 10\n"
-               "  weir bench peers --workload seq3 --data DIR");
+               "  weir bench state --keys 1000000\n  weir bench peers --workload seq3 --data DIR");
   add_peers(*verb, action);
+  add_state(*verb, action);
   verb->callback([options, verb, &action] {
     if (!verb->get_subcommands().empty()) return;
     action = [options](const Console& console) {

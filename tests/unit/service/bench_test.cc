@@ -1,7 +1,11 @@
 // The workloads of `weir bench` are what they say: their rules compile, find something, and read as many events as they claim.
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "service/bench_engine.h"
+#include "service/bench_state.h"
+#include "tests/support/scratch_dir.h"
 
 namespace service {
 namespace {
@@ -36,6 +40,20 @@ TEST(Bench, MemoryOfKeysAndRuns) {
   ASSERT_TRUE(memory.ok()) << memory.error().message;
   EXPECT_GT(memory->bytes_per_key, 100);
   EXPECT_GT(memory->bytes_per_run, 32);
+}
+
+TEST(Bench, StateOfManyKeys) {
+  const support::ScratchDir scratch;
+  const cep::Result<StateFigure> figure = measure_state(scratch / "state", 5'000, 2);
+  ASSERT_TRUE(figure.ok()) << figure.error().message;
+  EXPECT_GT(figure->bytes_per_key, 100);
+  EXPECT_GT(figure->bytes_per_run, 32);
+  EXPECT_GT(figure->disk_per_key, 100);
+  EXPECT_EQ(figure->checkpoints, 20u);
+  EXPECT_GT(figure->checkpoint_ms, 0);
+  EXPECT_GT(figure->answer_max_us, 0);
+  EXPECT_GT(figure->restart_s, 0);
+  EXPECT_FALSE(std::filesystem::exists(scratch / "state"));
 }
 
 }  // namespace
