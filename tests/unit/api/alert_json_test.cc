@@ -91,7 +91,7 @@ TEST(AlertJson, WritesAnAlert) {
 TEST(AlertJson, WritesWholeEventsWhereTheStreamKeepsThem) {
   auto schema = std::make_shared<cep::StreamSchema>(*make_schema());
   schema->raw_column = 5;
-  schema->columns.push_back({std::string(cep::kRawColumn), {cep::TypeKind::kText}});
+  schema->columns.push_back({std::string(cep::kRawColumn), {cep::TypeKind::kText}, false, ""});
   cep::BatchBuilder builder(schema, 0, 0);
   const std::string raw = R"({"card":"c","more":[1]})";
   for (const bool kept : {true, false}) {
@@ -104,8 +104,9 @@ TEST(AlertJson, WritesWholeEventsWhereTheStreamKeepsThem) {
   for (uint32_t row : {0u, 1u}) {
     cep::AlertEvent event;
     event.schema = schema;
-    event.packed.resize(cep::packed_size(*batch, row) / 8);
-    cep::pack_row(*batch, row, reinterpret_cast<uint8_t*>(event.packed.data()));
+    auto packed = std::make_shared_for_overwrite<uint64_t[]>(cep::packed_size(*batch, row) / 8);
+    cep::pack_row(*batch, row, reinterpret_cast<uint8_t*>(packed.get()));
+    event.packed = std::move(packed);
     cep::Alert alert = make_alert(false);
     alert.events = {event};
     const std::string declared = R"({"at":"2026-01-05T00:00:00.000Z","card":null,"amount":null,"n":null,"f":null})";
