@@ -109,28 +109,42 @@ void TimelinePeek::find_waiting(const Batch& event, std::vector<Reorder::Item>& 
   const Reorder::Item end{event.time[0], reorder.arrivals(), nullptr, 0, event.source};
   if (timeline_.timeline().pinned) {
     reorder.for_each([&](const Reorder::Item& item) {
-      if (item < end) items.push_back(item);
+      if (item < end && items.size() <= timeline_.engine_.limits_.peek_rows_max) items.push_back(item);
     });
   } else if (!reorder.empty()) {
     if (waiting_ == nullptr) index_waiting();
-    for_each_key(event, 0, [&](uint64_t key) { waiting_->append_before(key, end, items); });
+    for_each_key(event, 0, [&](uint64_t key) { waiting_->append_before(key, end, timeline_.engine_.limits_.peek_rows_max + 1, items); });
   }
   std::sort(items.begin(), items.end());
   const auto is_same = [](const Reorder::Item& a, const Reorder::Item& b) { return a.arrival == b.arrival; };
   items.erase(std::unique(items.begin(), items.end(), is_same), items.end());      // a row that has two of the keys
 }
 
+// What alerts became and comes before the event: of its keys; where rules read the state of other keys, all.
+void TimelinePeek::find_derived(const Batch& event, std::vector<BatchPtr>& rows) {
+  std::vector<uint64_t> keys;
+  if (!timeline_.derived_.empty()) for_each_key(event, 0, [&](uint64_t key) { keys.push_back(key); });
+  for (const auto& [place, waiting] : timeline_.derived_) {
+    if (std::get<TimeUs>(place) >= event.time[0]) break;      // they are in the order of time
+    bool is_wanted = timeline_.timeline().pinned;
+    if (!is_wanted) {
+      for_each_key(*waiting.row, 0, [&](uint64_t key) { is_wanted = is_wanted || std::find(keys.begin(), keys.end(), key) != keys.end(); });
+    }
+    if (is_wanted) rows.push_back(waiting.row);
+  }
+}
+
 // In the order of release. What alerts became is little, and comes behind every other row of its instant.
 bool TimelinePeek::find_earlier(const Batch& event, std::vector<EarlierRow>& earlier) {
   std::vector<Reorder::Item> items;
   find_waiting(event, items);
-  if (items.size() + timeline_.derived_.size() > timeline_.engine_.limits_.peek_rows_max) return false;
+  std::vector<BatchPtr> derived;
+  find_derived(event, derived);
+  if (items.size() + derived.size() > timeline_.engine_.limits_.peek_rows_max) return false;
   for (const Reorder::Item& item : items) earlier.push_back({item.batch->batch, item.row, &timeline_.words_of(*item.batch)});
-  for (const auto& [key, waiting] : timeline_.derived_) {
-    if (std::get<TimeUs>(key) < event.time[0]) earlier.push_back({waiting.row, 0, nullptr});
-  }
+  for (const BatchPtr& row : derived) earlier.push_back({row, 0, nullptr});
   const auto is_before = [](const EarlierRow& a, const EarlierRow& b) { return a.batch->time[a.row] < b.batch->time[b.row]; };
-  if (!timeline_.derived_.empty()) std::stable_sort(earlier.begin(), earlier.end(), is_before);
+  if (!derived.empty()) std::stable_sort(earlier.begin(), earlier.end(), is_before);
   return true;
 }
 

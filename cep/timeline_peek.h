@@ -42,6 +42,7 @@ class TimelinePeek {
   void for_each_key(const Batch& batch, uint32_t row, F&& visit);
   void index_waiting();
   void find_waiting(const Batch& event, std::vector<Reorder::Item>& items);
+  void find_derived(const Batch& event, std::vector<BatchPtr>& rows);
   bool find_earlier(const Batch& event, std::vector<EarlierRow>& earlier);
   void run_row(const Batch& batch, uint32_t row, const std::vector<uint64_t>* words, std::vector<Alert>& alerts);
   void forget_copies();

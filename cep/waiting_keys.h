@@ -33,12 +33,13 @@ class WaitingKeys {
     if (at != rows.end() && at->arrival == item.arrival) rows.erase(at);
     if (rows.empty()) rows_.erase(known);
   }
-  // Appends the key's rows that come before `end` in the order of release.
-  void append_before(uint64_t key, const Item& end, std::vector<Item>& out) const {
+  // Appends the key's rows that come before `end` in the order of release, so many at most.
+  void append_before(uint64_t key, const Item& end, size_t most, std::vector<Item>& out) const {
     const auto known = rows_.find(key);
     if (known == rows_.end()) return;
     const std::deque<Item>& rows = known->second;
-    out.insert(out.end(), rows.begin(), std::lower_bound(rows.begin(), rows.end(), end));
+    const auto last = std::lower_bound(rows.begin(), rows.end(), end);
+    out.insert(out.end(), rows.begin(), rows.begin() + std::min(last - rows.begin(), static_cast<std::ptrdiff_t>(most)));
   }
 
  private:

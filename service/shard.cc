@@ -67,10 +67,7 @@ bool Shard::ask(std::function<void(const cep::Engine&)> question) {
   return inbox_.push_anyway(Question(std::move(question)), 0);
 }
 
-void Shard::put_task(std::function<void()> task) {
-  ++questions_;
-  inbox_.push_anyway(Question([task = std::move(task)](const cep::Engine&) { task(); }), 0);
-}
+void Shard::put_task(std::function<void()> task) { inbox_.push_anyway(Message(Task(std::move(task))), 0); }
 
 void Shard::wait_until_idle() {
   auto promise = std::make_shared<std::promise<void>>();
@@ -94,6 +91,8 @@ void Shard::run() {
     } else if (auto* question = std::get_if<Question>(&*message)) {
       --questions_;
       (*question)(engine_);
+    } else if (auto* task = std::get_if<Task>(&*message)) {
+      (*task)();
     }
     publish();
   }

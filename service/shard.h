@@ -80,7 +80,8 @@ class Shard {
     std::vector<uint32_t> victims;
   };
   using Question = std::function<void(const cep::Engine&)>;
-  using Message = std::variant<BatchMessage, RulesMessage, BarrierMessage, Question>;
+  using Task = std::function<void()>;
+  using Message = std::variant<BatchMessage, RulesMessage, BarrierMessage, Question, Task>;
 
   void run();
   void apply(BatchMessage& message);

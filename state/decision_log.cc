@@ -76,6 +76,11 @@ cep::Status DecisionLog::expire(WriteTxn& txn, cep::TimeUs now_us, cep::Duration
       offset = key.u64();
     }
     auto decision = load(txn, offset);
+    if (!decision.ok() && decision.error().code == "damaged") {      // what cannot be read any more must not keep the rest from going
+      erase_pieces(txn, decisions_, key_of(offset));
+      ++totals->dropped;
+      continue;
+    }
     if (!decision.ok()) return decision.error();
     if (!decision->has_value()) break;
     const bool is_old = (*decision)->received_us < now_us - keep_us;
