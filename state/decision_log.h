@@ -29,11 +29,14 @@ struct DecisionPage {
   std::vector<StoredDecision> items;   // newest first
   std::optional<uint64_t> next;        // pass as `before`
 };
+// A page that has so many bytes takes no more verdicts.
+inline constexpr size_t kDecisionPageBytesMax = 8 << 20;
 
 class DecisionLog {
  public:
   DecisionLog(Env& env, uint16_t lane);
 
+  // What is damaged never fails these two: a verdict that cannot be read is written anew, or goes.
   cep::Status append(WriteTxn& txn, std::span<const StoredDecision> decisions);
   // Deletes the oldest: received before `now_us - keep_us`, or while the rest exceeds `keep_bytes`; at most `records_max`.
   cep::Status expire(WriteTxn& txn, cep::TimeUs now_us, cep::DurationUs keep_us, uint64_t keep_bytes, size_t records_max);
@@ -49,9 +52,11 @@ class DecisionLog {
   };
   Key key_of(uint64_t offset) const { return Key().u16(lane_).u64(offset); }
   Key id_key(const Id16& id) const { return Key().u16(lane_).id(id); }
+  cep::Status erase_damaged(WriteTxn& txn, uint64_t offset, const cep::Error& error, Totals& totals);      // another error comes back
   cep::Result<std::optional<StoredDecision>> load(ReadTxn& txn, uint64_t offset) const;
   cep::Result<std::optional<uint64_t>> offset_of(ReadTxn& txn, const Id16& id) const;
   cep::Result<Totals> totals(ReadTxn& txn) const;
+  cep::Result<Totals> totals_or_count(WriteTxn& txn) const;
   void store_totals(WriteTxn& txn, const Totals& totals);
 
   Env& env_;

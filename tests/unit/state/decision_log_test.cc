@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "state/data_dir.h"
+#include "state/values.h"
 #include "tests/support/scratch_dir.h"
 
 namespace state {
@@ -27,6 +28,23 @@ class DecisionLogTest : public testing::Test {
   std::string body_of(const std::string& event) {
     const auto found = *log_.by_id(digest_of(event));
     return found ? found->stream + " " + found->body : "none";
+  }
+
+  // Flips a bit of the first value whose key begins so.
+  void damage(const char* table, const Key& prefix) {
+    const Dbi dbi = env_->table(table);
+    EXPECT_TRUE(env_->write([&](WriteTxn& txn) -> cep::Status {
+      std::string key, value;
+      {
+        Cursor cursor = txn.cursor(dbi);
+        EXPECT_TRUE(cursor.seek(prefix) && cursor.on(prefix)) << table;
+        key = cursor.key();
+        value = cursor.value();
+      }
+      value.back() = static_cast<char>(value.back() ^ 1);
+      txn.put(dbi, key, value);
+      return cep::ok_status();
+    }).ok());
   }
 
   support::ScratchDir dir_;
@@ -69,6 +87,43 @@ TEST_F(DecisionLogTest, TheOldestGoBySizeAndAreCounted) {
   EXPECT_EQ(offsets(), (std::vector<uint64_t>{10, 9, 8}));
   EXPECT_EQ(log_.dropped(), 7u);
   EXPECT_EQ(DecisionLog(*env_, 0).dropped(), 7u) << "after a restart too";
+}
+
+TEST_F(DecisionLogTest, WhatIsDamagedGoesInItsTurnOrIsWrittenAnew) {
+  for (uint64_t offset = 1; offset <= 4; ++offset) {
+    append({offset, digest_of("e" + std::to_string(offset)), static_cast<cep::TimeUs>(offset * 10), "tx", "b"});
+  }
+  damage("decision", Key().u16(0).u64(1));
+  ASSERT_EQ(log_.by_id(digest_of("e1")).error().code, "damaged");
+  append({1, digest_of("e1"), 10, "tx", "its record read again"});
+  EXPECT_EQ(body_of("e1"), "tx its record read again");
+  damage("decision_id", Key().u16(0).id(digest_of("e4")));
+  append({5, digest_of("e4"), 50, "tx", "after it"});
+  EXPECT_EQ(body_of("e4"), "tx after it");
+  damage("decision", Key().u16(0).u64(2));
+  damage("decision_id", Key().u16(0).id(digest_of("e3")));
+  expire(100, 65, UINT64_MAX);
+  EXPECT_EQ(offsets(), (std::vector<uint64_t>{5, 4}));
+  EXPECT_EQ(body_of("e3"), "none");
+  EXPECT_EQ(log_.dropped(), 1u) << "the one that could not be read";
+}
+
+TEST_F(DecisionLogTest, DamagedTotalsAreCountedAnew) {
+  for (uint64_t offset = 1; offset <= 9; ++offset) append({offset, digest_of(std::to_string(offset)), 10, "tx", std::string(3'000, 'x')});
+  damage("totals", Key().u16(0).u16(kDecisionTotals));
+  append({10, digest_of("10"), 10, "tx", std::string(3'000, 'x')});
+  expire(10, 100, 10'000);
+  EXPECT_EQ(offsets(), (std::vector<uint64_t>{10, 9, 8})) << "as if they were whole";
+}
+
+TEST_F(DecisionLogTest, APageEndsWhenItIsLarge) {
+  const size_t fit = kDecisionPageBytesMax >> 20;
+  const std::string body(1 << 20, 'x');
+  for (uint64_t offset = 1; offset <= fit + 2; ++offset) append({offset, digest_of(std::to_string(offset)), 10, "tx", body});
+  const DecisionPage first = *log_.page(std::nullopt, 1'000);
+  EXPECT_EQ(first.items.size(), fit);
+  ASSERT_EQ(first.next, 3u);
+  EXPECT_EQ(offsets(first.next), (std::vector<uint64_t>{2, 1}));
 }
 
 }  // namespace
