@@ -145,8 +145,7 @@ void write_parameters(const Route& route, JsonWriter& json) {
     write_parameter(spec.substr(0, spec.find_first_of("*!")), "query", spec.ends_with('!'), spec.ends_with('*'), json);
     rest.remove_prefix(std::min(end + 1, rest.size()));
   }
-  const bool takes_events = route.body == BodyKind::kEvents || route.body == BodyKind::kEvent;
-  if (takes_events) write_parameter("Idempotency-Key", "header", false, false, json);
+  if (route.body == BodyKind::kEvents) write_parameter("Idempotency-Key", "header", false, false, json);
   const bool edits = route.scope == Scope::kAdmin && (route.path.starts_with("/v1/lists") || route.path.starts_with("/v1/tables"));
   if (edits) {
     for (const std::string_view header : {"From", "If-Match"}) write_parameter(header, "header", false, false, json);
@@ -173,10 +172,6 @@ void write_body(const Route& route, JsonWriter& json) {
   if (route.body == BodyKind::kRuleText) write_media("text/plain", R"({"type":"string"})", json);
   if (route.body == BodyKind::kCsv) write_media("text/csv", R"({"type":"string"})", json);
   if (route.body == BodyKind::kJson) write_media("application/json", reference(route.body_schema), json);
-  if (route.body == BodyKind::kEvent) {
-    write_media("application/json", R"({"type":"object"})", json);
-    write_media("application/cloudevents+json", R"({"type":"object"})", json);
-  }
   if (route.body == BodyKind::kEvents) {
     write_media("application/x-ndjson", R"({"type":"string"})", json);
     write_media("application/json", R"({"type":["object","array"]})", json);

@@ -14,7 +14,7 @@ namespace api {
 enum class Scope : uint8_t { kOpen, kIngest, kDecide, kRead, kRules, kAdmin };
 std::string_view scope_name(Scope scope);
 
-enum class BodyKind : uint8_t { kNone, kEvents, kEvent, kRuleText, kJson, kCsv };
+enum class BodyKind : uint8_t { kNone, kEvents, kRuleText, kJson, kCsv };
 
 struct Route {
   std::string_view method;
