@@ -9,6 +9,7 @@ namespace service {
 namespace {
 
 constexpr uint16_t kLane = 0;
+constexpr size_t kAlertBytes = 2 << 10;
 constexpr size_t kSliceBytesMax = 256 << 10;
 constexpr uint64_t kVictimRecordsMax = 50'000;
 constexpr auto kGatherTime = std::chrono::milliseconds(1);     // then the commit itself gathers: what comes meanwhile goes with the next
@@ -17,6 +18,9 @@ constexpr auto kDecisionsWithin = std::chrono::milliseconds(100);      // a flus
 constexpr auto kDiskFullRetry = std::chrono::milliseconds(100);
 constexpr cep::DurationUs kExpiryEvery = 10 * cep::kSecond;
 constexpr size_t kExpireRecordsMax = 2'000;
+
+// Most verdicts are as small as one alert; one that lists many alerts takes the room of so many.
+size_t weight_of(const state::StoredDecision& decision) { return 1 + decision.body.size() / kAlertBytes; }
 
 // The bitmap of one timeline's waiting rows from the re-read offset on.
 std::string marks_of(const std::vector<cep::BufferedRows>& buffered, const std::string& timeline, uint64_t from, uint64_t to) {
@@ -76,7 +80,10 @@ void Store::put_edit(state::EditEntry entry) {
   queue_.push_anyway(std::move(task), 1);
 }
 
-void Store::put_decision(state::StoredDecision decision) { queue_.push_quietly(std::move(decision), 1); }
+void Store::put_decision(state::StoredDecision decision) {
+  const size_t weight = weight_of(decision);
+  queue_.push_quietly(std::move(decision), weight);
+}
 
 void Store::call_when_stored(std::function<void()> then) {
   Task task{[](state::WriteTxn&) { return cep::ok_status(); }, [then = std::move(then)](cep::Status) { then(); }};
@@ -134,7 +141,7 @@ void Store::run() {
     auto until = std::chrono::steady_clock::now() + kGatherTime;
     while (item) {
       gather(std::move(*item));
-      if (pending_alerts_.size() + pending_rejected_.size() >= kAlertsWaitingMax) commit_outputs();
+      if (pending_alerts_.size() + pending_rejected_.size() + pending_decisions_weight_ >= kAlertsWaitingMax) commit_outputs();
       // Somebody waits, or a checkpoint does: take what is there already, and commit.
       bool hurried = !pending_tasks_.empty() || has_checkpoint_work();
       auto left = until - std::chrono::steady_clock::now();
@@ -157,6 +164,7 @@ void Store::gather(Item item) {
   } else if (auto* events = std::get_if<std::vector<state::RejectedEvent>>(&item)) {
     std::move(events->begin(), events->end(), std::back_inserter(pending_rejected_));
   } else if (auto* decision = std::get_if<state::StoredDecision>(&item)) {
+    pending_decisions_weight_ += weight_of(*decision);
     pending_decisions_.push_back(std::move(*decision));
   } else if (auto* task = std::get_if<Task>(&item)) {
     pending_tasks_.push_back(std::move(*task));
@@ -229,6 +237,7 @@ void Store::commit_outputs() {
   pending_arrivals_.clear();
   pending_rejected_.clear();
   pending_decisions_.clear();
+  pending_decisions_weight_ = 0;
   pending_tasks_.clear();
   if (visible && alerts_hook_) alerts_hook_();
 }

@@ -122,7 +122,7 @@ class Store {
   const DiskWait& disk_wait() const { return disk_wait_; }
   std::vector<state::KeptSeal> seals() const;
   std::vector<AlertCount> alert_counts() const;
-  size_t waiting() const { return queue_.weight(); }      // alerts, rejected events and tasks not stored yet
+  size_t waiting() const { return queue_.weight(); }      // alerts, rejected events, verdicts and tasks not stored yet
 
  private:
   struct Task {
@@ -165,6 +165,7 @@ class Store {
   std::vector<std::pair<cep::TimeUs, size_t>> pending_arrivals_;      // when what caused so many of them arrived, in order
   std::vector<state::RejectedEvent> pending_rejected_;
   std::vector<state::StoredDecision> pending_decisions_;
+  size_t pending_decisions_weight_ = 0;
   std::vector<Task> pending_tasks_;
   cep::TimeUs next_expiry_us_ = 0;
 
