@@ -35,6 +35,12 @@ class LaneDecisionsTest : public test_support::LaneFixture {
     return R"({"card":")" + card + R"(","amount":)" + std::to_string(amount) + R"(,"at":")" +
            cep::format_time(kLaneStart + second * cep::kSecond) + "\"}";
   }
+  std::future<DecisionAnswer> decide_later(const std::string& event, const std::string& stream = "payments") {
+    auto answer = std::make_shared<std::promise<DecisionAnswer>>();
+    std::future<DecisionAnswer> later = answer->get_future();
+    lane_->decide(request_of(*lane_, event, stream, ""), [answer](DecisionAnswer given) { answer->set_value(std::move(given)); });
+    return later;
+  }
   static std::string member(const DecisionAnswer& answer, std::string_view name) {
     return std::string(json_member("{" + answer.verdict + "}", name));
   }
@@ -99,6 +105,20 @@ TEST_F(LaneDecisionsTest, TheSameEventGetsTheStoredVerdict) {
   EXPECT_EQ(alerts(*lane_).size(), 3u) << "one of each rule: the event counted once";
   submit(*lane_, payment("3", "a", "1.00", 2));
   EXPECT_EQ(decide(*lane_, payment("3", "a", "1.00", 2)).outcome, Outcome::kUnknown) << "nobody asked when it came";
+}
+
+TEST_F(LaneDecisionsTest, RepeatedRequestsKeepNoReaderOut) {
+  open_with_rules(1);
+  decide(*lane_, payment("1", "a", "200.00", 0));
+  std::promise<void> go_on;
+  std::shared_future<void> held = go_on.get_future().share();
+  ASSERT_TRUE(lane_->ask_all([held](uint32_t, const cep::Engine&) { held.wait(); }));
+  std::vector<std::future<DecisionAnswer>> repeated;
+  for (int i = 0; i < Shard::kQuestionsMax; ++i) repeated.push_back(decide_later(payment("1", "a", "200.00", 0)));
+  submit(*lane_, payment("2", "a", "1.00", 1));      // answered when the shards have been given what came before it
+  EXPECT_TRUE(lane_->ask_all([](uint32_t, const cep::Engine&) {}));
+  go_on.set_value();
+  for (std::future<DecisionAnswer>& one : repeated) EXPECT_TRUE(one.get().is_stored);
 }
 
 TEST_F(LaneDecisionsTest, AnIdempotencyKeyStandsForAnEventWithoutUniqueValues) {
