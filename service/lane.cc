@@ -31,14 +31,12 @@ class SubmissionBuilder {
   void flush() {
     if (rows_.empty()) return;
     const std::string& stream = submission_.request->streams[stream_];
-    auto known = registry_.streams().find(stream);
-    if (known == registry_.streams().end()) {
-      for (size_t i = 0; i < rows_.size(); ++i) reject(i, stream, unknown_stream(stream));
-    } else if (known->second->from_rules) {
-      for (size_t i = 0; i < rows_.size(); ++i) reject(i, stream, filled_by_rules(stream));
+    const cep::SchemaPtr known = registry_.find_stream(stream);
+    if (const auto refusal = refusal_of(stream, known.get())) {
+      for (size_t i = 0; i < rows_.size(); ++i) reject(i, stream, *refusal);
     } else {
       Submission::Part part;
-      part.schema = known->second;
+      part.schema = known;
       const cep::TimeUs latest = latest_time(*part.schema, now_);
       part.group = LogRows::of_this_thread().decode(
           part.schema, rows_, index_, cep::kInputSource, now_, [&](size_t) { return latest; },
@@ -55,19 +53,12 @@ class SubmissionBuilder {
     part.watermark.time_us = item.watermark_us;
     if (item.stream != api::SubmitItem::kAllStreams) part.watermark.stream = submission_.request->streams[item.stream];
     const std::string& stream = part.watermark.stream;
-    auto known = registry_.streams().find(stream);
-    if (!stream.empty() && (known == registry_.streams().end() || known->second->from_rules)) {
-      bool is_known = known != registry_.streams().end();
-      submission_.rejected.push_back({item.index, stream, is_known ? filled_by_rules(stream) : unknown_stream(stream), {}});
+    const auto refusal = stream.empty() ? std::nullopt : refusal_of(stream, registry_.find_stream(stream).get());
+    if (refusal) {
+      submission_.rejected.push_back({item.index, stream, *refusal, {}});
       return;
     }
     submission_.parts.push_back(std::move(part));
-  }
-  static api::RowError unknown_stream(const std::string& stream) {
-    return {api::EventCode::kUnknownStream, "", "no stream `" + stream + "` is declared; deploy its `create stream` first"};
-  }
-  static api::RowError filled_by_rules(const std::string& stream) {
-    return {api::EventCode::kFromRules, "", "`" + stream + "` is a stream `from rules`: only rules with `into " + stream + "` fill it"};
   }
   void reject(size_t i, const std::string& stream, const api::RowError& error) {
     submission_.rejected.push_back({index_[i], stream, error, std::string(rows_[i].substr(0, api::kRejectedRawMax))});
@@ -119,8 +110,7 @@ void Lane::submit(std::shared_ptr<api::SubmitRequest> request, std::shared_ptr<D
   SubmissionBuilder builder(*registry, clock_(), submission);
   for (const api::SubmitItem& item : request->items) builder.add(item);
   builder.flush();
-  std::sort(submission.rejected.begin(), submission.rejected.end(),
-            [](const api::RejectedRow& a, const api::RejectedRow& b) { return a.index < b.index; });
+  sort_rejected(submission);
   std::shared_ptr<WaitingRequest> waiting = submission.waiting = intake_->add(std::move(reply));
   if (sequencer_->submit(std::move(submission))) return;
   api::SubmitAnswer refused;

@@ -6,6 +6,15 @@
 
 namespace service {
 
+std::optional<api::RowError> refusal_of(const std::string& stream, const cep::StreamSchema* known) {
+  if (known == nullptr) {
+    return api::RowError{api::EventCode::kUnknownStream, "", "no stream `" + stream + "` is declared; deploy its `create stream` first"};
+  }
+  if (!known->from_rules) return std::nullopt;
+  return api::RowError{api::EventCode::kFromRules, "",
+                       "`" + stream + "` is a stream `from rules`: only rules with `into " + stream + "` fill it"};
+}
+
 state::Id16 unique_hash(const cep::Batch& batch, uint32_t row) {
   state::Id16 hash{};
   const std::vector<uint16_t>& columns = batch.schema->unique_columns;

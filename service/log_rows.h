@@ -5,6 +5,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -20,6 +21,9 @@ struct RowGroup {
   std::vector<std::string_view> rows;          // the JSON of each, owned by the request or frame
   std::vector<uint32_t> index;                 // of each in its request
 };
+
+// Why a stream takes no events from outside: nobody declares it (`known` is null), or rules fill it. Empty: it takes them.
+std::optional<api::RowError> refusal_of(const std::string& stream, const cep::StreamSchema* known);
 
 // Hash of a row's `unique` values; all zero if the stream has none or one of them is null: never a duplicate (R68).
 state::Id16 unique_hash(const cep::Batch& batch, uint32_t row);

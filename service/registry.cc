@@ -282,6 +282,11 @@ const RuleRecord* Registry::rule_by_number(uint32_t number) const {
   return nullptr;
 }
 
+cep::SchemaPtr Registry::find_stream(const std::string& name) const {
+  const auto known = catalog_.streams.find(name);
+  return known != catalog_.streams.end() ? known->second : nullptr;
+}
+
 uint32_t Registry::schema_number(const std::string& stream) const { return schema_numbers_.at(stream); }
 
 std::string Registry::save() const {

@@ -83,6 +83,7 @@ class Registry {
   const std::map<std::string, RuleRecord>& rules() const { return rules_; }
   const RuleRecord* rule_by_number(uint32_t number) const;
   const std::map<std::string, cep::SchemaPtr>& streams() const { return catalog_.streams; }
+  cep::SchemaPtr find_stream(const std::string& name) const;                 // null: not declared
   const cep::Datasets& datasets() const { return datasets_; }
   uint64_t revision() const { return revision_; }       // of the newest edit of a dataset
   cep::DurationUs retain_us() const;                    // the longest that a stream wants its events kept in the log; 0: none says

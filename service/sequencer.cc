@@ -122,6 +122,7 @@ void Sequencer::take(Submission submission) {
   cep::TimeUs now = clock_now_();
   if (submission.source != cep::kInputSource) sources_[submission.source - 1].is_at_end = false;
   ++numbers_.requests;
+  decode_anew(submission, now);
   keep_rejected(submission, now);
   state::Id16 request_id = request_id_of(*submission.request);
   if (is_set(request_id) && answer_repeated(submission, request_id, now)) return;
@@ -170,12 +171,33 @@ bool Sequencer::answer_repeated(Submission& submission, const state::Id16& reque
   return true;
 }
 
-// Drops rows whose `unique` values were seen, remembers the others. A row of another schema version is decoded anew.
+// A deployment that came into force since a row was decoded may have changed its stream, or dropped it. What is no event of the stream as
+// it is now is rejected.
+void Sequencer::decode_anew(Submission& submission, cep::TimeUs now) {
+  for (Submission::Part& part : submission.parts) {
+    if (part.schema == nullptr) continue;
+    const std::string& stream = part.schema->name;
+    const cep::SchemaPtr current = registry_->find_stream(stream);
+    if (current == part.schema) continue;
+    const RowGroup before = std::move(part.group);
+    const auto reject = [&](size_t i, const api::RowError& error) {
+      submission.rejected.push_back({before.index[i], stream, error, std::string(before.rows[i].substr(0, api::kRejectedRawMax))});
+    };
+    part.group = {};
+    if (const auto refusal = refusal_of(stream, current.get())) {
+      for (size_t i = 0; i < before.rows.size(); ++i) reject(i, *refusal);
+      continue;
+    }
+    part.group = rows_.decode(current, before.rows, before.index, before.batch->source, now, any_time, reject);
+    part.schema = current;
+  }
+  std::erase_if(submission.parts, [](const Submission::Part& part) { return part.schema != nullptr && part.group.rows.empty(); });
+  sort_rejected(submission);
+}
+
+// Drops rows whose `unique` values were seen, remembers the others.
 Submission::Part Sequencer::without_duplicates(Submission::Part part, std::span<const state::RowPlace> places, cep::TimeUs now,
                                                uint64_t* duplicates) {
-  const Registry& registry = *registry_;
-  auto current = registry.streams().find(part.schema->name);
-  bool is_current = current != registry.streams().end() && current->second == part.schema;
   cep::DurationUs window = part.schema->unique_within_us;
   std::vector<std::string_view> kept;
   std::vector<uint32_t> index;
@@ -197,8 +219,7 @@ Submission::Part Sequencer::without_duplicates(Submission::Part part, std::span<
     numbers.duplicates += dropped;
     numbers.accepted += kept.size();
   }
-  if (dropped == 0 && is_current) return part;
-  if (is_current || current != registry.streams().end()) part.schema = current->second;
+  if (dropped == 0) return part;
   const cep::SourceId source = part.group.batch->source;
   part.group = rows_.decode(part.schema, kept, index, source, now, any_time, [](size_t, const api::RowError&) {});
   return part;

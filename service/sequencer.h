@@ -136,6 +136,7 @@ class Sequencer {
   void run();
   void log_limits();
   void take(Submission submission);
+  void decode_anew(Submission& submission, cep::TimeUs now);
   bool answer_repeated(Submission& submission, const state::Id16& request_id, cep::TimeUs now);
   Submission::Part without_duplicates(Submission::Part part, std::span<const state::RowPlace> places, cep::TimeUs now,
                                       uint64_t* duplicates);

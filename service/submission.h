@@ -2,6 +2,7 @@
 // Threads: plain values.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -32,6 +33,11 @@ struct Submission {
   uint64_t source_next = 0;                    // of a source that numbers its own: where it goes on after this,
   std::vector<state::RowPlace> places;         // and where each of the request's items stood in it
 };
+
+inline void sort_rejected(Submission& submission) {
+  std::sort(submission.rejected.begin(), submission.rejected.end(),
+            [](const api::RejectedRow& a, const api::RejectedRow& b) { return a.index < b.index; });
+}
 
 // How far a source has been read: a function of the log.
 struct SourcePlace {

@@ -41,6 +41,21 @@ class LaneDecisionsTest : public test_support::LaneFixture {
     lane_->decide(request_of(*lane_, event, stream, ""), [answer](DecisionAnswer given) { answer->set_value(std::move(given)); });
     return later;
   }
+  // Runs `take` when the deployment of `text` stands before the log thread but is not yet in force: what `take` sends is decoded before it
+  // and logged after it.
+  void deploy_before(const std::string& text, const std::function<void()>& take) {
+    std::promise<void> is_held, go_on;
+    lane_->submit(request_of(*lane_, payment("hold", "z", "1.00", 0), "payments", ""), [&](const api::SubmitAnswer&) {
+      is_held.set_value();
+      go_on.get_future().wait();
+    });
+    is_held.get_future().wait();
+    auto deployed = std::async(std::launch::async, [&] { return deploy(*lane_, text); });
+    while (lane_->sequencer().waiting_bytes() == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    take();
+    go_on.set_value();
+    deployed.get();
+  }
   static std::string member(const DecisionAnswer& answer, std::string_view name) {
     return std::string(json_member("{" + answer.verdict + "}", name));
   }
@@ -119,6 +134,46 @@ TEST_F(LaneDecisionsTest, RepeatedRequestsKeepNoReaderOut) {
   EXPECT_TRUE(lane_->ask_all([](uint32_t, const cep::Engine&) {}));
   go_on.set_value();
   for (std::future<DecisionAnswer>& one : repeated) EXPECT_TRUE(one.get().is_stored);
+}
+
+TEST_F(LaneDecisionsTest, AnEventThatTheNewSchemaRefusesIsRejectedAndNotRemembered) {
+  open_with_rules();
+  const std::string wider = "create stream payments (id text, card text not null, amount decimal(12,2) not null, at timestamp not null,"
+                            " country text) event time at delay 0 seconds, idle 1 hour, unique id;\n";
+  const auto abroad = [](const std::string& id, const std::string& country) {
+    return R"({"country":)" + country + "," + payment(id, "a", "200.00", 1).substr(1);
+  };
+  std::future<DecisionAnswer> decided;
+  std::promise<api::SubmitAnswer> submitted;
+  deploy_before(wider, [&] {
+    decided = decide_later(abroad("1", "7"));
+    lane_->submit(request_of(*lane_, abroad("2", "7") + abroad("3", R"("RO")"), "payments", ""),
+                  [&](api::SubmitAnswer answer) { submitted.set_value(std::move(answer)); });
+  });
+  const DecisionAnswer refused = decided.get();
+  EXPECT_EQ(refused.outcome, Outcome::kRefused);
+  ASSERT_EQ(refused.submit.rejected.size(), 1u);
+  EXPECT_EQ(refused.submit.rejected[0].error.field, "country");
+  const api::SubmitAnswer answer = submitted.get_future().get();
+  EXPECT_EQ(answer.accepted, 1u);
+  EXPECT_EQ(answer.duplicates, 0u);
+  ASSERT_EQ(answer.rejected.size(), 1u);
+  EXPECT_EQ(answer.rejected[0].index, 0u);
+  lane_->settle(false);
+  EXPECT_EQ(lane_->store().rejected().page({}, std::nullopt, 10)->items.size(), 2u);
+  const DecisionAnswer corrected = decide(*lane_, abroad("1", R"("RO")"));
+  EXPECT_EQ(corrected.outcome, Outcome::kVerdict) << "it was never an event: this is the first";
+  EXPECT_FALSE(corrected.is_stored);
+}
+
+TEST_F(LaneDecisionsTest, AnEventOfAStreamThatIsDroppedMeanwhileIsRejected) {
+  open_with_rules();
+  std::future<DecisionAnswer> decided;
+  deploy_before("drop rule noted; drop stream notes;", [&] { decided = decide_later(note("a", 1, 0), "notes"); });
+  const DecisionAnswer refused = decided.get();
+  EXPECT_EQ(refused.outcome, Outcome::kRefused);
+  ASSERT_EQ(refused.submit.rejected.size(), 1u);
+  EXPECT_EQ(refused.submit.rejected[0].error.code, api::EventCode::kUnknownStream);
 }
 
 TEST_F(LaneDecisionsTest, AnIdempotencyKeyStandsForAnEventWithoutUniqueValues) {
