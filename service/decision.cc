@@ -212,12 +212,18 @@ std::shared_ptr<Decision> Decisions::begin(DecisionReply reply) {
   return decision;
 }
 
-void Decisions::look_up(std::shared_ptr<Decision> decision, const state::Id16& id) {
-  store_.call_when_stored([this, decision = std::move(decision), id] {
-    cep::Result<std::optional<state::StoredDecision>> stored = store_.decisions().by_id(id);
-    if (stored.ok() && stored->has_value()) return decision->give_stored(**stored);
-    decision->give_unknown();
+void Decisions::look_up(std::shared_ptr<Decision> decision, const state::Id16& id, cep::TimeUs came_us) {
+  if (give_stored(*decision, id, came_us)) return;
+  store_.call_when_stored([this, decision = std::move(decision), id, came_us] {
+    if (!give_stored(*decision, id, came_us)) decision->give_unknown();
   });
+}
+
+bool Decisions::give_stored(Decision& decision, const state::Id16& id, cep::TimeUs came_us) const {
+  const cep::Result<std::optional<state::StoredDecision>> stored = store_.decisions().by_id(id);
+  if (!stored.ok() || !stored->has_value() || (*stored)->received_us != came_us) return false;
+  decision.give_stored(**stored);
+  return true;
 }
 
 void Decisions::run() {

@@ -109,8 +109,9 @@ class Decisions {
   ~Decisions();
 
   std::shared_ptr<Decision> begin(DecisionReply reply);
-  // Answers with what is stored of the event, behind everything that was put into the store so far.
-  void look_up(std::shared_ptr<Decision> decision, const state::Id16& id);
+  // Answers with what is stored of the event that came then: at once, else behind everything that was put into the store so far. The
+  // verdict on an event of the same identity that came at another time is not it.
+  void look_up(std::shared_ptr<Decision> decision, const state::Id16& id, cep::TimeUs came_us);
 
   const DecisionOptions& options() const { return options_; }
   const DecisionNumbers& numbers() const { return numbers_; }
@@ -118,6 +119,7 @@ class Decisions {
  private:
   friend class Decision;
   void run();
+  bool give_stored(Decision& decision, const state::Id16& id, cep::TimeUs came_us) const;      // false: it is not stored
 
   const DecisionOptions options_;
   Store& store_;

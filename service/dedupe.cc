@@ -5,9 +5,10 @@
 
 namespace service {
 
-bool SeenIds::contains(const state::Id16& id, cep::TimeUs now_us, cep::DurationUs window_us) const {
+std::optional<cep::TimeUs> SeenIds::first_seen(const state::Id16& id, cep::TimeUs now_us, cep::DurationUs window_us) const {
   auto found = seen_.find(id);
-  return found != seen_.end() && now_us - found->second.at_us < window_us;
+  if (found == seen_.end() || now_us - found->second.at_us >= window_us) return std::nullopt;
+  return found->second.at_us;
 }
 
 void SeenIds::add(const state::Id16& id, cep::TimeUs now_us, cep::DurationUs window_us) {

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -25,7 +26,10 @@ class SeenIds {
   explicit SeenIds(size_t ids_max) : ids_max_(ids_max) {}
 
   // When `id` was first seen, if that is less than `window_us` before `now_us`.
-  bool contains(const state::Id16& id, cep::TimeUs now_us, cep::DurationUs window_us) const;
+  std::optional<cep::TimeUs> first_seen(const state::Id16& id, cep::TimeUs now_us, cep::DurationUs window_us) const;
+  bool contains(const state::Id16& id, cep::TimeUs now_us, cep::DurationUs window_us) const {
+    return first_seen(id, now_us, window_us).has_value();
+  }
   // Remembers an id for `window_us` from `now_us` on.
   void add(const state::Id16& id, cep::TimeUs now_us, cep::DurationUs window_us);
   void forget_expired(cep::TimeUs now_us);

@@ -129,6 +129,8 @@ void Sequencer::take(Submission submission) {
   Pending pending;
   const bool is_event = submission.decision != nullptr && !submission.parts.empty();      // not a record that was rejected
   const state::Id16 unique = is_event ? unique_hash(*submission.parts.front().group.batch, 0) : state::Id16{};
+  std::optional<cep::TimeUs> came_us;      // of a decision's event that is known
+  if (is_set(unique)) came_us = seen_.first_seen(unique, now, submission.parts.front().schema->unique_within_us);
   for (Submission::Part& part : submission.parts) {
     if (part.schema != nullptr) part = without_duplicates(std::move(part), submission.places, now, &pending.answer.duplicates);
     if (part.schema == nullptr || part.group.batch->rows() > 0) pending.parts.push_back(std::move(part));
@@ -136,15 +138,17 @@ void Sequencer::take(Submission submission) {
   pending.answer.rejected = std::move(submission.rejected);
   pending.submission = std::move(submission);
   append(pending, request_id, now);
-  if (is_event) note_decision(pending, unique, request_id);
+  if (is_event) note_decision(pending, unique, request_id, came_us);
   pending_.push_back(std::move(pending));
 }
 
-void Sequencer::note_decision(Pending& pending, const state::Id16& unique_hash, const state::Id16& request_id) const {
-  pending.is_repeated = pending.first_offsets.empty();
+// `came_us`: when the event came that this one repeats.
+void Sequencer::note_decision(Pending& pending, const state::Id16& unique_hash, const state::Id16& request_id,
+                              std::optional<cep::TimeUs> came_us) const {
+  pending.is_repeated = came_us.has_value();
   state::StoredDecision& event = pending.decided;
   event.stream = pending.submission.request->streams.front();
-  event.received_us = pending.is_repeated ? 0 : pending.parts.front().group.batch->received_us;
+  event.received_us = pending.is_repeated ? *came_us : pending.parts.front().group.batch->received_us;
   event.offset = pending.is_repeated ? 0 : pending.first_offsets.front();
   event.id = event_identity(unique_hash, request_id, event.stream, event.offset);
 }
@@ -165,7 +169,10 @@ bool Sequencer::answer_repeated(Submission& submission, const state::Id16& reque
     pending.answer.duplicates = rows - std::min(rows, known->accepted);
     pending.answer.rejected = std::move(pending.submission.rejected);
     const bool is_event = pending.submission.decision != nullptr && rows > 0;
-    if (is_event) note_decision(pending, unique_hash(*pending.submission.parts.front().group.batch, 0), request_id);
+    if (is_event) {
+      const cep::Batch& event = *pending.submission.parts.front().group.batch;
+      note_decision(pending, unique_hash(event, 0), request_id, known->received_us);
+    }
   }
   pending_.push_back(std::move(pending));      // behind the first one's flush, should that still be under way
   return true;
@@ -347,8 +354,8 @@ void Sequencer::dispatch(Pending& pending) {
 void Sequencer::repeat_decision(const Pending& pending) {
   auto left = std::make_shared<std::atomic<size_t>>(shards_.size());
   for (const std::unique_ptr<Shard>& shard : shards_) {
-    shard->put_task([this, left, decision = pending.submission.decision, id = pending.decided.id] {
-      if (--*left == 0) decisions_.look_up(decision, id);
+    shard->put_task([this, left, decision = pending.submission.decision, id = pending.decided.id, came_us = pending.decided.received_us] {
+      if (--*left == 0) decisions_.look_up(decision, id, came_us);
     });
   }
 }

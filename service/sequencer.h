@@ -146,7 +146,8 @@ class Sequencer {
   void commit();
   void flush_patiently();
   void dispatch(Pending& pending);
-  void note_decision(Pending& pending, const state::Id16& unique_hash, const state::Id16& request_id) const;
+  void note_decision(Pending& pending, const state::Id16& unique_hash, const state::Id16& request_id,
+                     std::optional<cep::TimeUs> came_us) const;
   void repeat_decision(const Pending& pending);
   std::shared_ptr<Decision> decision_again(const state::FrameView& frame, const cep::Batch& event) const;
   void dispatch_batch(const cep::BatchPtr& batch, const std::vector<std::string_view>* rows, std::shared_ptr<Decision> decision = nullptr);

@@ -122,6 +122,39 @@ TEST_F(LaneDecisionsTest, TheSameEventGetsTheStoredVerdict) {
   EXPECT_EQ(decide(*lane_, payment("3", "a", "1.00", 2)).outcome, Outcome::kUnknown) << "nobody asked when it came";
 }
 
+TEST_F(LaneDecisionsTest, AnEarlierEventOfTheSameIdentityIsNotTheOneThatIsRepeated) {
+  open_with_rules();
+  decide(*lane_, payment("1", "a", "200.00", 0));
+  now_ += 2 * cep::kHour;      // beyond the window of `unique`
+  EXPECT_EQ(submit(*lane_, payment("1", "b", "1.00", 1)).accepted, 1u);
+  EXPECT_EQ(decide(*lane_, payment("1", "b", "1.00", 1)).outcome, Outcome::kUnknown) << "nobody asked about this one";
+  now_ += 2 * cep::kHour;
+  const DecisionAnswer newest = decide(*lane_, payment("1", "c", "200.00", 2));
+  EXPECT_FALSE(newest.is_stored);
+  EXPECT_EQ(decide(*lane_, payment("1", "c", "200.00", 2)).verdict, newest.verdict);
+}
+
+TEST_F(LaneDecisionsTest, AStoredVerdictWaitsForNoCommit) {
+  decisions_.timeout_us = 20 * cep::kSecond;
+  open_with_rules();
+  const DecisionAnswer first = decide(*lane_, payment("1", "a", "200.00", 0));
+  lane_->settle(false);
+  std::promise<void> go_on;
+  std::shared_future<void> held = go_on.get_future().share();
+  std::promise<void> is_held;
+  lane_->on_alerts_stored([&, is_first = true]() mutable {
+    if (std::exchange(is_first, false)) is_held.set_value();
+    held.wait();
+  });
+  decide(*lane_, payment("2", "b", "200.00", 1));
+  is_held.get_future().wait();
+  const DecisionAnswer again = decide(*lane_, payment("1", "a", "200.00", 0));
+  EXPECT_TRUE(again.is_stored);
+  EXPECT_EQ(again.verdict, first.verdict);
+  go_on.set_value();
+  lane_->settle(false);
+}
+
 TEST_F(LaneDecisionsTest, RepeatedRequestsKeepNoReaderOut) {
   open_with_rules(1);
   decide(*lane_, payment("1", "a", "200.00", 0));
