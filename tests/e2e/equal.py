@@ -34,6 +34,7 @@ DIFFERENCES_SHOWN = 5
 REPEATED_EVERY = 1000                         # events: this one comes again
 REPEATED_AFTER = 20                           # instants later
 QUIET_S = 10                                  # no further alert for so long: none will come
+CUSTOMERS = 10_000                            # u0 to u9999, as events are generated; every third was born before 1955
 SKIPS = ("no skip", "skip past last row", "skip to next row", "skip to first", "skip to last")
 
 
@@ -143,15 +144,25 @@ class Alerts:
         return found
 
 
+def customers_file(directory):
+    """Rows of the table that rules look customers up in, known before the first event."""
+    path = directory / "customers.csv"
+    with open(path, "w", encoding="utf-8") as out:
+        out.write("user,segment,birth_year,opened\n")
+        out.writelines(f"u{number},retail,{1940 if number % 3 == 0 else 1985},2020-01-01T00:00:00Z\n" for number in range(CUSTOMERS))
+    return path
+
+
 class Comparison:
     def __init__(self, weir, rules):
         self.weir = weir
         self.rules = rules
+        self.customers = None    # a file: what all_ways writes for its seed
         self.failures = 0
 
     def run(self, files, shards):
         started = time.monotonic()
-        command = [self.weir, "run", str(self.rules), "--shards", str(shards)]
+        command = [self.weir, "run", str(self.rules), "--shards", str(shards), f"--table=customers={self.customers}"]
         done = subprocess.run(command + [f"--events={file}" for file in files], capture_output=True, check=False)
         if done.returncode != 0 or b" 0 rejected, 0 late" not in done.stderr or b"as duplicates" not in done.stderr:
             raise RuntimeError(f"weir run: status {done.returncode}: {done.stderr.decode()[-2000:]}")
@@ -166,6 +177,8 @@ class Comparison:
         try:
             server.start()
             started = time.monotonic()
+            subprocess.run([self.weir, "tables", "import", "customers", str(self.customers), "--by", "equal@test",
+                            "--server", f"http://127.0.0.1:{server.port}"], check=True, stdout=subprocess.DEVNULL)
             with weir_process.Client(server.port) as client:
                 send(client, file, batch)
                 seconds = time.monotonic() - started
@@ -197,6 +210,7 @@ class Comparison:
         print(f"  {len(names)} rules, least alerts of one: {min(alerts.rules[name] for name in names)}")
 
     def all_ways(self, directory, seed, count, single_count, whole_seconds):
+        self.customers = customers_file(directory)
         events = Events(directory, self.weir, seed, count, whole_seconds)
         times = "in whole seconds" if whole_seconds else "to the millisecond"
         print(f"seed {seed}: {count} events, times {times}, {events.moved} moved within their instant", flush=True)
