@@ -13,8 +13,9 @@ JsonWriter& append_time(cep::TimeUs time, JsonWriter& json) {
 void append_event(const cep::AlertEvent& event, JsonWriter& json) {
   const cep::RowRef row = event.row();
   const std::optional<uint16_t>& raw = event.schema->raw_column;
-  if (raw && row.value(*raw).kind == cep::ValueKind::kText) {
-    json.raw(row.value(*raw).text());
+  const cep::Value whole = raw ? row.value(*raw) : cep::Value::null();
+  if (!whole.is_null()) {
+    json.raw(whole.text());
     return;
   }
   json.begin_object();
