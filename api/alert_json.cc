@@ -227,7 +227,7 @@ std::string match_state_json(const cep::Program& program, uint32_t version, cep:
   append_time(state.watermark, json).key("runs").begin_array();
   for (const cep::MatchState::Run& run : state.runs) append_run(program, run, json);
   json.end_array();
-  if (state.more) json.key("more").boolean(true);
+  if (state.more) json.key("more").boolean(true).key("runs_live").unsigned_integer(state.runs_live);
   json.key("windows").begin_array();
   for (const cep::MatchState::WindowValue& window : state.windows) {
     json.begin_object().field("text", window.text).key("value");

@@ -97,7 +97,7 @@ constexpr std::string_view kSchemas = R"json({
   "rule": {"type": "string"}, "version": {"type": "integer"}, "mode": {"enum": ["live", "shadow", "paused"]},
   "key": {"type": "object"}, "watermark": {"type": ["string", "null"]},
   "runs": {"type": "array", "items": {"type": "object"}},
-  "more": {"type": "boolean"}, "windows": {"type": "array", "items": {"type": "object"}},
+  "more": {"type": "boolean"}, "runs_live": {"type": ["integer", "string"]}, "windows": {"type": "array", "items": {"type": "object"}},
   "suppress": {"type": "object"},
   "episode": {"type": "object", "required": ["started", "last", "ends", "suppressed", "bound"], "properties": {
     "started": {"type": "string", "format": "date-time"}, "last": {"type": "string", "format": "date-time"},

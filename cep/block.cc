@@ -2,6 +2,9 @@
 #include "cep/block.h"
 
 #include <algorithm>
+#include <bit>
+
+#include "cep/time_math.h"
 
 namespace cep {
 namespace {
@@ -43,15 +46,22 @@ Cell* BlockView::find_cell(CellKind kind, uint64_t id) const {
   return nullptr;
 }
 
-void BlockEditor::open(uint8_t* block) {
-  bytes_ = block;
-  std::span<Run> runs = view().runs();
-  runs_.assign(runs.begin(), runs.end());
-  view().header().run_count = 0;
+void BlockEditor::begin(const RuleSet* rules, TimeUs now) {
+  rules_ = rules;
+  now_ = now;
   held_.clear();
   row_ref_ = 0;
   row_batch_ = nullptr;
   compact_at_ = kHeapCompactMin;
+  passing_from_ = kNotPassing;
+}
+
+void BlockEditor::open(uint8_t* block, const RuleSet* rules, TimeUs now) {
+  bytes_ = block;
+  std::span<Run> runs = view().runs();
+  runs_.assign(runs.begin(), runs.end());
+  view().header().run_count = 0;
+  begin(rules, now);
 }
 
 void BlockEditor::create(std::string_view key, uint32_t bytes_hint) {
@@ -65,10 +75,7 @@ void BlockEditor::create(std::string_view key, uint32_t bytes_hint) {
   std::memset(bytes_ + sizeof header, 0, low - sizeof header);
   std::memcpy(bytes_ + sizeof header, key.data(), key.size());
   runs_.clear();
-  held_.clear();
-  row_ref_ = 0;
-  row_batch_ = nullptr;
-  compact_at_ = kHeapCompactMin;
+  begin(nullptr, kTimeMin);
 }
 
 uint8_t* BlockEditor::close() {
@@ -99,17 +106,18 @@ uint32_t BlockEditor::used_low() const {
 }
 
 // Makes the block hold `bytes` more between cells and heap, runs included. A block that is full is compacted; where that does not leave a
-// quarter free it grows too, or the next compaction would come soon and find little.
-void BlockEditor::make_room(uint32_t bytes) {
+// quarter free it grows too, or the next compaction would come soon and find little. True: it was compacted.
+bool BlockEditor::make_room(uint32_t bytes) {
   const bool compacts = view().header().heap_bytes >= compact_at_;
   if (compacts) {
     compact();
     compact_at_ = std::max(kHeapCompactMin, view().header().heap_bytes * 2);
   }
   uint32_t need = used_low() + view().header().heap_bytes + bytes;
-  if (need + (compacts ? view().header().capacity / 4 : 0) <= view().header().capacity) return;
+  if (need + (compacts ? view().header().capacity / 4 : 0) <= view().header().capacity) return compacts;
   bool small = need <= 384;   // first sizes exactly; half as much again once the key has shown that it grows
   relocate(size_class(small ? need : need + need / 2));
+  return compacts;
 }
 
 void BlockEditor::relocate(uint32_t capacity) {
@@ -122,67 +130,110 @@ void BlockEditor::relocate(uint32_t capacity) {
   view().header().capacity = capacity;
 }
 
-// Copies what the runs and held references reach, oldest first, and rewrites their references.
-void BlockEditor::compact() {
-  struct Object {
-    uint32_t ref;
-    uint32_t size;
-    uint32_t moved;
-    bool is_node;
-  };
-  std::vector<Object> objects;
-  BlockView old = view();
-  std::vector<uint32_t> pending;
-  for (const Run& run : runs_) pending.push_back(run.node);
-  for_each_episode(old, [&](EpisodeCell& episode) { pending.push_back(episode.node); });
-  for (uint32_t ref : held_) pending.push_back(ref);
-  std::vector<uint32_t> nodes;
-  std::vector<bool> seen(old.header().heap_bytes / 8 + 1);
-  auto keep_row = [&](uint32_t ref) {
-    if (ref == 0 || seen[ref]) return;
-    seen[ref] = true;
-    objects.push_back({ref, old.row_header(ref).size, 0, false});
-  };
-  while (!pending.empty()) {
-    uint32_t ref = pending.back();
-    pending.pop_back();
-    if (ref == 0 || seen[ref]) continue;
-    seen[ref] = true;
-    objects.push_back({ref, sizeof(Node), 0, true});
-    keep_row(old.node(ref).row);
-    pending.push_back(old.node(ref).previous);
+namespace {
+
+// What compaction notes of an object that stays. Merged nodes from kMergedMark on: by whose time they are over.
+constexpr uint32_t kRowMark = 1;
+constexpr uint32_t kNodeMark = 2;
+constexpr uint32_t kMergedMark = 3;
+constexpr size_t kMarksKeptMax = 1u << 18;     // scratch that is not given back
+
+TimeUs latest_start(BlockView block, uint32_t ref) {
+  while (block.merged_node(ref).previous != 0) ref = block.merged_node(ref).previous;
+  return block.row_header(block.merged_node(ref).row).time;
+}
+
+}  // namespace
+
+void BlockEditor::mark(uint32_t ref, uint32_t mark) {
+  live_[ref / 64] |= uint64_t{1} << (ref % 64);
+  marks_[ref] = mark;
+}
+
+// Marks what runs, episodes and held references reach: one pass from the newest object to the oldest, since none refers to a newer one.
+// Lists of merged nodes end where everything behind is over.
+void BlockEditor::mark_live() {
+  const BlockView block = view();
+  const size_t refs = block.header().heap_bytes / 8 + 1;
+  if (marks_.size() < refs) marks_.resize(refs);
+  live_.assign(refs / 64 + 1, 0);
+  spans_.clear();
+  for (const Run& run : runs_) {
+    if (run.is_merged == 0) {
+      mark(run.node, kNodeMark);
+      continue;
+    }
+    const BoundRule* rule = rules_ != nullptr ? rules_->find(run.program) : nullptr;
+    mark(run.node, kMergedMark + static_cast<uint32_t>(spans_.size()));
+    spans_.push_back(rule != nullptr ? rule->entry.program->within_us : kTimeMax);
   }
-  keep_row(row_ref_);
-  std::sort(objects.begin(), objects.end(), [](const Object& a, const Object& b) { return a.ref < b.ref; });
-  std::vector<uint8_t> heap(old.header().heap_bytes);
-  uint32_t used = 0;
-  auto moved_ref = [&](uint32_t ref) {
-    if (ref == 0) return 0u;
-    return std::lower_bound(objects.begin(), objects.end(), ref, [](const Object& o, uint32_t r) { return o.ref < r; })->moved;
-  };
-  for (Object& object : objects) {
-    used += object.size;
-    object.moved = used / 8;
-    uint8_t* to = heap.data() + heap.size() - used;
-    if (object.is_node) {
-      Node node = old.node(object.ref);
-      node.previous = moved_ref(node.previous);
-      node.row = moved_ref(node.row);
-      std::memcpy(to, &node, sizeof node);
-    } else {
-      std::memcpy(to, old.row(object.ref), object.size);
+  for_each_episode(block, [&](EpisodeCell& episode) { mark(episode.node, kNodeMark); });
+  for (const uint32_t ref : held_) mark(ref, kNodeMark);
+  mark(row_ref_, kRowMark);
+  live_[0] &= ~uint64_t{1};                    // no reference is 0
+  for (size_t w = live_.size(); w-- > 0;) {
+    for (uint64_t done = 0; (live_[w] & ~done) != 0;) {
+      const auto bit = static_cast<uint32_t>(63 - std::countl_zero(live_[w] & ~done));
+      done |= uint64_t{1} << bit;
+      mark_reached(static_cast<uint32_t>(w * 64) + bit);
     }
   }
-  for (Run& run : runs_) run.node = moved_ref(run.node);
-  for_each_episode(old, [&](EpisodeCell& episode) { episode.node = moved_ref(episode.node); });
-  for (uint32_t& ref : held_) ref = moved_ref(ref);
-  row_ref_ = moved_ref(row_ref_);
-  std::memcpy(bytes_ + old.header().capacity - used, heap.data() + heap.size() - used, used);
-  old.header().heap_bytes = used;
+}
+
+// Marks what an object that is marked refers to.
+void BlockEditor::mark_reached(uint32_t ref) {
+  const uint32_t own = marks_[ref];
+  if (own == kRowMark) return;
+  const BlockView block = view();
+  const Node& node = block.node(ref);
+  mark(node.row, kRowMark);
+  if (node.previous != 0) mark(node.previous, own);
+  if (own < kMergedMark) return;
+  uint32_t& older = reinterpret_cast<MergedNode*>(bytes_ + block.header().capacity - size_t{ref} * 8)->older;
+  if (older == 0) return;
+  const bool continues_same = node.previous != 0 && node.previous == block.merged_node(older).previous;
+  const bool is_over = !continues_same && add_saturating(latest_start(block, older), spans_[own - kMergedMark]) <= now_;
+  if (is_over) older = 0;
+  else mark(older, own);
+}
+
+// Moves what is marked together, oldest first, and rewrites its references. Nothing moves away from the block's end, so what has not moved
+// yet is not written over.
+void BlockEditor::compact() {
+  mark_live();
+  const BlockView block = view();
+  uint8_t* const end = bytes_ + block.header().capacity;
+  uint32_t used = 0;
+  uint32_t staying = 0;           // bytes of what was not passing
+  for (size_t w = 0; w < live_.size(); ++w) {
+    for (uint64_t left = live_[w]; left != 0; left &= left - 1) {
+      const auto ref = static_cast<uint32_t>(w * 64) + static_cast<uint32_t>(std::countr_zero(left));
+      const uint32_t own = marks_[ref];
+      const uint32_t size = own == kRowMark ? block.row_header(ref).size : static_cast<uint32_t>(sizeof(Node));
+      used += size;
+      std::memmove(end - used, block.row(ref), size);
+      marks_[ref] = used / 8;
+      if (ref <= passing_from_ / 8) staying = used;
+      if (own == kRowMark) continue;
+      Node& node = *reinterpret_cast<Node*>(end - used);
+      node.previous = moved(node.previous);
+      node.row = moved(node.row);
+      if (own < kMergedMark) continue;
+      uint32_t& older = reinterpret_cast<MergedNode*>(end - used)->older;
+      older = moved(older);
+    }
+  }
+  for (Run& run : runs_) run.node = moved(run.node);
+  for_each_episode(block, [&](EpisodeCell& episode) { episode.node = moved(episode.node); });
+  for (uint32_t& ref : held_) ref = moved(ref);
+  row_ref_ = moved(row_ref_);
+  block.header().heap_bytes = used;
+  if (passing_from_ != kNotPassing) passing_from_ = staying;
+  if (marks_.size() > kMarksKeptMax) marks_ = {};
 }
 
 uint32_t BlockEditor::allocate_heap(uint32_t bytes) {
-  if (used_low() + view().header().heap_bytes + bytes > view().header().capacity) make_room(bytes);
+  reserve(bytes);
   BlockHeader& header = view().header();
   header.heap_bytes += bytes;
   return header.heap_bytes / 8;
@@ -222,6 +273,20 @@ uint32_t BlockEditor::add_node(const Node& node) {
   held_.pop_back();
   std::memcpy(bytes_ + view().header().capacity - size_t{ref} * 8, &stored, sizeof stored);
   return ref;
+}
+
+uint32_t BlockEditor::add_merged_node(const MergedNode& node) {
+  const uint32_t ref = allocate_heap(sizeof node);
+  std::memcpy(bytes_ + view().header().capacity - size_t{ref} * 8, &node, sizeof node);
+  return ref;
+}
+
+void BlockEditor::drop_passing() {
+  if (passing_from_ == kNotPassing) return;
+  held_.clear();
+  if (row_ref_ > passing_from_ / 8) row_ref_ = 0;
+  view().header().heap_bytes = passing_from_;
+  passing_from_ = kNotPassing;
 }
 
 Cell* BlockEditor::add_cell(CellKind kind, uint64_t id, uint32_t payload_bytes) {

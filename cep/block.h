@@ -4,7 +4,7 @@
 //
 // The heap grows downwards and a reference is the distance from the block's END in units of 8 bytes, so a block can grow, shrink or be
 // copied without rewriting a reference. A node refers only to older objects (smaller references): no cycles, one pass to verify.
-// One thread (the shard's). Complexity: appending is amortised O(1); compaction is O(live) when half is garbage.
+// One thread (the shard's). Complexity: appending is amortised O(1); compaction is linear in the heap and leaves what is live.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +19,9 @@
 
 namespace cep {
 
+inline constexpr uint16_t kBlockFormat = 1;
+inline constexpr uint16_t kMergedBlockFormat = 2;      // some run is, or was, merged
+
 struct BlockHeader {
   uint32_t capacity = 0;      // bytes of the whole block
   uint32_t heap_bytes = 0;    // used at the end
@@ -27,18 +30,18 @@ struct BlockHeader {
   uint32_t key_bytes = 0;     // without padding
   uint32_t next_row = 1;      // number of the next row
   uint32_t segment = 0;       // where the stored image is; 0: not stored
-  uint16_t format = 1;
+  uint16_t format = kBlockFormat;
   uint8_t dirty = 0;          // the epoch in which it changed since its image was taken, 0: unchanged; always 0 in an image
   uint8_t is_timed = 0;       // 1: the timer queue has an entry for its slot's deadline; always 0 in an image
 };
 static_assert(sizeof(BlockHeader) == 32);
 
 // One partial match. `live`: bit e = edge e of the state still waits; bit 63 = no event of the partition seen since the last bound one;
-// bits 62 - u = `until` u of the state has been true.
+// bits 62 - u = `until` u of the state has been true. Or all partial matches of a rule in one state, if they are merged (merged_runs.h).
 struct Run {
   ProgramId program{};
   uint16_t state = 0;
-  uint16_t reserved = 0;
+  uint16_t is_merged = 0;     // 1: `node` is a MergedNode, `start_*` are those of its newest history, `live` is a BoundBytes
   uint32_t node = 0;          // last bound event
   uint32_t start_row = 0;     // number of the first bound event: what skip strategies compare
   TimeUs start_time = 0;
@@ -58,6 +61,17 @@ struct Node {
 };
 static_assert(sizeof(Node) == 16);
 
+// A bound event of merged runs. What it continues is a list, and so is what waits in its own state: each from its newest on. It begins as a
+// Node does.
+struct MergedNode {
+  uint32_t previous = 0;      // newest of the nodes of the state before that it continues; 0: it is a first event
+  uint32_t row = 0;
+  uint16_t state = 0;
+  uint16_t reserved = 0;
+  uint32_t older = 0;         // the node bound before it that waits in the same state, 0: none
+};
+static_assert(sizeof(MergedNode) == 16);
+
 // Reading a block. Does not own.
 class BlockView {
  public:
@@ -72,6 +86,7 @@ class BlockView {
   }
   std::span<Run> runs() const { return {reinterpret_cast<Run*>(bytes_ + runs_begin()), header().run_count}; }
   const Node& node(uint32_t ref) const { return *reinterpret_cast<const Node*>(at(ref)); }
+  const MergedNode& merged_node(uint32_t ref) const { return *reinterpret_cast<const MergedNode*>(at(ref)); }
   const uint8_t* row(uint32_t ref) const { return at(ref); }
   const RowHeader& row_header(uint32_t ref) const { return *reinterpret_cast<const RowHeader*>(at(ref)); }
   Cell* find_cell(CellKind kind, uint64_t id) const;
@@ -97,7 +112,8 @@ class BlockEditor {
  public:
   explicit BlockEditor(BlockMemory& memory) : memory_(memory) {}
 
-  void open(uint8_t* block);                         // takes the block over until close()
+  // Takes the block over until close(). Histories of merged runs that are over at `now` by the rules go when the heap is compacted.
+  void open(uint8_t* block, const RuleSet* rules = nullptr, TimeUs now = kTimeMin);
   // A new, empty block. `bytes_hint`: what a new block of this kind came to, so that it need not grow.
   void create(std::string_view key, uint32_t bytes_hint = 0);
   // Writes the runs back; the block's possibly new address. nullptr if nothing is left in it: it was released.
@@ -105,34 +121,52 @@ class BlockEditor {
 
   BlockView view() const { return BlockView(bytes_); }
   std::vector<Run>& runs() { return runs_; }
-  // Marks a reference held outside the runs (a match under way) as live until close().
+  // Marks a reference to a Node held outside the runs (a match under way) as live until close().
   uint32_t hold(uint32_t node) {
     held_.push_back(node);
     return static_cast<uint32_t>(held_.size() - 1);
   }
   uint32_t held(uint32_t index) const { return held_[index]; }
-  void release_held() { held_.clear(); }
 
   // Copies a row of a batch into the heap once per open block and (batch, row); gives it the next number.
   uint32_t add_row(const Batch& batch, uint32_t row);
   uint32_t add_packed_row(const uint8_t* packed, uint32_t size);       // as it is, number included; live until the next add
   uint32_t add_node(const Node& node);
+  // Room for so many bytes of cells, heap and runs: until they are used nothing moves. True: references are others now.
+  bool reserve(uint32_t bytes) { return used_low() + view().header().heap_bytes + bytes > view().header().capacity && make_room(bytes); }
+  uint32_t add_merged_node(const MergedNode& node);                    // in room that was reserved
+  // What the heap gets between the two serves only one output: drop_passing() takes it out again, with all that is held.
+  void begin_passing() { passing_from_ = view().header().heap_bytes; }
+  void drop_passing();
   Cell* add_cell(CellKind kind, uint64_t id, uint32_t payload_bytes);  // zeroed
   Cell* resize_cell(Cell* cell, uint32_t payload_bytes);               // keeps the common prefix, zeroes the rest
   void remove_cell(Cell* cell);
   uint32_t size_bytes() const { return view().header().capacity; }
 
  private:
-  void make_room(uint32_t bytes);
+  void begin(const RuleSet* rules, TimeUs now);
+  bool make_room(uint32_t bytes);
   void relocate(uint32_t capacity);
   void compact();
+  void mark_live();
+  void mark(uint32_t ref, uint32_t mark);
+  void mark_reached(uint32_t ref);
+  uint32_t moved(uint32_t ref) const { return ref != 0 ? marks_[ref] : 0; }
   uint32_t allocate_heap(uint32_t bytes);
   uint32_t used_low() const;
 
+  static constexpr uint32_t kNotPassing = UINT32_MAX;
+
   BlockMemory& memory_;
+  const RuleSet* rules_ = nullptr;
+  TimeUs now_ = kTimeMin;
   uint8_t* bytes_ = nullptr;
   std::vector<Run> runs_;
   std::vector<uint32_t> held_;
+  std::vector<uint64_t> live_;    // of compaction: a bit a reference of what stays
+  std::vector<uint32_t> marks_;   // of compaction, by reference of what stays: what it is, then where it has moved
+  std::vector<DurationUs> spans_; // of compaction: how long a history lives, by the number in a mark
+  uint32_t passing_from_ = kNotPassing;      // bytes of the heap that stay
   uint32_t row_ref_ = 0;          // of the row added last, a root until close()
   const Batch* row_batch_ = nullptr;
   uint32_t row_index_ = 0;

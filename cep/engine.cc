@@ -7,8 +7,8 @@
 
 namespace cep {
 
-Engine::Engine(uint32_t shard, uint32_t shard_count, const Limits& limits)
-    : shard_(shard), shard_count_(shard_count), limits_(limits), rules_(RuleSet::build({}, {}, {})) {}
+Engine::Engine(uint32_t shard, uint32_t shard_count, const Limits& limits, bool merges_runs)
+    : shard_(shard), shard_count_(shard_count), limits_(limits), merges_runs_(merges_runs), rules_(RuleSet::build({}, {}, {})) {}
 
 Engine::~Engine() = default;
 

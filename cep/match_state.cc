@@ -3,6 +3,7 @@
 #include <map>
 
 #include "cep/key.h"
+#include "cep/merged_runs.h"
 #include "cep/time_math.h"
 #include "cep/timeline_engine.h"
 #include "cep/truncation.h"
@@ -13,9 +14,53 @@ namespace {
 constexpr size_t kBoundEventsMax = 20;     // newest events listed per stretch of one variable
 constexpr size_t kHottestMax = 20;
 
-std::vector<MatchState::Bound> bound_events(BlockView block, const Program& program, const RuleSet& rules, uint32_t node) {
+// A partial match: a run, or one of the histories of a merged run.
+struct Partial {
+  Run run;                                  // of a merged run: as if this were its only history
+  std::vector<uint32_t> nodes;              // newest first
+};
+
+std::vector<uint32_t> chain_of(BlockView block, uint32_t node) {
+  std::vector<uint32_t> nodes;
+  for (uint32_t ref = node; ref != 0; ref = block.node(ref).previous) nodes.push_back(ref);
+  return nodes;
+}
+
+// Appends the first `max` of a run that is not over; how many there are.
+uint64_t add_partials(BlockView block, const Program& program, const Run& run, TimeUs now, uint64_t max, std::vector<Partial>& partials) {
+  if (run.is_merged == 0) {
+    partials.push_back({run, chain_of(block, run.node)});
+    return 1;
+  }
+  const Histories histories(block, program, run, now);
+  const std::vector<uint32_t> nodes = histories.first(max);
+  for (auto at = nodes.begin(); at != nodes.end(); at += static_cast<std::ptrdiff_t>(histories.depth())) {
+    const RowHeader& start = block.row_header(block.node(*at).row);
+    Partial partial{run, {at, at + static_cast<std::ptrdiff_t>(histories.depth())}};
+    std::reverse(partial.nodes.begin(), partial.nodes.end());
+    partial.run.start_time = start.time;
+    partial.run.start_row = start.number;
+    partial.run.live = 1;                   // its only edge
+    partials.push_back(std::move(partial));
+  }
+  return histories.count();
+}
+
+// R31: start, longer first, then the rows of the events.
+void sort_partials(BlockView block, std::vector<Partial>& partials) {
+  const auto row_number = [&](uint32_t ref) { return block.row_header(block.node(ref).row).number; };
+  std::stable_sort(partials.begin(), partials.end(), [&](const Partial& a, const Partial& b) {
+    if (a.run.start_row != b.run.start_row) return a.run.start_row < b.run.start_row;
+    if (a.nodes.size() != b.nodes.size()) return a.nodes.size() > b.nodes.size();
+    return std::lexicographical_compare(a.nodes.rbegin(), a.nodes.rend(), b.nodes.rbegin(), b.nodes.rend(),
+                                        [&](uint32_t x, uint32_t y) { return row_number(x) < row_number(y); });
+  });
+}
+
+std::vector<MatchState::Bound> bound_events(BlockView block, const Program& program, const RuleSet& rules,
+                                            const std::vector<uint32_t>& nodes) {
   std::vector<MatchState::Bound> bound;     // newest first while walking
-  for (uint32_t ref = node; ref != 0; ref = block.node(ref).previous) {
+  for (const uint32_t ref : nodes) {
     uint16_t variable = program.is_when ? 0 : program.states[block.node(ref).state].variable;
     if (bound.empty() || bound.back().variable != variable) bound.push_back({variable, 0, {}});
     MatchState::Bound& stretch = bound.back();
@@ -32,14 +77,15 @@ std::vector<MatchState::Bound> bound_events(BlockView block, const Program& prog
   return bound;
 }
 
-MatchState::Run describe_run(BlockView block, const Program& program, const RuleSet& rules, const Run& run, const Limits& limits) {
+MatchState::Run describe_run(BlockView block, const Program& program, const RuleSet& rules, const Partial& partial, const Limits& limits) {
+  const Run& run = partial.run;
   MatchState::Run described;
   described.state = run.state;
   described.started = run.start_time;
   described.expires = add_saturating(run.start_time, run_horizon(program, limits));
   described.deadline = run_deadline(block, program, run);
-  described.bound = bound_events(block, program, rules, run.node);
-  TimeUs last = block.row_header(block.node(run.node).row).time;
+  described.bound = bound_events(block, program, rules, partial.nodes);
+  TimeUs last = block.row_header(block.node(partial.nodes.front()).row).time;
   const State& state = program.states[run.state];
   for (size_t e = 0; e < state.edges.size(); ++e) {
     if ((run.live >> e & 1) == 0) continue;
@@ -65,7 +111,7 @@ MatchState::Run describe_run(BlockView block, const Program& program, const Rule
 MatchState::Episode describe_episode(BlockView block, const BoundRule& rule, const RuleSet& rules, const EpisodeCell& episode,
                                      const Limits& limits) {
   MatchState::Episode described;
-  described.bound = bound_events(block, *rule.entry.program, rules, episode.node);
+  described.bound = bound_events(block, *rule.entry.program, rules, chain_of(block, episode.node));
   described.started = first_time(block, episode.node);
   described.last = episode.last;
   described.ends = episode_end(episode, block, block.runs(), rule, limits).time;
@@ -73,7 +119,7 @@ MatchState::Episode describe_episode(BlockView block, const BoundRule& rule, con
   return described;
 }
 
-bool is_over(const Program& program, BlockView block, const Run& run, const Limits& limits, TimeUs now) {
+bool has_ended(const Program& program, BlockView block, const Run& run, const Limits& limits, TimeUs now) {
   return run_end(block, program, run, limits) <= now;
 }
 
@@ -99,17 +145,15 @@ MatchState Engine::match_state(const BoundRule& asked, std::span<const Value> ke
   const Slot* slot = engine.find(timeline.spaces[rule->space].id, hash_bytes(encoded.data(), encoded.size()), encoded);
   if (slot == nullptr || engine.is_over(BlockView(slot->block), state.watermark)) return state;
   BlockView block(slot->block);
-  std::vector<Run> runs;
+  std::vector<Partial> partials;
   for (const Run& run : block.runs()) {
-    if (run.program == rule->entry.id && !is_over(program, block, run, limits_, state.watermark)) runs.push_back(run);
+    if (run.program != rule->entry.id || has_ended(program, block, run, limits_, state.watermark)) continue;
+    state.runs_live = add_capped(state.runs_live, add_partials(block, program, run, state.watermark, runs_max, partials));
   }
-  std::stable_sort(runs.begin(), runs.end(), [&](const Run& a, const Run& b) {
-    if (a.start_row != b.start_row) return a.start_row < b.start_row;
-    return block.node(a.node).depth > block.node(b.node).depth;
-  });
-  state.more = runs.size() > runs_max;
-  runs.resize(std::min<size_t>(runs.size(), runs_max));
-  for (const Run& run : runs) state.runs.push_back(describe_run(block, program, *rules_, run, limits_));
+  sort_partials(block, partials);
+  state.more = state.runs_live > runs_max;
+  partials.resize(std::min<size_t>(partials.size(), runs_max));
+  for (const Partial& partial : partials) state.runs.push_back(describe_run(block, program, *rules_, partial, limits_));
   AppendedRings none;
   EvalCounters not_counted;     // a reader's question is no event
   TextArena texts;
@@ -147,14 +191,15 @@ MatchSummary Engine::match_summary(const BoundRule& asked) const {
     std::map<uint16_t, uint64_t> in_key;
     uint64_t runs = 0;
     for (const Run& run : block.runs()) {
-      if (run.program != rule->entry.id || is_over(*rule->entry.program, block, run, limits_, now)) continue;
-      ++in_key[run.state];
-      ++runs;
+      if (run.program != rule->entry.id || has_ended(*rule->entry.program, block, run, limits_, now)) continue;
+      const uint64_t partial = count_partial(block, *rule, run, now);
+      in_key[run.state] = add_capped(in_key[run.state], partial);
+      runs = add_capped(runs, partial);
     }
     if (runs == 0) return;
     for (const auto& [state, count] : in_key) {
       states[state].state = state;
-      states[state].runs += count;
+      states[state].runs = add_capped(states[state].runs, count);
       ++states[state].keys;
     }
     MatchSummary::HotKey hot;

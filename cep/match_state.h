@@ -10,6 +10,12 @@
 
 namespace cep {
 
+// Counts of partial matches, which may be more than a number can say: UINT64_MAX is as many or more.
+inline uint64_t add_capped(uint64_t a, uint64_t b) {
+  uint64_t sum = 0;
+  return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
+}
+
 struct MatchState {
   struct Bound {
     uint16_t variable = 0;
@@ -46,8 +52,9 @@ struct MatchState {
 
   std::vector<OwnedValue> key;
   TimeUs watermark = kTimeMin;
-  std::vector<Run> runs;                 // in R31 order, at most the asked limit
-  bool more = false;
+  std::vector<Run> runs;                 // in R31 order, at most the asked limit; merged runs one by one
+  uint64_t runs_live = 0;                // how many there are
+  bool more = false;                     // than are listed
   std::vector<WindowValue> windows;
   TimeUs suppress_until = kTimeMin;
   uint64_t suppress_folded = 0;

@@ -30,6 +30,10 @@ TimeUs edge_deadline(BlockView block, const Program& program, const Run& run, co
   return program.within_us == kTimeMax ? kTimeMax : add_saturating(run.start_time, program.within_us);
 }
 
+bool is_aged(const Program& program, const Run& run, const Limits& limits, TimeUs now) {
+  return program.within_us == kTimeMax && now - run.start_time >= limits.run_age_max_us;
+}
+
 }  // namespace
 
 RowRef ChainEvents::row(uint32_t node) const {
@@ -90,6 +94,7 @@ void Matcher::step_run(BlockEditor& block, const MatchScope& scope, const MatchE
   const Program& program = *scope.rule->entry.program;
   Run& run = block.runs()[index];       // its node follows when the heap is compacted
   if (!scope.rule->wakes[run.state].is_met(event.words, event.fold)) return;
+  if (is_aged(program, run, *scope.limits, event.time)) return;      // ends with this event, whether or not a timer saw it before
   const State& state = program.states[run.state];
   auto fits_run = [&](uint16_t variable) {
     ChainEvents bound(block.view(), run.node, program, *scope.rules);
@@ -156,10 +161,11 @@ void Matcher::step_run(BlockEditor& block, const MatchScope& scope, const MatchE
 
 // Binds the event: a new run in the edge's target. `from` is nullptr for the first event of a match.
 void Matcher::take(BlockEditor& block, const MatchScope& scope, const MatchEvent& event, const Run* from, const Edge& edge) {
+  if (from == nullptr && scope.merges_runs) return bind_merged(block, scope, event, nullptr, edge.target);
   const Program& program = *scope.rule->entry.program;
   const State& target = program.states[edge.target];
   bool keeps = !target.edges.empty();
-  if (keeps && last_ - first_ + born_.size() >= scope.limits->runs_per_key_max && is_full(block, scope, event.time)) {
+  if (keeps && last_ - apart_ + born_.size() >= scope.limits->runs_per_key_max && is_full(block, scope, event.time)) {
     keeps = false;
     refused_ = true;
   }
@@ -192,12 +198,12 @@ void Matcher::take(BlockEditor& block, const MatchScope& scope, const MatchEvent
 
 // Runs whose time is over stay until the key's next timer, which batches may hold up: they take no room.
 bool Matcher::is_full(BlockEditor& block, const MatchScope& scope, TimeUs now) {
-  if (over_ == kNotCounted) {
-    const auto is_over = [&](const Run& run) { return run_end(block.view(), *scope.rule->entry.program, run, *scope.limits) <= now; };
-    const std::span<const Run> own = std::span(block.runs()).subspan(first_, last_ - first_);
-    over_ = static_cast<size_t>(std::count_if(own.begin(), own.end(), is_over));
+  if (over_ == kNone) {
+    const auto has_ended = [&](const Run& run) { return run_end(block.view(), *scope.rule->entry.program, run, *scope.limits) <= now; };
+    const std::span<const Run> own = std::span(block.runs()).subspan(apart_, last_ - apart_);
+    over_ = static_cast<size_t>(std::count_if(own.begin(), own.end(), has_ended));
   }
-  return last_ - first_ - over_ + born_.size() >= scope.limits->runs_per_key_max;
+  return last_ - apart_ - over_ + born_.size() >= scope.limits->runs_per_key_max;
 }
 
 void Matcher::start(BlockEditor& block, const MatchScope& scope, const MatchEvent& event) {
@@ -259,17 +265,23 @@ void Matcher::find_runs(BlockEditor& block, ProgramId id) {
   born_.clear();
   complete_.clear();
   refused_ = matches_cut_ = false;
-  over_ = kNotCounted;
+  over_ = kNone;
+  histories_.clear();
+  unlisted_ = 0;
   const std::vector<Run>& all = block.runs();
   const auto found = std::lower_bound(all.begin(), all.end(), id, [](const Run& run, ProgramId wanted) { return run.program < wanted; });
-  first_ = last_ = static_cast<size_t>(found - all.begin());
+  first_ = apart_ = static_cast<size_t>(found - all.begin());
+  while (apart_ < all.size() && all[apart_].program == id && all[apart_].is_merged != 0) ++apart_;
+  last_ = apart_;
   while (last_ < all.size() && all[last_].program == id) ++last_;
 }
 
 void Matcher::on_event(BlockEditor& block, const MatchScope& scope, const MatchEvent& event, std::vector<Match>& matches) {
   find_runs(block, scope.rule->entry.id);
-  for (size_t i = first_; i < last_; ++i) step_run(block, scope, event, i);
+  for (size_t i = apart_; i < last_; ++i) step_run(block, scope, event, i);
+  if (apart_ != first_) step_merged(block, scope, event);
   start(block, scope, event);
+  if (!histories_.empty()) complete_histories(block, scope, event);
   if (!scope.rule->entry.program->head_nots.empty()) note_head_nots(block, scope, event);
   finish(block, scope, event.time, matches);
 }
@@ -277,7 +289,7 @@ void Matcher::on_event(BlockEditor& block, const MatchScope& scope, const MatchE
 void Matcher::on_deadline(BlockEditor& block, const MatchScope& scope, TimeUs deadline, std::vector<Match>& matches) {
   const Program& program = *scope.rule->entry.program;
   find_runs(block, scope.rule->entry.id);
-  for (size_t i = first_; i < last_; ++i) {
+  for (size_t i = apart_; i < last_; ++i) {
     Run& run = block.runs()[i];
     const State& state = program.states[run.state];
     for (size_t e = 0; e < state.edges.size(); ++e) {
@@ -295,7 +307,8 @@ void Matcher::on_deadline(BlockEditor& block, const MatchScope& scope, TimeUs de
 
 // R31: start position, longer first, then the list of positions, then of variables. Equal lists are one match (R15).
 void Matcher::sort_complete(BlockEditor& block, const MatchScope& scope) {
-  if (complete_.size() < 2) return;
+  const bool are_in_order = !histories_.empty() && complete_.size() == histories_.size() / history_depth_;
+  if (complete_.size() < 2 || are_in_order) return;
   const Program& program = *scope.rule->entry.program;
   auto chain = [&](const Match& match, bool variables) {
     std::vector<uint32_t> list;
@@ -349,7 +362,7 @@ void Matcher::end_other_roads(BlockEditor& block, const MatchScope& scope) {
     return a == b;
   };
   absences_.clear();
-  for (size_t i = first_; i < last_; ++i) {
+  for (size_t i = apart_; i < last_; ++i) {
     if (absence_bits(block.runs()[i]) != 0) absences_.push_back(&block.runs()[i]);
   }
   const size_t older = absences_.size();
@@ -369,7 +382,7 @@ void Matcher::end_other_roads(BlockEditor& block, const MatchScope& scope) {
 // Drops the runs and later matches that the emitted match's skip strategy covers.
 void Matcher::apply_skip(BlockEditor& block, const MatchScope& scope, const Match& match, size_t index) {
   const StartRange dropped = skipped_starts(block.view(), scope, block.held(match.held), match.start_row);
-  for (size_t i = first_; i < last_; ++i) {
+  for (size_t i = apart_; i < last_; ++i) {
     if (dropped.has(block.runs()[i].start_row)) block.runs()[i].live = 0;
   }
   for (Run& run : born_) {
@@ -383,7 +396,9 @@ void Matcher::apply_skip(BlockEditor& block, const MatchScope& scope, const Matc
 void Matcher::finish(BlockEditor& block, const MatchScope& scope, TimeUs now, std::vector<Match>& matches) {
   sort_complete(block, scope);
   end_other_roads(block, scope);
-  scope.counters->matches += complete_.size();
+  scope.counters->matches += complete_.size() + unlisted_;
+  scope.counters->matches_dropped += unlisted_;
+  matches_cut_ = unlisted_ > 0;
   if (complete_.size() > scope.limits->matches_per_event_max) {
     scope.counters->matches_dropped += complete_.size() - scope.limits->matches_per_event_max;
     complete_.resize(scope.limits->matches_per_event_max);
@@ -402,11 +417,11 @@ void Matcher::finish(BlockEditor& block, const MatchScope& scope, TimeUs now, st
 void Matcher::settle_runs(BlockEditor& block, const MatchScope& scope, TimeUs now) {
   const Program& program = *scope.rule->entry.program;
   std::vector<Run>& all = block.runs();
-  size_t kept = first_;
-  for (size_t i = first_; i < last_; ++i) {
+  size_t kept = apart_;
+  for (size_t i = apart_; i < last_; ++i) {
     const Run& run = all[i];
     bool is_live = (run.live & edge_bits(program.states[run.state].edges.size())) != 0;
-    if (is_live && program.within_us == kTimeMax && now - run.start_time >= scope.limits->run_age_max_us) {
+    if (is_live && is_aged(program, run, *scope.limits, now)) {
       ++scope.counters->runs_aged;
       is_live = false;
     }
@@ -417,11 +432,7 @@ void Matcher::settle_runs(BlockEditor& block, const MatchScope& scope, TimeUs no
   if (!born_.empty()) {
     std::erase_if(born_, [](const Run& run) { return (run.live & ~kRunFresh) == 0; });
     for (Run& run : born_) run.node = block.held(run.node);
-    auto behind = all.begin() + static_cast<std::ptrdiff_t>(kept);
-    if (kept == first_) {      // the rule had no runs left: its place is by program
-      behind = std::find_if(all.begin(), all.end(), [&](const Run& run) { return run.program > scope.rule->entry.id; });
-    }
-    all.insert(behind, born_.begin(), born_.end());
+    all.insert(all.begin() + static_cast<std::ptrdiff_t>(kept), born_.begin(), born_.end());
   }
   if (refused_) {
     ++scope.counters->runs_refused;

@@ -1,6 +1,7 @@
 // One rule on one key: what an event, or a deadline, does to the rule's runs (R0-R31). Implements the definition of a match in
 // language_rules: a run's live edges are its threads; each is tested against the event on its own (R0).
-// Scratch that is reused from event to event; one thread. Complexity: O(runs of the rule in the key * live edges).
+// Runs that nothing can tell apart are merged (merged_runs.h). Scratch that is reused from event to event; one thread.
+// Complexity: O(runs of the rule in the key * live edges); of merged runs one for each state.
 #pragma once
 
 #include <span>
@@ -53,6 +54,7 @@ struct MatchEvent {
 struct MatchScope {
   const RuleSet* rules = nullptr;
   const BoundRule* rule = nullptr;
+  bool merges_runs = false;             // what starts is merged
   std::span<const Value> key;
   WindowReader* windows = nullptr;
   TextArena* texts = nullptr;
@@ -68,7 +70,7 @@ class Matcher {
  public:
   // Applies one event to the rule's runs in the open block; complete matches are appended to `matches`, in R31 order with the
   // skip strategy applied (of a rule with episodes all of them, for it skips when an episode ends). Marks the key as truncated when a
-  // limit refused a run or a match.
+  // limit refused a run or a match. Matches of merged runs are made in the block's passing part: drop_passing() when they are told.
   void on_event(BlockEditor& block, const MatchScope& scope, const MatchEvent& event, std::vector<Match>& matches);
   // Completes the rule's absences whose deadline is exactly `deadline`.
   void on_deadline(BlockEditor& block, const MatchScope& scope, TimeUs deadline, std::vector<Match>& matches);
@@ -76,10 +78,17 @@ class Matcher {
   static bool fits(const MatchScope& scope, const MatchEvent& event, uint16_t variable, const BoundEvents* bound);
 
  private:
+  static constexpr size_t kNone = SIZE_MAX;
+
   void find_runs(BlockEditor& block, ProgramId id);
   void step_run(BlockEditor& block, const MatchScope& scope, const MatchEvent& event, size_t index);
   void take(BlockEditor& block, const MatchScope& scope, const MatchEvent& event, const Run* from, const Edge& edge);
   bool is_full(BlockEditor& block, const MatchScope& scope, TimeUs now);
+  void step_merged(BlockEditor& block, const MatchScope& scope, const MatchEvent& event);
+  void bind_merged(BlockEditor& block, const MatchScope& scope, const MatchEvent& event, size_t* from, uint16_t target);
+  void find_histories(BlockEditor& block, const MatchScope& scope, const MatchEvent& event, const Run& run);
+  void complete_histories(BlockEditor& block, const MatchScope& scope, const MatchEvent& event);
+  void remove_merged(BlockEditor& block, size_t at);
   void start(BlockEditor& block, const MatchScope& scope, const MatchEvent& event);
   void note_head_nots(BlockEditor& block, const MatchScope& scope, const MatchEvent& event);
   bool head_nots_allow(BlockEditor& block, const MatchScope& scope, const MatchEvent& event, const Edge& edge);
@@ -90,11 +99,14 @@ class Matcher {
   void apply_skip(BlockEditor& block, const MatchScope& scope, const Match& match, size_t index);
   void settle_runs(BlockEditor& block, const MatchScope& scope, TimeUs now);
 
-  size_t first_ = 0, last_ = 0;     // the rule's runs in the open block: BlockEditor::runs()[first_, last_)
-  static constexpr size_t kNotCounted = SIZE_MAX;
-  size_t over_ = kNotCounted;       // of them, those whose time is over; counted when the limit asks
+  // The rule's runs in the open block: of BlockEditor::runs() from first_ on the merged ones, later states first, then [apart_, last_).
+  size_t first_ = 0, apart_ = 0, last_ = 0;
+  size_t over_ = kNone;             // of those apart, how many are over; counted when the limit asks
   std::vector<Run> born_;           // new runs; `node` is an index of the editor's held references
   std::vector<Match> complete_;
+  std::vector<uint32_t> histories_; // of merged runs, that the event completes: Histories::first
+  size_t history_depth_ = 0;        // events of each, without this one
+  uint64_t unlisted_ = 0;           // such histories beyond the limit
   std::vector<Run*> absences_;      // runs that still await a deadline
   std::vector<uint8_t> dropped_;    // by complete match
   bool refused_ = false;

@@ -5,6 +5,8 @@
 #include <atomic>
 #include <set>
 
+#include "cep/merged_runs.h"
+
 namespace cep {
 
 uint64_t fold_words(const uint64_t* words, uint32_t count) {
@@ -94,6 +96,7 @@ class RuleSetBuilder {
     for (uint16_t i = 0; i < program.inputs.size(); ++i) role_of_input.push_back(add_input(timeline, number, i, role_of_input));
     for (uint16_t i = 0; i < program.rings.size(); ++i) rule.ring.push_back(add_ring(timeline, number, i, role_of_input));
     rule.gates = gates_of(program, rule.ring);
+    rule.merges_runs = can_merge_runs(program);
     add_awaits(rule);
     set_.first_wake_[id] = static_cast<uint32_t>(set_.wakes_.size());
     set_.wakes_.insert(set_.wakes_.end(), rule.wakes.begin(), rule.wakes.end());

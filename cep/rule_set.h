@@ -35,6 +35,7 @@ struct BoundRule {
   std::vector<uint32_t> predicate_bit;      // Program::predicates -> bit in its stream's predicate set
   std::vector<uint32_t> ring;               // Program::rings -> Timeline::rings
   std::vector<WindowGate> gates;            // of a when rule: all of them open, or it does not hold
+  bool merges_runs = false;                 // its runs may be merged (merged_runs.h)
   std::vector<DatasetPtr> datasets;         // by the program's number; replaced by edits
   std::vector<StateWake> wakes;             // by state
   SchemaPtr into;                           // the stream its alerts become events of; null: none, or the rule is not live

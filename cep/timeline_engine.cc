@@ -345,7 +345,7 @@ void TimelineEngine::process_prepared(const Prepared& prepared, Touch& touch) {
   key_ = key;
   key_values_.clear();
   if (slot != nullptr) {
-    open_key(space, *slot);
+    open_key(space, *slot, touch.time);
     if (slot->deadline <= touch.time) {
       const size_t made = touch.alerts->size();
       fire_deadlines(touch, touch.time);
@@ -416,6 +416,7 @@ MatchScope TimelineEngine::match_scope(const BoundRule& rule) {
   MatchScope scope;
   scope.rules = engine_.rules_.get();
   scope.rule = &rule;
+  scope.merges_runs = rule.merges_runs && engine_.merges_runs_;
   if (rule.entry.program->having != kNoExpr) scope.key = key_values(rule);
   scope.texts = &texts_;
   scope.eval_counters = &engine_.eval_counters_;
@@ -452,6 +453,7 @@ void TimelineEngine::run_rule(const BoundRule& rule, uint16_t input, const Touch
   matches_.clear();
   matcher_.on_event(editor_, scope, event, matches_);
   take_matches(scope, touch, touch.time);
+  editor_.drop_passing();
 }
 
 // What the matcher found at one instant becomes alerts, or feeds the rule's episode, which may be over with it.

@@ -126,7 +126,7 @@ class TimelineEngine {
   void fire_deadlines(const Touch& touch, TimeUs until);
   void take_matches(MatchScope& scope, const Touch& touch, TimeUs now);
   void end_due_episode(MatchScope& scope, const Touch& touch, TimeUs now, bool absences_came);
-  void open_key(Space& space, Slot& slot);
+  void open_key(Space& space, Slot& slot, TimeUs now);
   void take_image(const Space& space, Slot& slot, std::vector<KeyImage>& images);
   bool is_changed_before_barrier(BlockView block) const;
   bool take_victims(size_t* bytes_left, std::vector<KeyImage>& images);

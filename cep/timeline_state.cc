@@ -1,9 +1,11 @@
 // See timeline_engine.h: timers, pruning, the life of a block, and its images for the store.
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "cep/key.h"
 #include "cep/lifetime.h"
+#include "cep/merged_runs.h"
 #include "cep/time_math.h"
 #include "cep/timeline_engine.h"
 #include "cep/timeline_peek.h"
@@ -21,35 +23,50 @@ void for_each_episode(BlockView block, std::span<const Run> runs, const RuleSet&
   });
 }
 
-// Copies chains of bound events from one block into another; what two of them share is copied once.
-class ChainCopier {
+// Copies what nodes reach from one block into another, nodes and rows once each. The editor has room for all of it: nothing moves.
+class HistoryCopier {
  public:
-  ChainCopier(BlockView from, BlockEditor& to) : from_(from), to_(to) {}
+  HistoryCopier(BlockView from, BlockEditor& to) : from_(from), to_(to) {}
 
-  // The index under which the editor holds the copy.
-  uint32_t copy(uint32_t node) {
-    std::vector<uint32_t> chain;
-    for (uint32_t ref = node; ref != 0; ref = from_.node(ref).previous) chain.push_back(ref);
-    uint32_t previous = to_.hold(0);
-    for (auto ref = chain.rbegin(); ref != chain.rend(); ++ref) {
-      auto known = std::find_if(copied_.begin(), copied_.end(), [&](const auto& pair) { return pair.first == *ref; });
-      if (known != copied_.end()) {
-        previous = known->second;
-        continue;
-      }
-      Node copied = from_.node(*ref);
-      copied.row = to_.add_packed_row(from_.row(copied.row), from_.row_header(copied.row).size);
-      copied.previous = to_.held(previous);
-      previous = to_.hold(to_.add_node(copied));
-      copied_.emplace_back(*ref, previous);
+  // The copy of a Node, or of a MergedNode.
+  uint32_t copy(uint32_t root, bool is_merged) {
+    std::set<uint32_t> nodes;                 // older ones first, as they refer to each other
+    std::vector<uint32_t> pending{root};
+    while (!pending.empty()) {
+      const uint32_t ref = pending.back();
+      pending.pop_back();
+      if (ref == 0 || copied_.contains(ref) || !nodes.insert(ref).second) continue;
+      pending.push_back(from_.node(ref).previous);
+      if (is_merged) pending.push_back(from_.merged_node(ref).older);
     }
-    return previous;
+    for (const uint32_t ref : nodes) copied_[ref] = is_merged ? copy_merged_node(ref) : copy_node(ref);
+    return copied_.at(root);
   }
 
  private:
+  uint32_t copied(uint32_t ref) const { return ref == 0 ? 0 : copied_.at(ref); }
+  uint32_t copy_row(uint32_t ref) {
+    uint32_t& row = copied_[ref];
+    if (row == 0) row = to_.add_packed_row(from_.row(ref), from_.row_header(ref).size);
+    return row;
+  }
+  uint32_t copy_node(uint32_t ref) {
+    Node node = from_.node(ref);
+    node.row = copy_row(node.row);
+    node.previous = copied(node.previous);
+    return to_.add_node(node);
+  }
+  uint32_t copy_merged_node(uint32_t ref) {
+    MergedNode node = from_.merged_node(ref);
+    node.row = copy_row(node.row);
+    node.previous = copied(node.previous);
+    node.older = copied(node.older);
+    return to_.add_merged_node(node);
+  }
+
   BlockView from_;
   BlockEditor& to_;
-  std::vector<std::pair<uint32_t, uint32_t>> copied_;     // node there -> index of what is held here
+  std::map<uint32_t, uint32_t> copied_;       // nodes and rows: there -> here
 };
 
 }  // namespace
@@ -120,7 +137,7 @@ void TimelineEngine::service_key(Space& space, uint64_t hash, TimeUs now, std::v
     texts_.clear();
     key_ = BlockView(due->block).key();
     key_values_.clear();
-    open_key(space, *due);
+    open_key(space, *due, now);
     forget_deadline(*due);
     Touch touch;
     touch.hash = hash;
@@ -298,13 +315,13 @@ void TimelineEngine::take_image(const Space& space, Slot& slot, std::vector<KeyI
 }
 
 // Every change of a key that exists goes through here.
-void TimelineEngine::open_key(Space& space, Slot& slot) {
+void TimelineEngine::open_key(Space& space, Slot& slot, TimeUs now) {
   bool takes_image = is_changed_before_barrier(BlockView(slot.block));
 #ifdef WEIR_MUTANT_IMAGE_AFTER_CHANGE
   takes_image = false;
 #endif
   if (takes_image) take_image(space, slot, images_.ahead);
-  editor_.open(slot.block);
+  editor_.open(slot.block, engine_.rules_.get(), now);
 }
 
 bool TimelineEngine::take_images(size_t* bytes_left, std::vector<KeyImage>& images) {
@@ -410,19 +427,27 @@ void TimelineEngine::adopt_block(BlockView warmed, std::span<const ProgramId> pr
   key_ = warmed.key();
   Slot* slot = space.table.find(hash, key_);
   if (slot != nullptr) {
-    open_key(space, *slot);
+    open_key(space, *slot, frontier_);
   } else {
     editor_.create(key_);
   }
   BlockHeader& header = editor_.view().header();
   header.next_row = std::max(header.next_row, warmed.header().next_row);
-  ChainCopier chains(warmed, editor_);
+  editor_.reserve(warmed.header().heap_bytes + warmed.header().run_count * static_cast<uint32_t>(sizeof(Run)));
+  HistoryCopier histories(warmed, editor_);
   for (const Run& run : warmed.runs()) {
     if (!is_wanted(run.program)) continue;
     Run moved = run;
-    moved.node = editor_.held(chains.copy(run.node));
+    moved.node = histories.copy(run.node, run.is_merged != 0);
     editor_.runs().push_back(moved);
+    if (run.is_merged != 0) editor_.view().header().format = kMergedBlockFormat;
   }
+  std::map<ProgramId, uint32_t> listed;         // by episodes: as the editor holds it
+  warmed.for_each_cell([&](Cell& cell) {
+    const auto program = static_cast<ProgramId>(cell.id);
+    if (cell.kind != CellKind::kEpisode || !is_wanted(program)) return;
+    listed[program] = editor_.hold(histories.copy(reinterpret_cast<EpisodeCell*>(cell.payload())->node, false));
+  });
   warmed.for_each_cell([&](Cell& cell) {
     bool has_part = cell.kind == CellKind::kHeadNot || cell.kind == CellKind::kTruncated;
     bool wanted = cell.kind == CellKind::kRing || is_wanted(static_cast<ProgramId>(has_part ? cell.id >> 16 : cell.id));
@@ -430,11 +455,10 @@ void TimelineEngine::adopt_block(BlockView warmed, std::span<const ProgramId> pr
     const uint32_t bytes = cell.size - static_cast<uint32_t>(sizeof(Cell));
     Cell* own = editor_.view().find_cell(cell.kind, cell.id);
     if (own != nullptr && !reaches_further(cell, *own)) return;
-    const bool is_episode = cell.kind == CellKind::kEpisode;
-    const uint32_t listed = is_episode ? chains.copy(reinterpret_cast<EpisodeCell*>(cell.payload())->node) : 0;
     own = own != nullptr ? editor_.resize_cell(own, bytes) : editor_.add_cell(cell.kind, cell.id, bytes);
     std::memcpy(own->payload(), cell.payload(), bytes);
-    if (is_episode) reinterpret_cast<EpisodeCell*>(own->payload())->node = editor_.held(listed);
+    if (cell.kind != CellKind::kEpisode) return;
+    reinterpret_cast<EpisodeCell*>(own->payload())->node = editor_.held(listed.at(static_cast<ProgramId>(cell.id)));
   });
   close_key(space, hash, slot);
 }
@@ -491,19 +515,20 @@ uint64_t TimelineEngine::keys() const {
 }
 
 uint64_t TimelineEngine::runs(ProgramId program) const {
-  uint64_t runs = 0;
-  for (const Space& space : spaces_) {
-    space.table.for_each([&](const Slot& slot) {
-      for (const Run& run : BlockView(slot.block).runs()) runs += run.program == program ? 1 : 0;
-    });
-  }
-  return runs;
+  std::map<ProgramId, uint64_t> all;
+  count_runs(all);
+  return all[program];
 }
 
 void TimelineEngine::count_runs(std::map<ProgramId, uint64_t>& runs) const {
   for (const Space& space : spaces_) {
     space.table.for_each([&](const Slot& slot) {
-      for (const Run& run : BlockView(slot.block).runs()) ++runs[run.program];
+      const BlockView block(slot.block);
+      for (const Run& run : block.runs()) {
+        const BoundRule* rule = engine_.rules_->find(run.program);
+        uint64_t& count = runs[run.program];
+        count = add_capped(count, rule != nullptr ? count_partial(block, *rule, run, frontier_) : 1);
+      }
     });
   }
 }

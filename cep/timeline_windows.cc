@@ -26,7 +26,7 @@ void TimelineEngine::move_windows(const Role& role, Space& space, Slot& slot, co
   }
   key_ = key;
   key_values_.clear();
-  open_key(space, slot);
+  open_key(space, slot, touch.time);
   feed_rings(role, touch, fed);
   run_inputs(role, touch);
   if (Slot* const kept = close_key(space, touch.hash, &slot)) extend_end(role, *kept, touch.time);

@@ -134,7 +134,7 @@ void merge(cep::MatchSummary& all, cep::MatchSummary part) {
     if (same == all.states.end()) {
       all.states.push_back(count);
     } else {
-      same->runs += count.runs;
+      same->runs = cep::add_capped(same->runs, count.runs);
       same->keys += count.keys;
     }
   }

@@ -5,6 +5,7 @@
 #include <memory>
 #include <set>
 
+#include "cep/merged_runs.h"
 #include "patterns/explain.h"
 #include "service/commands.h"
 #include "service/rule_files.h"
@@ -20,7 +21,8 @@ struct ExplainOptions {
 
 std::string as_text(const cep::Program& program) {
   const bool bounded = program.horizon_us != cep::kTimeMax;
-  return fmt::format("{}horizon {}\nfingerprint {:016x} matching {:016x}\n", program.dump,
+  const std::string_view runs = program.is_when ? "" : cep::can_merge_runs(program) ? "runs merged\n" : "runs apart\n";
+  return fmt::format("{}{}horizon {}\nfingerprint {:016x} matching {:016x}\n", program.dump, runs,
                      bounded ? patterns::duration_text(program.horizon_us) : "the whole retained log",
                      program.fingerprint, program.matching_fingerprint);
 }

@@ -7,7 +7,7 @@ namespace service {
 Pipeline::Pipeline(const PipelineOptions& options)
     : options_(options), rules_(cep::RuleSet::build({}, {}, {})), images_(options.shards) {
   for (uint32_t shard = 0; shard < options.shards; ++shard) {
-    engines_.push_back(std::make_unique<cep::Engine>(shard, options.shards, options.limits));
+    engines_.push_back(std::make_unique<cep::Engine>(shard, options.shards, options.limits, options.merges_runs));
     if (!options.is_restarted) engines_.back()->expect_no_images();
   }
   clock_.limit_waiting(options.limits.reorder_rows_max);
@@ -142,7 +142,7 @@ std::unique_ptr<Pipeline> Pipeline::warmed(const cep::RuleSetPtr& rules, std::sp
   const std::vector<cep::RuleEntry> staged = cep::with_feeders(all, {programs.begin(), programs.end()});
   cep::Datasets datasets;                      // what is new in this change was empty before it
   for (const auto& [name, dataset] : rules->datasets()) datasets[name] = dataset->emptied();
-  auto warm = std::make_unique<Pipeline>(PipelineOptions{1, false, options_.limits, false});
+  auto warm = std::make_unique<Pipeline>(PipelineOptions{1, false, options_.limits, false, options_.merges_runs});
   warm->apply_rules(cep::RuleSet::build(staged, datasets, rules->streams()));
   std::vector<cep::Alert> muted;
   for (const Record& record : history_) {
@@ -212,7 +212,7 @@ cep::Status Pipeline::restart(const ImageTrip& trip) {
     if (!status) return status;
   }
   for (uint32_t shard = 0; shard < options_.shards; ++shard) {
-    auto engine = std::make_unique<cep::Engine>(shard, options_.shards, options_.limits);
+    auto engine = std::make_unique<cep::Engine>(shard, options_.shards, options_.limits, options_.merges_runs);
     engine->apply_rules(rules_);
     for (uint32_t from = 0; from < options_.shards; ++from) {
       for (const auto& [name, image] : images_[from]) {

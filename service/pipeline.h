@@ -31,6 +31,7 @@ struct PipelineOptions {
   bool keeps_history = false;
   cep::Limits limits;
   bool is_restarted = true;       // perhaps: state is taken out of it (restart, Engine::begin_images)
+  bool merges_runs = true;      // cep::Engine
 };
 
 // The images of a shard's keys by (space, hash).

@@ -55,7 +55,7 @@ class Run {
 
   void begin() {
     book_ = mode_ == ScriptMode::kAmid ? setup_.amid : setup_.book;
-    const PipelineOptions options{mode_ == ScriptMode::kShards ? 4u : 1u, true, case_.limits};
+    const PipelineOptions options{mode_ == ScriptMode::kShards ? 4u : 1u, true, case_.limits, true, mode_ != ScriptMode::kApart};
     pipeline_ = std::make_unique<Pipeline>(options);
     pipeline_->apply_rules(book_.build());
     trip_ = std::make_unique<CheckpointTrip>();
@@ -252,6 +252,10 @@ class Run {
 }  // namespace
 
 bool has_mode(const ScriptCase& one, const ScriptSetup& setup, ScriptMode mode) {
+  // What merged runs are not counted by cuts runs that are apart.
+  const cep::Limits usual;
+  const bool has_room = one.limits.runs_per_key_max == usual.runs_per_key_max && one.limits.block_bytes_max == usual.block_bytes_max;
+  if (mode == ScriptMode::kApart) return has_room;
   if (mode != ScriptMode::kShuffle) return true;
   if (one.limits.reorder_rows_max != cep::Limits().reorder_rows_max) return false;
   return std::any_of(setup.book.streams().begin(), setup.book.streams().end(),

@@ -14,7 +14,7 @@
 
 namespace service {
 
-enum class ScriptMode { kPlain, kRestart, kShards, kShuffle, kBatches, kAmid, kDecide };
+enum class ScriptMode { kPlain, kRestart, kShards, kShuffle, kBatches, kApart, kAmid, kDecide };
 
 // One row for each mode; a new one is a row here and what `Run` does otherwise for it.
 struct ScriptModeInfo {
@@ -28,6 +28,7 @@ inline constexpr ScriptModeInfo kScriptModes[] = {
     {ScriptMode::kShards, "shards", "4 shards"},
     {ScriptMode::kShuffle, "shuffle", "arrival shuffled inside the delay of each stream; equal times keep their order"},
     {ScriptMode::kBatches, "batches", "batches of up to 1,024 rows"},
+    {ScriptMode::kApart, "apart", "every partial match a run of its own, instead of merging those that nothing can tell apart"},
     {ScriptMode::kAmid, "amid", "amid 200 rules over the same streams and keys, and all rules beside the script"},
     {ScriptMode::kDecide, "decide", "a verdict on every event before it is fed: where it is final, its alerts stand for those that follow"},
 };

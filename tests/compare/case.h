@@ -23,11 +23,11 @@ namespace compare {
   X(kSkipNext, "skip to next row") X(kSkipTo, "skip to first/last") X(kNoSkip, "no skip") X(kSuppress, "suppress")              \
   X(kHaving, "having") X(kMeasures, "measures") X(kBoundValue, "bound values") X(kBoundAggregate, "bound aggregates")           \
   X(kWindow, "window last w") X(kWindowFilter, "window filter") X(kExclude, "exclude current") X(kRows, "window of rows")       \
-  X(kAll, "over (all)") X(kFirstLast, "first/last over") X(kPrev, "prev") X(kSubset, "subset") X(kEpisode, "emit episode")             \
-  X(kBoundFilter, "filter of bound events")                                                                                     \
+  X(kAll, "over (all)") X(kFirstLast, "first/last over") X(kPrev, "prev") X(kSubset, "subset") X(kEpisode, "emit episode")      \
+  X(kBoundFilter, "filter of bound events") X(kMerged, "merged runs")                                                           \
   X(kWhen, "when") X(kStreams, "several streams") X(kRoles, "one stream twice") X(kFilter, "source filter")                     \
-  X(kTwoColumns, "key of two columns") X(kNoKey, "no key") X(kKeys, "several keys") X(kList, "list") X(kLookUp, "look-up") \
-  X(kArithmetic, "arithmetic")                                                                                                   \
+  X(kTwoColumns, "key of two columns") X(kNoKey, "no key") X(kKeys, "several keys") X(kList, "list") X(kLookUp, "look-up")      \
+  X(kArithmetic, "arithmetic")                                                                                                  \
   X(kTies, "equal times") X(kNulls, "nulls") X(kDelay, "delay") X(kDisorder, "disorder") X(kLate, "late") X(kWatermark, "watermark")
 
 enum Feature : size_t {

@@ -170,13 +170,20 @@ std::string ConditionWriter::prev_test() {
   }
 }
 
-std::string ConditionWriter::variable_test(char letter, const std::vector<std::string>& variables) {
+std::string ConditionWriter::letter_test(char letter, int kind) {
   const std::string fits = std::string("x like '%") + letter + "%'";
-  const int kind = random_.below(100);
   if (kind < 64) return fits;
   if (kind < 68) return fits + " and " + event_test();
   if (kind < 73) return "(" + fits + " or " + event_test() + ")";
-  if (kind < 75) return fits + " and not (" + event_test() + ")";
+  return fits + " and not (" + event_test() + ")";
+}
+
+std::string ConditionWriter::letter_test(char letter) { return letter_test(letter, random_.below(75)); }
+
+std::string ConditionWriter::variable_test(char letter, const std::vector<std::string>& variables) {
+  const std::string fits = std::string("x like '%") + letter + "%'";
+  const int kind = random_.below(100);
+  if (kind < 75) return letter_test(letter, kind);
   if (kind < 81) return fits + " and " + window_test();
   if (kind < 84) return fits + " and " + prev_test();
   if (variables.empty()) return fits;

@@ -25,11 +25,13 @@ class ConditionWriter {
   std::string prev_test();
   std::string bound_value(const std::vector<std::string>& variables);
   std::string window_value();
+  std::string letter_test(char letter);                                // the same, of events with that letter
   // For a variable that should fit events with `letter`: mostly a test of the letter and something else.
   std::string variable_test(char letter, const std::vector<std::string>& variables);
 
  private:
   std::string number_field() { return random_.of<const char*>({"v", "v", "amt", "f", "h"}); }
+  std::string letter_test(char letter, int kind);
   std::string number();
   std::string constant();
   std::string list_test();

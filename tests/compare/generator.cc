@@ -278,7 +278,43 @@ class RuleWriter {
     return first + between + one();
   }
 
+  // Nothing can tell apart the partial matches that are in one state.
+  std::string plain_sequence() {
+    feature(kMerged);
+    feature(kWithin);
+    feature(kNoSkip);
+    std::string text;
+    if (random_.chance(10)) {
+      feature(kHeadNot);
+      text = "not " + variable(true) + " -> ";
+    }
+    for (int left = random_.between(2, 5); left > 0; --left) {
+      text += variable(false);
+      if (left == 1) break;
+      if (random_.chance(12)) {
+        feature(kNot);
+        text += " -> " + negated();
+      }
+      const bool any = random_.chance(60);
+      if (any) feature(kAny);
+      text += any ? " ->> " : " -> ";
+    }
+    text = "\n    pattern " + text + " within " + seconds({3, 4, 5, 6, 8, 10, 12}) + "\n    define ";
+    for (const Written& one : written_) {
+      const int input = words_.inputs.size() > 1 ? random_.below(2) : -1;
+      text += (&one == &written_.front() ? "" : ",\n           ") + one.name + " as ";
+      if (input >= 0) text += words_.inputs[static_cast<size_t>(input)] + " where ";
+      text += conditions_.letter_test(one.letter);
+      if (one.negated) continue;
+      plan_.path.push_back({one.letter, plan_.streams > 1 ? input : -1});
+      if (random_.chance(60)) plan_.path.push_back(plan_.path.back());
+    }
+    if (random_.chance(40)) measures_.push_back(conditions_.bound_value(bound_));
+    return text + measure_clause() + "\n    after match no skip";
+  }
+
   std::string pattern() {
+    if (random_.chance(9)) return plain_sequence();
     std::string text;
     const bool has_within = random_.chance(55);
     if (random_.chance(9)) {

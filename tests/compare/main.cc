@@ -33,6 +33,7 @@ struct Totals {
   uint64_t compared = 0;
   uint64_t matched = 0;                // at least one alert
   uint64_t alerts = 0;
+  uint64_t merging = 0;                // of the compared, those whose runs can be merged
   uint64_t refused = 0;
   uint64_t limited = 0;
   uint64_t differences = 0;
@@ -46,6 +47,7 @@ struct Totals {
     compared += other.compared;
     matched += other.matched;
     alerts += other.alerts;
+    merging += other.merging;
     refused += other.refused;
     limited += other.limited;
     differences += other.differences;
@@ -104,6 +106,7 @@ class Comparison {
     const bool matched = !outcome.reference.empty();
     totals.matched += matched ? 1 : 0;
     totals.alerts += outcome.reference.size();
+    totals.merging += outcome.merges ? 1 : 0;
     for (size_t i = 0; i < kFeatures; ++i) {
       totals.compared_with[i] += one.features[i] ? 1 : 0;
       totals.matched_with[i] += one.features[i] && matched ? 1 : 0;
@@ -121,6 +124,8 @@ class Comparison {
     std::vector<std::string> remarks = {"case " + std::to_string(one.number) + " of seed " + std::to_string(settings_.seed)};
     for (const std::string& reason : outcome.reasons) remarks.push_back("refused: " + reason);
     for (const std::string& line : outcome.engine) remarks.push_back("engine:    " + line);
+    for (const std::string& line : outcome.apart) remarks.push_back("apart:     " + line);
+    for (const std::string& line : outcome.merged) remarks.push_back("merged:    " + line);
     for (const std::string& line : outcome.reference) remarks.push_back("reference: " + line);
     std::printf("%s\n", as_script(one, outcome.expected, remarks).c_str());
     std::fflush(stdout);
@@ -144,8 +149,8 @@ void report(const Totals& totals, double seconds) {
                 percent(totals.matched_with[i], totals.compared_with[i]), share < 5 ? "  below 5 %" : "");
   }
   for (const auto& [reason, count] : totals.reasons) std::printf("%8lu  %s\n", count, reason.c_str());
-  std::printf("compared %lu (%.1f%%), refused %lu, limited %lu, alerts %lu, %.0f cases/s\n", totals.compared,
-              percent(totals.compared, totals.cases), totals.refused, totals.limited, totals.alerts,
+  std::printf("compared %lu (%.1f%%), merging %lu, refused %lu, limited %lu, alerts %lu, %.0f cases/s\n", totals.compared,
+              percent(totals.compared, totals.cases), totals.merging, totals.refused, totals.limited, totals.alerts,
               static_cast<double>(totals.cases) / seconds);
   std::printf("compare cases=%lu matched=%.0f%% differences=%lu\n", totals.cases, percent(totals.matched, totals.compared),
               totals.differences);

@@ -12,6 +12,7 @@ namespace compare {
 namespace {
 
 constexpr uint64_t kWorkMax = 60'000;              // questions to conditions, of one case
+constexpr uint32_t kRunsToldMax = 5;               // so few that they are cut now and then
 constexpr std::string_view kStreamNames[] = {"e", "u"};
 
 // As a script's expectations are written.
@@ -114,26 +115,53 @@ bool Runner::compile(const Case& one, Outcome& outcome) {
   return outcome.kind == Outcome::Kind::kCompared;
 }
 
-void Runner::ask_engine(const Case& one, Outcome& outcome) {
+std::vector<std::string> Runner::ask_engine(const Case& one, bool merges_runs, Outcome& outcome) {
   cep::Limits limits;
   limits.runs_per_key_max = 100'000;
   limits.matches_per_event_max = 100'000;
-  service::Pipeline pipeline({1, false, limits});
+  service::Pipeline pipeline({1, false, limits, false, merges_runs});
   pipeline.apply_rules(rules_);
+  const cep::BoundRule& rule = rules_->rules().front();
+  outcome.merges = rule.merges_runs;
+  std::vector<std::string> told;
+  const auto tell_state = [&] {
+    const cep::Engine& engine = pipeline.engine(0);
+    for (const cep::MatchSummary::HotKey& hot : engine.match_summary(rule).hottest) {
+      std::vector<cep::Value> key;
+      for (const cep::OwnedValue& part : hot.key) key.push_back(part.view());
+      const cep::MatchState state = engine.match_state(rule, key, kRunsToldMax);
+      told.push_back(std::to_string(hot.runs) + api::match_state_json(*rule.entry.program, 1, cep::RuleMode::kLive, state));
+    }
+  };
   for (size_t i = 0; i < one.steps.size(); ++i) {
     const Step& step = one.steps[i];
+    if (i == one.steps.size() / 2) tell_state();
     if (step.stream < 0) {
       pipeline.watermark(step.time, nullptr);
     } else {
       pipeline.feed(batch_of(step, book_.streams().at(std::string(kStreamNames[step.stream])), i));
     }
   }
+  tell_state();
   std::vector<cep::Alert> alerts;
   pipeline.take_alerts(alerts, true);
-  for (const cep::Alert& alert : alerts) outcome.engine.push_back(engine_line(alert, kClock));
+  outcome.engine.clear();
+  for (const cep::Alert& alert : alerts) {
+    outcome.engine.push_back(engine_line(alert, kClock));
+    told.push_back(cep::to_hex(alert.id) + " " + outcome.engine.back());
+  }
   std::sort(outcome.engine.begin(), outcome.engine.end());
   const cep::EngineCounters counters = pipeline.counters();
   if (counters.runs_refused + counters.matches_dropped + counters.runs_aged > 0) outcome.kind = Outcome::Kind::kLimited;
+  return told;
+}
+
+void Runner::ask_engines(const Case& one, Outcome& outcome) {
+  std::vector<std::string> apart = ask_engine(one, false, outcome);
+  std::vector<std::string> merged = ask_engine(one, true, outcome);
+  if (apart == merged) return;
+  outcome.apart = std::move(apart);
+  outcome.merged = std::move(merged);
 }
 
 void Runner::ask_reference(const Case& one, Outcome& outcome) {
@@ -167,7 +195,7 @@ Outcome Runner::run(const Case& one) {
   Outcome outcome;
   if (!compile(one, outcome)) return outcome;
   ask_reference(one, outcome);
-  if (outcome.kind == Outcome::Kind::kCompared) ask_engine(one, outcome);
+  if (outcome.kind == Outcome::Kind::kCompared) ask_engines(one, outcome);
   return outcome;
 }
 

@@ -1,6 +1,8 @@
 // Runs a case through the engine and through the reference, and says what came of it.
 // The engine is the whole path of a rule in one process: parser, compiler, clock, reorder buffer, matcher, alerts (service/pipeline).
-// Invariant: what two sides are compared by is the set of alerts as text: time, key, measures, events, and how many were folded.
+// It runs twice, with partial matches merged where nothing can tell them apart and each a run of its own: alerts, ids, their order and
+// what readers see of half-finished matches must be the same.
+// Invariant: what engine and reference are compared by is the set of alerts as text: time, key, measures, events, how many were folded.
 // Threads: one owner each.
 #pragma once
 
@@ -23,8 +25,11 @@ struct Outcome {
   std::vector<std::string> reasons;              // of a refusal: code and message
   std::vector<std::string> engine;               // sorted
   std::vector<std::string> reference;
+  bool merges = false;                           // runs of the rule can be merged
+  std::vector<std::string> apart;                // if it gives something else with every run apart: that, and what it gives merged
+  std::vector<std::string> merged;
   std::vector<std::string> expected;             // the reference's alerts as a script expects them
-  bool differs() const { return kind == Kind::kCompared && engine != reference; }
+  bool differs() const { return kind == Kind::kCompared && (engine != reference || apart != merged); }
 };
 
 class Runner {
@@ -39,7 +44,9 @@ class Runner {
   };
   const World& world(const Delays& delays);
   bool compile(const Case& one, Outcome& outcome);
-  void ask_engine(const Case& one, Outcome& outcome);
+  // All it tells, in order: alerts with their ids, and half-finished matches on the way and at the end.
+  std::vector<std::string> ask_engine(const Case& one, bool merges_runs, Outcome& outcome);
+  void ask_engines(const Case& one, Outcome& outcome);
   void ask_reference(const Case& one, Outcome& outcome);
 
   support::ReferenceBreak broken_;

@@ -7,7 +7,7 @@
 int main(int argc, char** argv) {
   if (argc != 2) return 1;
   const fuzz::BlockWorld world;
-  for (const char* const letters : {"a", "ab", "abb", "abbb", "c", "ca", "abcdabcd", "aaabbbddd", "aaaa"}) {
+  for (const char* const letters : {"a", "ab", "abb", "abbb", "c", "ca", "abcdabcd", "aaabbbddd", "aaaa", "aababcabc"}) {
     const auto engine = world.engine();
     world.feed(*engine, world.events(letters));
     std::vector<cep::KeyImage> images;

@@ -9,7 +9,7 @@
 
 namespace fuzz {
 
-// Runs with history, loops, windows of each kind of value, a NOT at the head, `suppress` and episodes, all under one key.
+// Runs with history, merged ones too, loops, windows of each kind of value, a NOT at the head, `suppress` and episodes, all under one key.
 inline constexpr const char* kBlockRules =
     "create stream e (k text not null, x text, v int, amount decimal(12,2), f float, at timestamp not null)\n"
     "  event time at delay 0 seconds;\n"
@@ -28,7 +28,9 @@ inline constexpr const char* kBlockRules =
     "create rule calm on e partition by k pattern a -> b+ within 1 hour define a as x = 'a', b as x = 'b'\n"
     "  measures max(x) over (last 1 hour) as t emit episode after quiet 5 minutes alert message '{t}';\n"
     "create rule calm_rate on e partition by k when count(*) over (last 1 hour) > 1 and last(x) over (last 1 hour) <> 'c'\n"
-    "  measures sum(f) over (last 1 hour) as s emit episode after quiet 5 minutes alert message '{s}';\n";
+    "  measures sum(f) over (last 1 hour) as s emit episode after quiet 5 minutes alert message '{s}';\n"
+    "create rule merged on e partition by k pattern a ->> b -> c ->> d within 1 hour\n"
+    "  define a as x = 'a', b as x = 'b', c as x = 'c', d as x = 'd' after match no skip alert message '{k}';\n";
 
 class BlockWorld {
  public:
@@ -73,6 +75,7 @@ class BlockWorld {
     std::vector<cep::Alert> alerts;
     cep::Admission admission;
     admission.frontier = batch->time.back();
+    admission.has_rows = true;
     engine.on_batch(batch, {&admission, 1}, alerts);
   }
   // Events of each kind, then silence until everything has run out.

@@ -177,6 +177,7 @@ TEST(AlertJson, WritesMatchState) {
   run.guards = {"not confirm"};
   state.runs = {run};
   state.more = true;
+  state.runs_live = 4;
   state.windows = {{"sum(amount) over (last 1 hour)", cep::OwnedValue(cep::Value::decimal(100, 2)), kTime}};
   EXPECT_EQ(api::match_state_json(*make_program(false), 2, cep::RuleMode::kPaused, state),
             R"({"rule":"card_testing","version":2,"mode":"paused","key":{"card":"c1"},)"
@@ -185,7 +186,7 @@ TEST(AlertJson, WritesMatchState) {
             R"("bound":[{"var":"probe","count":3,"events":[)" +
                 kEvent +
                 R"(]}],"awaits":[{"var":"cashout","link":"skip","from":null,"until":"2026-01-05T00:01:00.000Z"}],)"
-                R"("guards":["not confirm"],"deadline":null}],"more":true,)"
+                R"("guards":["not confirm"],"deadline":null}],"more":true,"runs_live":4,)"
                 R"j("windows":[{"text":"sum(amount) over (last 1 hour)",)j"
                 R"("value":"1.00","partial_since":"2026-01-05T00:00:00.000Z"}],)"
                 R"("suppress":{"until":null,"folded":0},"truncated":[]})");

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <map>
 #include <random>
 
@@ -194,6 +195,69 @@ TEST(BlockTest, WhatAnEpisodeListsOutlivesTheRuns) {
   editor.open(block);
   for (int i = 0; i < 2; ++i) editor.remove_cell(editor.view().find_cell(CellKind::kEpisode, 9));
   EXPECT_EQ(editor.close(), nullptr);
+}
+
+// a1 a2 b3 a4 of a sequence whose runs are merged: b3 continues a2 and a1, a4 waits in front of them.
+TEST(BlockTest, MergedRunsAreSoundOrRefused) {
+  SchemaPtr schema = small_schema();
+  BatchPtr batch = batch_of(schema, 4);
+  RuleSetPtr rules = RuleSet::build({}, {}, {{"s", schema}});
+  std::vector<KeyPart> parts{{"k", {TypeKind::kText, 0, 0}}};
+  BlockMemory memory;
+  BlockEditor editor(memory);
+  editor.create(key_bytes("some key"), 1024);
+  std::vector<uint32_t> nodes;
+  const auto bind = [&](uint16_t state, uint32_t previous, uint32_t older) {
+    const uint32_t row = editor.add_row(*batch, static_cast<uint32_t>(nodes.size()));
+    nodes.push_back(editor.add_merged_node({previous, row, state, 0, older}));
+  };
+  const auto add_run = [&](uint16_t state, uint32_t node, uint32_t start_row) {
+    cep::Run run;
+    run.program = static_cast<ProgramId>(7);
+    run.state = state;
+    run.is_merged = 1;
+    run.node = node;
+    run.start_row = start_row;
+    run.start_time = start_row - 1;      // batch_of counts from 0
+    editor.runs().push_back(run);
+  };
+  bind(1, 0, 0);
+  bind(1, 0, nodes[0]);
+  bind(2, nodes[1], 0);
+  bind(1, 0, nodes[1]);
+  add_run(2, nodes[2], 2);
+  add_run(1, nodes[3], 4);
+  editor.view().header().format = kMergedBlockFormat;
+  Cell* const cell = editor.add_cell(CellKind::kSuppress, 7, sizeof(EpisodeCell));
+  std::memset(cell->payload(), 0, sizeof(EpisodeCell));
+  uint8_t* block = editor.close();
+  const std::string image = block_image(BlockView(block));
+  memory.release(block);
+  const auto is_sound = [&](const std::function<void(BlockView)>& damage) {
+    std::vector<uint8_t> copy(image.begin(), image.end());
+    damage(BlockView(copy.data()));
+    return verify_block(copy, parts, *rules, {});
+  };
+  const auto node = [&](BlockView view, size_t i) -> MergedNode& {
+    return *reinterpret_cast<MergedNode*>(view.bytes() + view.header().capacity - size_t{nodes[i]} * 8);
+  };
+  EXPECT_TRUE(is_sound([](BlockView) {}));
+  EXPECT_FALSE(is_sound([](BlockView view) { view.header().format = kBlockFormat; }));
+  EXPECT_FALSE(is_sound([](BlockView view) { view.runs()[1].is_merged = 0; })) << "one node as two things";
+  EXPECT_FALSE(is_sound([](BlockView view) { view.runs()[0].state = 1; })) << "two runs of one state";
+  EXPECT_FALSE(is_sound([](BlockView view) { view.runs()[0].state = 3; })) << "a state that its node has not";
+  EXPECT_FALSE(is_sound([](BlockView view) { view.runs()[1].start_row = 1; }));
+  EXPECT_FALSE(is_sound([&](BlockView view) { node(view, 3).state = 2; })) << "two states in a list";
+  EXPECT_FALSE(is_sound([&](BlockView view) { node(view, 2).previous = nodes[3]; })) << "it continues what is newer";
+  EXPECT_FALSE(is_sound([&](BlockView view) { node(view, 2).previous = 0; })) << "it continues nothing";
+  EXPECT_FALSE(is_sound([&](BlockView view) { node(view, 0).older = nodes[0]; }));
+  EXPECT_FALSE(is_sound([&](BlockView view) { node(view, 3).row = nodes[0]; })) << "a node as a row";
+  EXPECT_FALSE(is_sound([&](BlockView view) { node(view, 3).row = node(view, 0).row - 1; })) << "rows that lie across each other";
+  EXPECT_FALSE(is_sound([&](BlockView view) {
+    Cell& episode = *view.find_cell(CellKind::kSuppress, 7);
+    episode.kind = CellKind::kEpisode;
+    reinterpret_cast<EpisodeCell*>(episode.payload())->node = nodes[2];
+  })) << "an episode that lists a merged node";
 }
 
 TEST(BlockTest, OneRunOfOneRowIsSmall) {
