@@ -126,7 +126,8 @@ void Matcher::find_histories(BlockEditor& block, const MatchScope& scope, const 
   const uint64_t match_bytes = (history_depth_ + 1) * sizeof(Node);
   const uint64_t listed = std::min({found.count(), uint64_t{scope.limits->matches_per_event_max}, kPassingBytesMax / match_bytes});
   unlisted_ = found.count() - listed;
-  const uint64_t kept_bytes = packed_size(*event.batch, event.row) + program.states.size() * (sizeof(MergedNode) + sizeof(Run));
+  // Each state that binds the event asks for the whole again, and must not move what was found.
+  const uint64_t kept_bytes = program.states.size() * (packed_size(*event.batch, event.row) + sizeof(MergedNode) + sizeof(Run));
   const bool has_moved = block.reserve(static_cast<uint32_t>(listed * match_bytes + kept_bytes));
   if (has_moved) found = Histories(block.view(), program, run, event.time);
   histories_ = found.first(listed);
