@@ -46,6 +46,18 @@ Cell* BlockView::find_cell(CellKind kind, uint64_t id) const {
   return nullptr;
 }
 
+uint32_t BlockView::first_of_latest(uint32_t merged) const {
+  while (merged_node(merged).previous != 0) merged = merged_node(merged).previous;
+  return merged;
+}
+
+bool BlockView::is_end_over(uint32_t merged, DurationUs span, TimeUs now) const {
+  const MergedNode& node = merged_node(merged);
+  if (node.older == 0) return true;
+  const bool continues_same = node.previous != 0 && node.previous == merged_node(node.older).previous;
+  return !continues_same && add_saturating(latest_start(node.older), span) <= now;
+}
+
 void BlockEditor::begin(const RuleSet* rules, TimeUs now) {
   rules_ = rules;
   now_ = now;
@@ -113,7 +125,7 @@ bool BlockEditor::make_room(uint32_t bytes) {
     compact();
     compact_at_ = std::max(kHeapCompactMin, view().header().heap_bytes * 2);
   }
-  uint32_t need = used_low() + view().header().heap_bytes + bytes;
+  uint32_t need = used_bytes() + bytes;
   if (need + (compacts ? view().header().capacity / 4 : 0) <= view().header().capacity) return compacts;
   bool small = need <= 384;   // first sizes exactly; half as much again once the key has shown that it grows
   relocate(size_class(small ? need : need + need / 2));
@@ -137,11 +149,6 @@ constexpr uint32_t kRowMark = 1;
 constexpr uint32_t kNodeMark = 2;
 constexpr uint32_t kMergedMark = 3;
 constexpr size_t kMarksKeptMax = 1u << 18;     // scratch that is not given back
-
-TimeUs latest_start(BlockView block, uint32_t ref) {
-  while (block.merged_node(ref).previous != 0) ref = block.merged_node(ref).previous;
-  return block.row_header(block.merged_node(ref).row).time;
-}
 
 }  // namespace
 
@@ -190,10 +197,7 @@ void BlockEditor::mark_reached(uint32_t ref) {
   if (node.previous != 0) mark(node.previous, own);
   if (own < kMergedMark) return;
   uint32_t& older = reinterpret_cast<MergedNode*>(bytes_ + block.header().capacity - size_t{ref} * 8)->older;
-  if (older == 0) return;
-  const bool continues_same = node.previous != 0 && node.previous == block.merged_node(older).previous;
-  const bool is_over = !continues_same && add_saturating(latest_start(block, older), spans_[own - kMergedMark]) <= now_;
-  if (is_over) older = 0;
+  if (block.is_end_over(ref, spans_[own - kMergedMark], now_)) older = 0;
   else mark(older, own);
 }
 
@@ -240,7 +244,7 @@ uint32_t BlockEditor::allocate_heap(uint32_t bytes) {
 }
 
 uint32_t BlockEditor::add_row(const Batch& batch, uint32_t row) {
-  if (row_ref_ != 0 && row_batch_ == &batch && row_index_ == row) return row_ref_;
+  if (has_row(batch, row)) return row_ref_;
   uint32_t ref = allocate_heap(packed_size(batch, row));
   uint8_t* at = bytes_ + view().header().capacity - size_t{ref} * 8;
   pack_row(batch, row, at);
@@ -281,6 +285,25 @@ uint32_t BlockEditor::add_merged_node(const MergedNode& node) {
   return ref;
 }
 
+uint64_t BlockEditor::reached_bytes(std::span<const uint32_t> nodes) {
+  const BlockView block = view();
+  live_.assign(block.header().heap_bytes / 8 / 64 + 1, 0);
+  const auto is_first = [&](uint32_t ref) {
+    const uint64_t bit = uint64_t{1} << (ref % 64);
+    const bool was_reached = (live_[ref / 64] & bit) != 0;
+    live_[ref / 64] |= bit;
+    return !was_reached;
+  };
+  uint64_t bytes = 0;
+  for (const uint32_t last : nodes) {
+    for (uint32_t ref = last; ref != 0 && is_first(ref); ref = block.node(ref).previous) {
+      const uint32_t row = block.node(ref).row;
+      bytes += sizeof(Node) + (is_first(row) ? block.row_header(row).size : 0);
+    }
+  }
+  return bytes;
+}
+
 void BlockEditor::drop_passing() {
   if (passing_from_ == kNotPassing) return;
   held_.clear();
@@ -291,7 +314,7 @@ void BlockEditor::drop_passing() {
 
 Cell* BlockEditor::add_cell(CellKind kind, uint64_t id, uint32_t payload_bytes) {
   uint32_t size = static_cast<uint32_t>(sizeof(Cell)) + round_up(payload_bytes, 8);
-  if (used_low() + view().header().heap_bytes + size > view().header().capacity) make_room(size);
+  if (used_bytes() + size > view().header().capacity) make_room(size);
   Cell* cell = reinterpret_cast<Cell*>(bytes_ + view().runs_begin());
   std::memset(static_cast<void*>(cell), 0, size);
   cell->id = id;
@@ -305,7 +328,7 @@ Cell* BlockEditor::resize_cell(Cell* cell, uint32_t payload_bytes) {
   uint32_t offset = static_cast<uint32_t>(reinterpret_cast<uint8_t*>(cell) - bytes_);
   uint32_t old_size = cell->size;
   uint32_t size = static_cast<uint32_t>(sizeof(Cell)) + round_up(payload_bytes, 8);
-  if (size > old_size && used_low() + view().header().heap_bytes + size - old_size > view().header().capacity) {
+  if (size > old_size && used_bytes() + size - old_size > view().header().capacity) {
     make_room(size - old_size);
   }
   cell = reinterpret_cast<Cell*>(bytes_ + offset);

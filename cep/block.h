@@ -90,6 +90,11 @@ class BlockView {
   const uint8_t* row(uint32_t ref) const { return at(ref); }
   const RowHeader& row_header(uint32_t ref) const { return *reinterpret_cast<const RowHeader*>(at(ref)); }
   Cell* find_cell(CellKind kind, uint64_t id) const;
+  // The first node of the newest history that a merged node ends, and when it began.
+  uint32_t first_of_latest(uint32_t merged) const;
+  TimeUs latest_start(uint32_t merged) const { return row_header(merged_node(first_of_latest(merged)).row).time; }
+  // Whether the list behind a merged node is over at `now`; histories live for `span`.
+  bool is_end_over(uint32_t merged, DurationUs span, TimeUs now) const;
   // Visits all cells in order.
   template <class F>
   void for_each_cell(F&& visit) const {
@@ -130,10 +135,11 @@ class BlockEditor {
 
   // Copies a row of a batch into the heap once per open block and (batch, row); gives it the next number.
   uint32_t add_row(const Batch& batch, uint32_t row);
+  bool has_row(const Batch& batch, uint32_t row) const { return row_ref_ != 0 && row_batch_ == &batch && row_index_ == row; }
   uint32_t add_packed_row(const uint8_t* packed, uint32_t size);       // as it is, number included; live until the next add
   uint32_t add_node(const Node& node);
   // Room for so many bytes of cells, heap and runs: until they are used nothing moves. True: references are others now.
-  bool reserve(uint32_t bytes) { return used_low() + view().header().heap_bytes + bytes > view().header().capacity && make_room(bytes); }
+  bool reserve(uint32_t bytes) { return used_bytes() + bytes > view().header().capacity && make_room(bytes); }
   uint32_t add_merged_node(const MergedNode& node);                    // in room that was reserved
   // What the heap gets between the two serves only one output: drop_passing() takes it out again, with all that is held.
   void begin_passing() { passing_from_ = view().header().heap_bytes; }
@@ -141,7 +147,9 @@ class BlockEditor {
   Cell* add_cell(CellKind kind, uint64_t id, uint32_t payload_bytes);  // zeroed
   Cell* resize_cell(Cell* cell, uint32_t payload_bytes);               // keeps the common prefix, zeroes the rest
   void remove_cell(Cell* cell);
-  uint32_t size_bytes() const { return view().header().capacity; }
+  uint32_t used_bytes() const { return used_low() + view().header().heap_bytes; }
+  // Bytes of nodes and rows that chains reach from their last nodes, each once.
+  uint64_t reached_bytes(std::span<const uint32_t> nodes);
 
  private:
   void begin(const RuleSet* rules, TimeUs now);
@@ -163,7 +171,7 @@ class BlockEditor {
   uint8_t* bytes_ = nullptr;
   std::vector<Run> runs_;
   std::vector<uint32_t> held_;
-  std::vector<uint64_t> live_;    // of compaction: a bit a reference of what stays
+  std::vector<uint64_t> live_;    // a bit a reference: of compaction what stays, of reached_bytes what was reached
   std::vector<uint32_t> marks_;   // of compaction, by reference of what stays: what it is, then where it has moved
   std::vector<DurationUs> spans_; // of compaction: how long a history lives, by the number in a mark
   uint32_t passing_from_ = kNotPassing;      // bytes of the heap that stay

@@ -39,10 +39,10 @@ class HeapVerifier {
   }
 
   // The merged runs of one program, later states first. A state has the list of its run and, behind it, those that nodes of the state
-  // after it continue: a node is in one list, and what `->` continues nothing else does.
+  // after it continue: a node is in one list, and what `->` continues nothing else does. What is over is the end of a list.
   bool verify_merged(std::span<const Run> runs, const BoundRule* rule) {
     if (rule != nullptr && (!rule->merges_runs || runs.front().state + 1u >= rule->entry.program->states.size())) return false;
-    std::vector<uint32_t> nodes;
+    std::vector<uint32_t> nodes, all;
     auto run = runs.begin();
     for (uint16_t state = runs.front().state; state > 0; --state) {
       const std::vector<uint32_t> above = std::move(nodes);
@@ -55,11 +55,15 @@ class HeapVerifier {
         while (at < nodes.size() && nodes[at] != previous) ++at;
         if (at == nodes.size() ? !append_list(previous, state, nodes) : !shares) return false;
       }
+      all.insert(all.end(), nodes.begin(), nodes.end());
     }
+    const bool starts_fall = std::all_of(all.begin(), all.end(), [&](uint32_t ref) {
+      const uint32_t older = block_.merged_node(ref).older;
+      return older == 0 || block_.latest_start(older) <= block_.latest_start(ref);
+    });
+    if (!starts_fall) return false;
     return run == runs.end() && std::all_of(runs.begin(), runs.end(), [&](const Run& own) {
-      uint32_t ref = own.node;
-      while (block_.merged_node(ref).previous != 0) ref = block_.merged_node(ref).previous;
-      const RowHeader& first = block_.row_header(block_.merged_node(ref).row);
+      const RowHeader& first = block_.row_header(block_.merged_node(block_.first_of_latest(own.node)).row);
       return own.is_merged == 1 && first.time == own.start_time && first.number == own.start_row;
     });
   }

@@ -100,7 +100,7 @@ class Engine {
   const RuleSet& rules() const { return *rules_; }
   uint64_t keys() const;
   uint64_t runs(ProgramId program) const;
-  // Adds the live runs of every program; one walk over all keys.
+  // Adds the live runs of every program, of merged ones one for each state of a key; one walk over all keys.
   void count_runs(std::map<ProgramId, uint64_t>& runs) const;
   uint64_t state_bytes() const;
   uint64_t reorder_rows() const;

@@ -7,13 +7,19 @@
 
 namespace cep {
 
+// Counts of matches and of partial matches may be more than a number can say: UINT64_MAX is as many or more.
+inline uint64_t add_capped(uint64_t a, uint64_t b) {
+  uint64_t sum = 0;
+  return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
+}
+
 struct Limits {
   uint32_t runs_per_key_max = 1'000;             // per rule and key, but of merged runs; policy: a new run is refused, `truncated: runs`
   uint32_t matches_per_event_max = 1'000;        // per rule, key and event; the rest is dropped in R31 order, `truncated: matches`
   uint32_t window_entries_max = 100'000;         // per ring and key; the oldest entries go, `truncated: window`
   uint32_t scan_entries_max = 10'000;            // the same for a window that is read entry by entry (`this` or bound events inside)
   uint32_t window_bytes_max = 4u << 20;          // of the texts or rows of a ring and key; the oldest entries go, `truncated: window`
-  uint32_t block_bytes_max = 16u << 20;          // of one key, and of what its merged runs bound in 1 to 4 times `within`; as above
+  uint32_t block_bytes_max = 16u << 20;          // of one key, and again of what its merged runs bound; a new run is refused beyond it
   uint32_t alert_events_max = 100;               // bound events listed in an alert; the first half and the last half stay
   uint32_t evidence_rows_max = 20;               // entries listed per window of a when rule
   uint32_t evidence_windows_max = 4;             // windows listed in an alert of a when rule

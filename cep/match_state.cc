@@ -3,6 +3,7 @@
 #include <map>
 
 #include "cep/key.h"
+#include "cep/limits.h"
 #include "cep/merged_runs.h"
 #include "cep/time_math.h"
 #include "cep/timeline_engine.h"

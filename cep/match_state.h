@@ -10,12 +10,6 @@
 
 namespace cep {
 
-// Counts of partial matches, which may be more than a number can say: UINT64_MAX is as many or more.
-inline uint64_t add_capped(uint64_t a, uint64_t b) {
-  uint64_t sum = 0;
-  return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
-}
-
 struct MatchState {
   struct Bound {
     uint16_t variable = 0;

@@ -161,7 +161,10 @@ void Matcher::step_run(BlockEditor& block, const MatchScope& scope, const MatchE
 
 // Binds the event: a new run in the edge's target. `from` is nullptr for the first event of a match.
 void Matcher::take(BlockEditor& block, const MatchScope& scope, const MatchEvent& event, const Run* from, const Edge& edge) {
-  if (from == nullptr && scope.merges_runs) return bind_merged(block, scope, event, nullptr, edge.target);
+  if (from == nullptr && scope.merges_runs) {
+    bind_merged(block, scope, event, nullptr, edge.target);
+    return;
+  }
   const Program& program = *scope.rule->entry.program;
   const State& target = program.states[edge.target];
   bool keeps = !target.edges.empty();
@@ -169,11 +172,13 @@ void Matcher::take(BlockEditor& block, const MatchScope& scope, const MatchEvent
     keeps = false;
     refused_ = true;
   }
-  if (block.size_bytes() > scope.limits->block_bytes_max) {
+  if (is_heavy(block, scope, event.time)) {
     refused_ = true;
     return;
   }
   if (!keeps && !target.accepting) return;
+  taken_bytes_ += sizeof(Node) + (keeps ? sizeof(Run) : 0);
+  if (!block.has_row(*event.batch, event.row)) taken_bytes_ += packed_size(*event.batch, event.row);
   uint32_t previous = from != nullptr ? block.hold(from->node) : block.hold(0);
   uint32_t row = block.add_row(*event.batch, event.row);
   Node node;
@@ -204,6 +209,25 @@ bool Matcher::is_full(BlockEditor& block, const MatchScope& scope, TimeUs now) {
     over_ = static_cast<size_t>(std::count_if(own.begin(), own.end(), has_ended));
   }
   return last_ - apart_ - over_ + born_.size() >= scope.limits->runs_per_key_max;
+}
+
+// Whether the key is beyond its limit: by what it holds apart from histories of merged runs, which have a limit of their own, and not by
+// what memory looks like, which depends on when it was compacted. Nothing is counted while all of it is within the limit.
+bool Matcher::is_heavy(BlockEditor& block, const MatchScope& scope, TimeUs now) {
+  const uint32_t max = scope.limits->block_bytes_max;
+  if (block.used_bytes() + born_.size() * sizeof(Run) <= max) return false;
+  if (apart_bytes_ == kNotCounted) {
+    std::vector<uint32_t> nodes;
+    for (Run run : block.runs()) {
+      if (run.is_merged != 0) continue;
+      const BoundRule* rule = scope.rules->find(run.program);
+      run.live = ~uint64_t{0};           // what it awaited before the event, or more
+      const bool is_over = rule != nullptr && run_end(block.view(), *rule->entry.program, run, *scope.limits) <= now;
+      if (!is_over) nodes.push_back(run.node);
+    }
+    apart_bytes_ = block.reached_bytes(nodes) + nodes.size() * sizeof(Run);
+  }
+  return block.view().runs_begin() + apart_bytes_ + taken_bytes_ > max;
 }
 
 void Matcher::start(BlockEditor& block, const MatchScope& scope, const MatchEvent& event) {
@@ -265,7 +289,9 @@ void Matcher::find_runs(BlockEditor& block, ProgramId id) {
   born_.clear();
   complete_.clear();
   refused_ = matches_cut_ = false;
-  over_ = kNone;
+  over_ = charged_ = kNone;
+  apart_bytes_ = own_bytes_ = all_bytes_ = kNotCounted;
+  taken_bytes_ = 0;
   histories_.clear();
   unlisted_ = 0;
   const std::vector<Run>& all = block.runs();
@@ -396,11 +422,12 @@ void Matcher::apply_skip(BlockEditor& block, const MatchScope& scope, const Matc
 void Matcher::finish(BlockEditor& block, const MatchScope& scope, TimeUs now, std::vector<Match>& matches) {
   sort_complete(block, scope);
   end_other_roads(block, scope);
-  scope.counters->matches += complete_.size() + unlisted_;
-  scope.counters->matches_dropped += unlisted_;
+  const uint64_t told = std::min<uint64_t>(complete_.size(), scope.limits->matches_per_event_max);
+  const uint64_t dropped = add_capped(unlisted_, complete_.size() - told);
+  scope.counters->matches = add_capped(scope.counters->matches, add_capped(told, dropped));
+  scope.counters->matches_dropped = add_capped(scope.counters->matches_dropped, dropped);
   matches_cut_ = unlisted_ > 0;
-  if (complete_.size() > scope.limits->matches_per_event_max) {
-    scope.counters->matches_dropped += complete_.size() - scope.limits->matches_per_event_max;
+  if (complete_.size() > told) {
     complete_.resize(scope.limits->matches_per_event_max);
     matches_cut_ = true;
   }

@@ -10,6 +10,7 @@
 #include "cep/block.h"
 #include "cep/bound_events.h"
 #include "cep/limits.h"
+#include "cep/merged_runs.h"
 #include "cep/window_reader.h"
 
 namespace cep {
@@ -79,16 +80,22 @@ class Matcher {
 
  private:
   static constexpr size_t kNone = SIZE_MAX;
+  static constexpr uint64_t kNotCounted = UINT64_MAX;
 
   void find_runs(BlockEditor& block, ProgramId id);
   void step_run(BlockEditor& block, const MatchScope& scope, const MatchEvent& event, size_t index);
   void take(BlockEditor& block, const MatchScope& scope, const MatchEvent& event, const Run* from, const Edge& edge);
   bool is_full(BlockEditor& block, const MatchScope& scope, TimeUs now);
+  bool is_heavy(BlockEditor& block, const MatchScope& scope, TimeUs now);
   void step_merged(BlockEditor& block, const MatchScope& scope, const MatchEvent& event);
-  void bind_merged(BlockEditor& block, const MatchScope& scope, const MatchEvent& event, size_t* from, uint16_t target);
+  bool has_room(BlockEditor& block, const MatchScope& scope, uint32_t bytes, TimeUs now);
+  bool bind_merged(BlockEditor& block, const MatchScope& scope, const MatchEvent& event, size_t* from, uint16_t target);
   void find_histories(BlockEditor& block, const MatchScope& scope, const MatchEvent& event, const Run& run);
   void complete_histories(BlockEditor& block, const MatchScope& scope, const MatchEvent& event);
+  BoundBytes charge_row(std::vector<Run>& runs, uint32_t row_bytes);
+  void insert_merged(BlockEditor& block, size_t at, const Run& run);
   void remove_merged(BlockEditor& block, size_t at);
+  void end_merged(BlockEditor& block, const MatchScope& scope, size_t at, TimeUs now);
   void start(BlockEditor& block, const MatchScope& scope, const MatchEvent& event);
   void note_head_nots(BlockEditor& block, const MatchScope& scope, const MatchEvent& event);
   bool head_nots_allow(BlockEditor& block, const MatchScope& scope, const MatchEvent& event, const Edge& edge);
@@ -102,6 +109,11 @@ class Matcher {
   // The rule's runs in the open block: of BlockEditor::runs() from first_ on the merged ones, later states first, then [apart_, last_).
   size_t first_ = 0, apart_ = 0, last_ = 0;
   size_t over_ = kNone;             // of those apart, how many are over; counted when the limit asks
+  uint64_t apart_bytes_ = kNotCounted;   // of the key's runs that are apart and what they had bound before the event; counted likewise
+  uint64_t taken_bytes_ = 0;             // what the rule's have bound since
+  // What the rule's, and the key's, merged runs have bound; counted when they bind.
+  uint64_t own_bytes_ = kNotCounted, all_bytes_ = kNotCounted;
+  size_t charged_ = kNone;          // the merged run that counts the event's row
   std::vector<Run> born_;           // new runs; `node` is an index of the editor's held references
   std::vector<Match> complete_;
   std::vector<uint32_t> histories_; // of merged runs, that the event completes: Histories::first

@@ -4,15 +4,12 @@
 #include <algorithm>
 #include <bit>
 
-#include "cep/match_state.h"
+#include "cep/limits.h"
 
 namespace cep {
 namespace {
 
-uint32_t add_bytes(uint32_t a, uint32_t b) {
-  uint32_t sum = 0;
-  return __builtin_add_overflow(a, b, &sum) ? UINT32_MAX : sum;
-}
+uint32_t add_bytes(uint32_t a, uint32_t b, uint32_t max) { return static_cast<uint32_t>(std::min<uint64_t>(uint64_t{a} + b, max)); }
 
 bool asks_only_events(const Program& program) {
   return std::all_of(program.variables.begin(), program.variables.end(), [](const Variable& variable) {
@@ -57,8 +54,9 @@ bool can_merge_runs(const Program& program) {
 }
 
 void BoundBytes::add(const BoundBytes& other) {
-  now = add_bytes(now, other.now);
-  before = add_bytes(before, other.before);
+  now = add_bytes(now, other.now, UINT32_MAX);
+  before = add_bytes(before, other.before, kMax);
+  is_shared = is_shared || other.is_shared;
 }
 
 BoundBytes bound_bytes(BlockView block, const Program& program, const Run& run, TimeUs time) {
@@ -66,22 +64,31 @@ BoundBytes bound_bytes(BlockView block, const Program& program, const Run& run, 
   const BoundBytes bound = BoundBytes::of(run);
   const TimeUs newest = block.row_header(block.merged_node(run.node).row).time >> shift;
   if (time >> shift == newest) return bound;
-  return {0, time >> shift == newest + 1 ? bound.now : 0};
+  if (time >> shift == newest + 1) return {0, std::min(bound.now, BoundBytes::kMax), bound.is_shared};
+  return {};
 }
 
-Histories::Histories(BlockView block, const Program& program, const Run& run, TimeUs now) {
-  collect(block, run);
-  drop_over(block, program, now);
+bool has_one_history(BlockView block, const Run& run) {
+  for (uint32_t ref = run.node; ref != 0; ref = block.merged_node(ref).previous) {
+    if (block.merged_node(ref).older != 0) return false;
+  }
+  return true;
+}
+
+Histories::Histories(BlockView block, const Program& program, const Run& run, TimeUs now) : layers_(run.state) {
+  if (!is_over(program, run.start_time, now)) collect(block, program.within_us, run, now);
   count_all();
 }
 
-// What the run's nodes reach, state by state. An older node continues an end of the list that the newer one does, or a list of its own, so
-// each node of the layer below is met once and in order.
-void Histories::collect(BlockView block, const Run& run) {
+// What the run's nodes reach, state by state, each list up to where it is over. An older node continues an end of the list that the newer
+// one does, or a list of its own, so each node of the layer below is met once and in order.
+void Histories::collect(BlockView block, DurationUs span, const Run& run, TimeUs now) {
   const auto append = [&](uint32_t list, Layer& layer) {
-    for (uint32_t ref = list; ref != 0; ref = block.merged_node(ref).older) layer.push_back({ref, 0, 0});
+    for (uint32_t ref = list;; ref = block.merged_node(ref).older) {
+      layer.push_back({ref, 0, 0});
+      if (block.is_end_over(ref, span, now)) return;
+    }
   };
-  layers_.resize(run.state);
   append(run.node, layers_.back());
   for (size_t layer = layers_.size() - 1; layer > 0; --layer) {
     Layer& below = layers_[layer - 1];
@@ -93,18 +100,6 @@ void Histories::collect(BlockView block, const Run& run) {
       bound.from = static_cast<uint32_t>(at);
       bound.to = static_cast<uint32_t>(below.size());
     }
-  }
-}
-
-// The end of each layer: the first events that are too old, then what continues nothing but them.
-void Histories::drop_over(BlockView block, const Program& program, TimeUs now) {
-  Layer& first = layers_.front();
-  const auto start = [&](const Bound& bound) { return block.row_header(block.merged_node(bound.node).row).time; };
-  while (!first.empty() && is_over(program, start(first.back()), now)) first.pop_back();
-  for (size_t layer = 1; layer < layers_.size(); ++layer) {
-    const auto left = static_cast<uint32_t>(layers_[layer - 1].size());
-    while (!layers_[layer].empty() && layers_[layer].back().from >= left) layers_[layer].pop_back();
-    for (Bound& bound : layers_[layer]) bound.to = std::min(bound.to, left);
   }
 }
 
@@ -152,9 +147,7 @@ void Histories::list(size_t layer, size_t at, uint64_t max, std::vector<uint32_t
 uint64_t count_partial(BlockView block, const BoundRule& rule, const Run& run, TimeUs now) {
   if (run.is_merged == 0) return 1;
   if (is_over(*rule.entry.program, run.start_time, now)) return 0;
-  bool is_only = true;            // the usual run, of one history: nothing to build for it
-  for (uint32_t ref = run.node; ref != 0 && is_only; ref = block.merged_node(ref).previous) is_only = block.merged_node(ref).older == 0;
-  return is_only ? 1 : Histories(block, *rule.entry.program, run, now).count();
+  return has_one_history(block, run) ? 1 : Histories(block, *rule.entry.program, run, now).count();
 }
 
 }  // namespace cep

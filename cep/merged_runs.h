@@ -26,18 +26,26 @@ inline bool is_over(const Program& program, TimeUs start, TimeUs now) { return a
 // alone, not on when a heap was compacted, and so does the limit that is decided by it.
 struct BoundBytes {
   uint32_t now = 0;
-  uint32_t before = 0;
+  uint32_t before = 0;        // at most kMax
+  bool is_shared = false;     // with runs of later states: if the run ends, it may go on in them
 
-  static BoundBytes of(const Run& run) { return {static_cast<uint32_t>(run.live), static_cast<uint32_t>(run.live >> 32)}; }
-  uint64_t packed() const { return uint64_t{before} << 32 | now; }
+  static constexpr uint32_t kMax = UINT32_MAX >> 1;
+  static BoundBytes of(const Run& run) {
+    const auto high = static_cast<uint32_t>(run.live >> 32);
+    return {static_cast<uint32_t>(run.live), high & kMax, high > kMax};
+  }
+  uint64_t packed() const { return (uint64_t{is_shared} << 31 | before) << 32 | now; }
   uint64_t sum() const { return uint64_t{now} + before; }
   void add(const BoundBytes& other);      // saturating
 };
 // As they stand at `time`, no earlier than the run's newest event.
 BoundBytes bound_bytes(BlockView block, const Program& program, const Run& run, TimeUs time);
 
+// Whether a merged run has but one history, the usual thing.
+bool has_one_history(BlockView block, const Run& run);
+
 // The histories of a merged run that are not over at `now`. A copy: valid while no reference changes.
-// Complexity: linear in the nodes to build, then in what is listed.
+// Complexity: linear in the nodes that live to build, and each ends or begins some history; then in what is listed.
 class Histories {
  public:
   Histories(BlockView block, const Program& program, const Run& run, TimeUs now);
@@ -57,8 +65,7 @@ class Histories {
   };
   using Layer = std::vector<Bound>;   // newest first
 
-  void collect(BlockView block, const Run& run);
-  void drop_over(BlockView block, const Program& program, TimeUs now);
+  void collect(BlockView block, DurationUs span, const Run& run, TimeUs now);
   void count_all();
   void list(size_t layer, size_t at, uint64_t max, std::vector<uint32_t>& path, std::vector<uint32_t>& listed) const;
 

@@ -5,7 +5,6 @@
 
 #include "cep/key.h"
 #include "cep/lifetime.h"
-#include "cep/merged_runs.h"
 #include "cep/time_math.h"
 #include "cep/timeline_engine.h"
 #include "cep/timeline_peek.h"
@@ -515,20 +514,19 @@ uint64_t TimelineEngine::keys() const {
 }
 
 uint64_t TimelineEngine::runs(ProgramId program) const {
-  std::map<ProgramId, uint64_t> all;
-  count_runs(all);
-  return all[program];
+  uint64_t runs = 0;
+  for (const Space& space : spaces_) {
+    space.table.for_each([&](const Slot& slot) {
+      for (const Run& run : BlockView(slot.block).runs()) runs += run.program == program ? 1 : 0;
+    });
+  }
+  return runs;
 }
 
 void TimelineEngine::count_runs(std::map<ProgramId, uint64_t>& runs) const {
   for (const Space& space : spaces_) {
     space.table.for_each([&](const Slot& slot) {
-      const BlockView block(slot.block);
-      for (const Run& run : block.runs()) {
-        const BoundRule* rule = engine_.rules_->find(run.program);
-        uint64_t& count = runs[run.program];
-        count = add_capped(count, rule != nullptr ? count_partial(block, *rule, run, frontier_) : 1);
-      }
+      for (const Run& run : BlockView(slot.block).runs()) ++runs[run.program];
     });
   }
 }

@@ -90,7 +90,7 @@ void add_rules(Families& out, const Lane& lane, const MetricsSample& sample) {
   }
   out.counter("weir_suppressed_total", "Matches folded into an earlier alert by suppress.");
   out.add({}, sum_of(lane, [](const ShardNumbers& n) { return n.suppressed.load(); }));
-  out.gauge("weir_runs", "Half-finished matches that live now, by rule.");
+  out.gauge("weir_runs", "Half-finished matches that live now, by rule; those of a key and step that are merged count as one.");
   for (const auto& [name, rule] : registry->rules()) {
     if (rule.dropped) continue;
     auto runs = sample.runs.find(rule.versions.back().program);

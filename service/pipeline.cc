@@ -115,13 +115,13 @@ cep::EngineCounters Pipeline::counters() const {
   for (const auto& engine : engines_) {
     const cep::EngineCounters& one = engine->counters();
     sum.events += one.events;
-    sum.matches += one.matches;
+    sum.matches = cep::add_capped(sum.matches, one.matches);
     sum.alerts += one.alerts;
     sum.suppressed += one.suppressed;
     sum.null_key += one.null_key;
     sum.runs_refused += one.runs_refused;
     sum.runs_aged += one.runs_aged;
-    sum.matches_dropped += one.matches_dropped;
+    sum.matches_dropped = cep::add_capped(sum.matches_dropped, one.matches_dropped);
     sum.window_dropped += one.window_dropped;
     sum.keys_forgotten += one.keys_forgotten;
     sum.skip_target_unbound += one.skip_target_unbound;

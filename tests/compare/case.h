@@ -28,7 +28,8 @@ namespace compare {
   X(kWhen, "when") X(kStreams, "several streams") X(kRoles, "one stream twice") X(kFilter, "source filter")                     \
   X(kTwoColumns, "key of two columns") X(kNoKey, "no key") X(kKeys, "several keys") X(kList, "list") X(kLookUp, "look-up")      \
   X(kArithmetic, "arithmetic")                                                                                                  \
-  X(kTies, "equal times") X(kNulls, "nulls") X(kDelay, "delay") X(kDisorder, "disorder") X(kLate, "late") X(kWatermark, "watermark")
+  X(kTies, "equal times") X(kNulls, "nulls") X(kDelay, "delay") X(kDisorder, "disorder") X(kLate, "late") X(kWatermark, "watermark")     \
+  X(kLong, "long texts")
 
 enum Feature : size_t {
 #define X(id, name) id,

@@ -419,6 +419,8 @@ class RuleWriter {
 
 // --- Events
 
+const std::string kLongText = "abcd" + std::string(300, 'y');
+
 class EventWriter {
  public:
   EventWriter(const RulePlan& plan, uint64_t seed) : plan_(plan), random_(seed) {}
@@ -427,6 +429,7 @@ class EventWriter {
     out_.rule = plan_.text;
     out_.delays = plan_.delays;
     out_.features = plan_.features;
+    out_.features.set(kLong, random_.chance(6));
     cep::TimeUs now = kClock;
     size_t at = 0;
     const int events = random_.between(9, 16);
@@ -475,6 +478,9 @@ class EventWriter {
       x = letters(want.letter);
       if (want.stream >= 0) step.stream = want.stream;
     }
+    // Rows that make a block grow, of events that fit most variables.
+    const bool is_long = out_.features[kLong] && random_.chance(80);
+    if (is_long) x = std::string_view(kLongText).substr(0, static_cast<size_t>(random_.between(129, 304)));
     step.fields.resize(kColumns);
     set(step, kX, cep::Value::string(x), 2);
     set(step, kV, cep::Value::integer(random_.below(6)), 6);

@@ -162,8 +162,8 @@ int usage() {
                "  --first N        number of the first case; a case is known by its seed and number\n"
                "  --differences N  ends after so many (5), each shrunk and printed as a script\n"
                "  --print          prints every case\n"
-               "  --broken NAME    window_edge, arrow_no_skip, until_ignored, absence_at_event, skip_too_much or quiet_edge: the\n"
-               "                   reference is wrong in this way; exit status 0 if that is noticed\n");
+               "  --broken NAME    window_edge, arrow_no_skip, until_ignored, absence_at_event, skip_too_much, quiet_edge or\n"
+               "                   any_used_up: the reference is wrong in this way; exit status 0 if that is noticed\n");
   return 2;
 }
 

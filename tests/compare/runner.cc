@@ -125,6 +125,7 @@ std::vector<std::string> Runner::ask_engine(const Case& one, bool merges_runs, O
   outcome.merges = rule.merges_runs;
   std::vector<std::string> told;
   const auto tell_state = [&] {
+    if (!outcome.merges) return;
     const cep::Engine& engine = pipeline.engine(0);
     for (const cep::MatchSummary::HotKey& hot : engine.match_summary(rule).hottest) {
       std::vector<cep::Value> key;
@@ -148,7 +149,7 @@ std::vector<std::string> Runner::ask_engine(const Case& one, bool merges_runs, O
   outcome.engine.clear();
   for (const cep::Alert& alert : alerts) {
     outcome.engine.push_back(engine_line(alert, kClock));
-    told.push_back(cep::to_hex(alert.id) + " " + outcome.engine.back());
+    if (outcome.merges) told.push_back(cep::to_hex(alert.id) + " " + outcome.engine.back());
   }
   std::sort(outcome.engine.begin(), outcome.engine.end());
   const cep::EngineCounters counters = pipeline.counters();
@@ -157,8 +158,11 @@ std::vector<std::string> Runner::ask_engine(const Case& one, bool merges_runs, O
 }
 
 void Runner::ask_engines(const Case& one, Outcome& outcome) {
-  std::vector<std::string> apart = ask_engine(one, false, outcome);
   std::vector<std::string> merged = ask_engine(one, true, outcome);
+  if (!outcome.merges) return;
+  Outcome other;
+  std::vector<std::string> apart = ask_engine(one, false, other);
+  if (other.kind == Outcome::Kind::kLimited) outcome.kind = other.kind;
   if (apart == merged) return;
   outcome.apart = std::move(apart);
   outcome.merged = std::move(merged);

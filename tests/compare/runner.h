@@ -1,7 +1,7 @@
 // Runs a case through the engine and through the reference, and says what came of it.
 // The engine is the whole path of a rule in one process: parser, compiler, clock, reorder buffer, matcher, alerts (service/pipeline).
-// It runs twice, with partial matches merged where nothing can tell them apart and each a run of its own: alerts, ids, their order and
-// what readers see of half-finished matches must be the same.
+// Rules whose runs can be merged run twice, with partial matches merged and each a run of its own: alerts, ids, their order and what
+// readers see of half-finished matches must be the same.
 // Invariant: what engine and reference are compared by is the set of alerts as text: time, key, measures, events, how many were folded.
 // Threads: one owner each.
 #pragma once
@@ -44,7 +44,7 @@ class Runner {
   };
   const World& world(const Delays& delays);
   bool compile(const Case& one, Outcome& outcome);
-  // All it tells, in order: alerts with their ids, and half-finished matches on the way and at the end.
+  // All that a rule whose runs can be merged tells, in order: alerts with their ids, and half-finished matches on the way and at the end.
   std::vector<std::string> ask_engine(const Case& one, bool merges_runs, Outcome& outcome);
   void ask_engines(const Case& one, Outcome& outcome);
   void ask_reference(const Case& one, Outcome& outcome);

@@ -262,7 +262,8 @@ class Search {
       const bool gone = until_stops(frame, true, x) || guarded(guards, last, x);                   // (2), R4
       const bool taken = !gone && time(x) - time(last) >= at_least && fits(frame.part->variables[0], x);
       if (taken && !until_stops(frame, false, x)) bind(frame, x);                                  // (3)
-      if (gone || (taken && gap.link != Link::kAny) || (!taken && next)) return ended({time(x), true, x, true});   // (4)
+      const bool waits_on = gap.link == Link::kAny && rule_.broken != ReferenceBreak::kAnyUsedUp;
+      if (gone || (taken && !waits_on) || (!taken && next)) return ended({time(x), true, x, true});   // (4)
     }
     ended({expiry, false, 0, false});
   }

@@ -23,9 +23,10 @@ enum class ReferenceBreak {
   kAbsenceAtEvent,   // an event of the deadline's instant comes before it
   kSkipTooMuch,      // a skip drops its target as well
   kQuietEdge,        // exactly the quiet time apart is the same episode
+  kAnyUsedUp,        // `->>` waits no longer once an event came
 };
 
-// "window_edge", "arrow_no_skip", "until_ignored", "absence_at_event", "skip_too_much", "quiet_edge".
+// "window_edge", "arrow_no_skip", "until_ignored", "absence_at_event", "skip_too_much", "quiet_edge", "any_used_up".
 std::optional<ReferenceBreak> reference_break(std::string_view name);
 
 struct ReferenceStep {               // an event, or a watermark

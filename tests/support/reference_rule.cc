@@ -15,6 +15,7 @@ std::optional<ReferenceBreak> reference_break(std::string_view name) {
       {"window_edge", ReferenceBreak::kWindowEdge},          {"arrow_no_skip", ReferenceBreak::kArrowNoSkip},
       {"until_ignored", ReferenceBreak::kUntilIgnored},      {"absence_at_event", ReferenceBreak::kAbsenceAtEvent},
       {"skip_too_much", ReferenceBreak::kSkipTooMuch},       {"quiet_edge", ReferenceBreak::kQuietEdge},
+      {"any_used_up", ReferenceBreak::kAnyUsedUp},
   };
   for (const auto& [known, broken] : kNames) {
     if (known == name) return broken;
