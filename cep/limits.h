@@ -19,7 +19,7 @@ struct Limits {
   uint32_t window_entries_max = 100'000;         // per ring and key; the oldest entries go, `truncated: window`
   uint32_t scan_entries_max = 10'000;            // the same for a window that is read entry by entry (`this` or bound events inside)
   uint32_t window_bytes_max = 4u << 20;          // of the texts or rows of a ring and key; the oldest entries go, `truncated: window`
-  uint32_t block_bytes_max = 16u << 20;          // of one key, and again of what its merged runs bound; a new run is refused beyond it
+  uint32_t block_bytes_max = 16u << 20;          // of what runs of a key have bound, and again of what merged ones have; then as above
   uint32_t alert_events_max = 100;               // bound events listed in an alert; the first half and the last half stay
   uint32_t evidence_rows_max = 20;               // entries listed per window of a when rule
   uint32_t evidence_windows_max = 4;             // windows listed in an alert of a when rule

@@ -211,8 +211,8 @@ bool Matcher::is_full(BlockEditor& block, const MatchScope& scope, TimeUs now) {
   return last_ - apart_ - over_ + born_.size() >= scope.limits->runs_per_key_max;
 }
 
-// Whether the key is beyond its limit: by what it holds apart from histories of merged runs, which have a limit of their own, and not by
-// what memory looks like, which depends on when it was compacted. Nothing is counted while all of it is within the limit.
+// Whether the key is beyond its limit: by the runs that are apart and what they have bound. Histories of merged runs and windows have
+// limits of their own, and what memory looks like depends on when it was compacted. Nothing is counted while all of it is within the limit.
 bool Matcher::is_heavy(BlockEditor& block, const MatchScope& scope, TimeUs now) {
   const uint32_t max = scope.limits->block_bytes_max;
   if (block.used_bytes() + born_.size() * sizeof(Run) <= max) return false;
@@ -227,7 +227,7 @@ bool Matcher::is_heavy(BlockEditor& block, const MatchScope& scope, TimeUs now) 
     }
     apart_bytes_ = block.reached_bytes(nodes) + nodes.size() * sizeof(Run);
   }
-  return block.view().runs_begin() + apart_bytes_ + taken_bytes_ > max;
+  return apart_bytes_ + taken_bytes_ > max;
 }
 
 void Matcher::start(BlockEditor& block, const MatchScope& scope, const MatchEvent& event) {

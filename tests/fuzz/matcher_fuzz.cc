@@ -1,5 +1,5 @@
 // Matching: a rule and events made from the bytes. Nothing crashes, and the alerts are the same, id for id, row by row and another way that
-// the last byte chooses: in one batch, on 4 shards, or with all state taken out and in again after every event.
+// the last byte chooses: in one batch, on 4 shards, with all state taken out and in again after every event, or with no runs merged.
 #include <algorithm>
 #include <unordered_map>
 
@@ -82,7 +82,7 @@ struct Event {
   cep::TimeUs time = 0;
 };
 
-// Two bytes an event: letters, key, value, step of time; a step back stays inside the delay.
+// Two bytes an event: letters, key, length, value, step of time; a step back stays inside the delay.
 std::vector<Event> events_of(fuzz::Bytes& input) {
   std::vector<Event> events;
   int64_t seconds = 100;
@@ -91,6 +91,7 @@ std::vector<Event> events_of(fuzz::Bytes& input) {
     const uint8_t step = input.byte();
     Event& event = events.emplace_back();
     for (size_t i = 0; i < 4; ++i) event.x += (letters >> i & 1) != 0 ? variable(i) : "";
+    if (letters >> 5 == 7) event.x += std::string(200, 'y');
     seconds += step % 8 - 1;
     event.key = (letters >> 4 & 1) != 0 ? "k" : "l";
     event.v = step >> 4;
@@ -113,13 +114,13 @@ cep::BatchPtr batch_of(const cep::SchemaPtr& schema, const std::vector<Event>& e
   return rows.finish();
 }
 
-enum class Way { kRows, kBatch, kShards, kRestart };
+enum class Way { kRows, kBatch, kShards, kRestart, kApart };
 
 std::vector<cep::Alert> alerts_of(const cep::RuleSetPtr& rules, const std::vector<Event>& events, Way way) {
   const cep::SchemaPtr& schema = rules->streams().at("e");
   cep::Limits limits;
   limits.matches_per_event_max = 16;  // a few rules would take most of the time
-  service::Pipeline pipeline({way == Way::kShards ? 4u : 1u, way == Way::kRestart, limits});
+  service::Pipeline pipeline({way == Way::kShards ? 4u : 1u, way == Way::kRestart, limits, true, way != Way::kApart});
   pipeline.apply_rules(rules);
   const size_t step = way == Way::kBatch ? events.size() : 1;
   for (size_t first = 0; first < events.size(); first += step) {
@@ -157,7 +158,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::vector<Event> events = events_of(input);
   if (events.empty()) return 0;
   const std::vector<cep::Alert> plain = alerts_of(rules, events, Way::kRows);
-  constexpr Way kOthers[] = {Way::kBatch, Way::kShards, Way::kRestart};
+  constexpr Way kOthers[] = {Way::kBatch, Way::kShards, Way::kRestart, Way::kApart};
   const Way way = kOthers[data[size - 1] % std::size(kOthers)];
   const std::vector<cep::Alert> other = alerts_of(rules, events, way);
   if (same(plain, other)) return 0;

@@ -251,6 +251,10 @@ TEST(BlockTest, MergedRunsAreSoundOrRefused) {
   EXPECT_FALSE(is_sound([&](BlockView view) { node(view, 2).previous = nodes[3]; })) << "it continues what is newer";
   EXPECT_FALSE(is_sound([&](BlockView view) { node(view, 2).previous = 0; })) << "it continues nothing";
   EXPECT_FALSE(is_sound([&](BlockView view) { node(view, 0).older = nodes[0]; }));
+  EXPECT_FALSE(is_sound([&](BlockView view) { node(view, 1).older = nodes[3]; })) << "a list that goes round";
+  EXPECT_FALSE(is_sound([&](BlockView view) {
+    reinterpret_cast<RowHeader*>(view.bytes() + view.header().capacity - size_t{node(view, 0).row} * 8)->time = 100;
+  })) << "what is over would not be the end of the list";
   EXPECT_FALSE(is_sound([&](BlockView view) { node(view, 3).row = nodes[0]; })) << "a node as a row";
   EXPECT_FALSE(is_sound([&](BlockView view) { node(view, 3).row = node(view, 0).row - 1; })) << "rows that lie across each other";
   EXPECT_FALSE(is_sound([&](BlockView view) {

@@ -266,7 +266,7 @@ Ran run_texts(const std::string& rules, const cep::Limits& limits, const std::ve
   std::vector<cep::Alert> alerts;
   pipeline.take_alerts(alerts, true);
   Ran ran;
-  for (const cep::Alert& alert : alerts) ran.alerts.push_back(alert.program->name + (alert.truncated.runs ? " cut" : ""));
+  for (const cep::Alert& alert : alerts) ran.alerts.push_back(alert.program->rule + (alert.truncated.runs ? " cut" : ""));
   ran.counters = pipeline.counters();
   return ran;
 }
@@ -310,11 +310,11 @@ TEST(MergedRunsAtScale, RunsApartHaveRoomBesideThem) {
 
 TEST(MergedRunsAtScale, CountsStayAtTheGreatestNumber) {
   std::vector<std::string> texts;
-  for (const char* const letter : {"a", "b", "c", "d", "e", "f"}) texts.insert(texts.end(), 2000, letter);
-  texts.insert(texts.end(), 2, "g");
+  for (const char* const letter : {"a", "b", "c", "d", "a", "b"}) texts.insert(texts.end(), 2000, letter);
+  texts.insert(texts.end(), 2, "f");
   cep::Limits limits;
   limits.matches_per_event_max = 2;
-  const Ran ran = run_texts(rule_text("all", "a ->> b ->> c ->> d ->> e ->> f ->> g", 60'000), limits, texts);
+  const Ran ran = run_texts(rule_text("all", "a ->> b ->> c ->> d ->> a ->> b ->> f", 60'000), limits, texts);
   EXPECT_EQ(ran.alerts.size(), 4u);
   EXPECT_EQ(ran.counters.matches, UINT64_MAX);
   EXPECT_EQ(ran.counters.matches_dropped, UINT64_MAX);
