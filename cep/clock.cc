@@ -220,13 +220,15 @@ std::vector<Admission> Clock::admit(const Batch& batch) {
       clocks_[t].idle.erase(batch.source);
     }
   }
+  bool is_in_order = false;
   bool by_row = std::any_of(fed_.begin(), fed_.end(), [&](uint32_t t) { return is_moved_row_by_row(t); });
   for (uint32_t row = 0; by_row && row < batch.rows(); ++row) {
     for (size_t i = 0; i < admissions.size(); ++i) admit_row(batch, row, *source_max[i], admissions[i]);
     advance_fed();
   }
   for (size_t i = 0; i < admissions.size(); ++i) {
-    const bool is_done = by_row || admit_in_order(batch, *source_max[i], admissions[i]);
+    is_in_order = !by_row && admit_in_order(batch, *source_max[i], admissions[i]);
+    const bool is_done = by_row || is_in_order;
     for (uint32_t row = 0; !is_done && row < batch.rows(); ++row) admit_row(batch, row, *source_max[i], admissions[i]);
     TimelineClock& clock = clocks_[admissions[i].timeline];
     if (is_new[i] && *source_max[i] == kTimeMin) clock.source_max.erase(batch.source);
@@ -242,7 +244,8 @@ std::vector<Admission> Clock::admit(const Batch& batch) {
     admission.coverage = clocks_[admission.timeline].coverage;
   }
   TimeUs& stream_max = stream_max_[stream].emplace(batch.source, kTimeMin).first->second;
-  for (TimeUs time : batch.time) stream_max = std::max(stream_max, time);
+  if (is_in_order) stream_max = std::max(stream_max, batch.time.back());
+  else for (TimeUs time : batch.time) stream_max = std::max(stream_max, time);
   add_fed(admissions);
   return admissions;
 }

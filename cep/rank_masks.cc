@@ -1,6 +1,7 @@
 #include "cep/rank_masks.h"
 
 #include <algorithm>
+#include <memory>
 
 namespace cep {
 namespace {
@@ -137,11 +138,11 @@ void RankMasks::finish(uint32_t words_per_row) {
   }
 }
 
-void RankMasks::rank_numbers(const Column& column, const BatchColumn& values, uint32_t rows, uint64_t* ranks) {
+void RankMasks::rank_numbers(const Column& column, const BatchColumn& values, uint32_t rows, uint32_t* ranks) {
   const int64_t* const value = values.fixed.data();
   const uint8_t* const is_null = values.is_null.data();
   constexpr size_t kCountMax = 8;       // so few are counted faster than searched
-  const uint64_t greatest = column.bounds.size();
+  const auto greatest = static_cast<uint32_t>(column.bounds.size());
   if (greatest <= kCountMax) {
     std::fill_n(ranks, rows, kOtherRank);
     for (const int64_t bound : column.bounds) {
@@ -152,42 +153,52 @@ void RankMasks::rank_numbers(const Column& column, const BatchColumn& values, ui
     for (uint32_t r = 0; r < rows; ++r) {        // as many steps for every value, and no branch on it
       const int64_t* first = column.search.data();
       for (size_t step = half; step > 0; step /= 2) first += step * static_cast<size_t>(first[step - 1] <= value[r]);
-      ranks[r] = kOtherRank + std::min(static_cast<uint64_t>(first - column.search.data()), greatest);
+      ranks[r] = kOtherRank + std::min(static_cast<uint32_t>(first - column.search.data()), greatest);
     }
   }
-  for (uint32_t r = 0; r < rows; ++r) ranks[r] = is_null[r] != 0 ? uint64_t{kNullRank} : ranks[r];
+  for (uint32_t r = 0; r < rows; ++r) ranks[r] = is_null[r] != 0 ? kNullRank : ranks[r];
 }
 
-void RankMasks::rank_texts(const Column& column, const Batch& batch, uint64_t* ranks) {
+// First by hash alone and without a branch: most texts are none of the constants, and nothing foretells which is one. The bytes of the
+// others, which may not be in cache, are never read.
+void RankMasks::rank_texts(const Column& column, const Batch& batch, uint32_t* candidates, uint32_t* ranks) {
   const BatchColumn& values = batch.columns[column.number];
   const size_t mask = column.index.size() - 1;
+  const int64_t* const hash = values.fixed.data();
+  const uint8_t* const is_null = values.is_null.data();
+  size_t found = 0;
   for (uint32_t r = 0; r < batch.rows(); ++r) {
-    const int64_t hash = values.fixed[r];
-    uint64_t rank = kOtherRank;
-    size_t at = static_cast<size_t>(hash) & mask;
+    ranks[r] = is_null[r] != 0 ? kNullRank : kOtherRank;
+    candidates[found] = r;
+    found += static_cast<size_t>(column.index[static_cast<size_t>(hash[r]) & mask] != 0) & static_cast<size_t>(is_null[r] == 0);
+  }
+  for (size_t c = 0; c < found; ++c) {
+    const uint32_t r = candidates[c];
+    size_t at = static_cast<size_t>(hash[r]) & mask;
     for (uint32_t number = column.index[at]; number != 0; number = column.index[at]) {
       const TextSlot& slot = column.slots[number - 1];
-      if (slot.hash == hash && slot.equals(batch.arena.data() + values.offset[r], values.length[r])) {
-        rank = kOtherRank + number;
+      if (slot.hash == hash[r] && slot.equals(batch.arena.data() + values.offset[r], values.length[r])) {
+        ranks[r] = kOtherRank + number;
         break;
       }
       at = (at + 1) & mask;
     }
-    ranks[r] = values.is_null[r] != 0 ? uint64_t{kNullRank} : rank;
   }
 }
 
 void RankMasks::evaluate(const Batch& batch, uint64_t* words) const {
   const uint32_t rows = batch.rows();
-  for (uint32_t r = 0; r < rows; ++r) std::copy(all_.begin(), all_.end(), words + size_t{r} * words_);
-  std::vector<uint64_t> ranks(rows);
+  if (words_ == 1) std::fill_n(words, rows, all_.front());
+  else for (uint32_t r = 0; r < rows; ++r) std::copy(all_.begin(), all_.end(), words + size_t{r} * words_);
+  const auto scratch = std::make_unique_for_overwrite<uint32_t[]>(size_t{rows} * 2);
+  uint32_t* const ranks = scratch.get();
   for (const Column& column : columns_) {
     if (column.number >= batch.columns.size()) {  // the batch is of an older schema: all null
-      std::fill(ranks.begin(), ranks.end(), uint64_t{kNullRank});
+      std::fill_n(ranks, rows, kNullRank);
     } else if (column.texts.empty()) {
-      rank_numbers(column, batch.columns[column.number], rows, ranks.data());
+      rank_numbers(column, batch.columns[column.number], rows, ranks);
     } else {
-      rank_texts(column, batch, ranks.data());
+      rank_texts(column, batch, ranks + rows, ranks);
     }
     const uint64_t* const masks = column.masks.data();
     if (words_ == 1) {
@@ -196,7 +207,7 @@ void RankMasks::evaluate(const Batch& batch, uint64_t* words) const {
     }
     for (uint32_t r = 0; r < rows; ++r) {
       uint64_t* const row = words + size_t{r} * words_;
-      const uint64_t* const mask = masks + ranks[r] * words_;
+      const uint64_t* const mask = masks + size_t{ranks[r]} * words_;
       for (uint32_t w = 0; w < words_; ++w) row[w] &= mask[w];
     }
   }

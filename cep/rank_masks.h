@@ -72,8 +72,9 @@ class RankMasks {
   static bool is_true(const Column& column, const ColumnTest& leaf, uint32_t rank);
   void build_masks(Column& column) const;
   static void build_slots(Column& column);
-  static void rank_numbers(const Column& column, const BatchColumn& values, uint32_t rows, uint64_t* ranks);
-  static void rank_texts(const Column& column, const Batch& batch, uint64_t* ranks);
+  static void rank_numbers(const Column& column, const BatchColumn& values, uint32_t rows, uint32_t* ranks);
+  // `candidates` is scratch for as many rows.
+  static void rank_texts(const Column& column, const Batch& batch, uint32_t* candidates, uint32_t* ranks);
 
   std::vector<Column> columns_;
   std::vector<uint32_t> taken_;

@@ -9,13 +9,13 @@
 
 namespace cep {
 
+// Bit b of word w is predicate 64 w + b, hence fold bit (64 w + b) % 63 = (w + b) % 63: the word turned by w within 63 bits.
 uint64_t fold_words(const uint64_t* words, uint32_t count) {
   uint64_t fold = kAwaitsAny;
   for (uint32_t w = 0; w < count; ++w) {
-    // Bit b of word w is predicate 64 w + b, hence fold bit (64 w + b) % 63 = (w + b) % 63.
-    for (uint64_t left = words[w]; left != 0; left &= left - 1) {
-      fold |= fold_bit(w * 64 + static_cast<uint32_t>(__builtin_ctzll(left)));
-    }
+    const uint64_t low = words[w] & ~kAwaitsAny;
+    const uint32_t turn = w % 63;
+    fold |= low << turn | low >> (63 - turn) | words[w] >> 63 << turn;
   }
   return fold;
 }
