@@ -80,13 +80,28 @@ ExprOp mirrored(ExprOp op) {
   }
 }
 
+bool is_count(const Typed& expr) {
+  return expr.op == ExprOp::kWindow &&
+         (expr.aggregate == cep::AggregateKind::kCount || expr.aggregate == cep::AggregateKind::kCountDistinct);
+}
+
+// Whether an event in the one window is in the other, filters aside.
+bool spans_same(const TypedWindow& a, const TypedWindow& b) {
+  return a.input == b.input && a.extent == b.extent && a.span_us == b.span_us && a.rows == b.rows &&
+         a.exclude_current == b.exclude_current && a.other_key.empty() && b.other_key.empty();
+}
+
 class ConditionLints {
  public:
   explicit ConditionLints(Diagnostics& diagnostics) : diagnostics_(diagnostics) {}
 
   void run(const TypedPtr& condition) {
-    ranges(condition);
+    std::vector<TypedPtr> conjuncts;
+    split_conjuncts(condition, conjuncts);
+    ranges(conjuncts);
+    guards(conjuncts);
     walk(*condition, [&](const Typed& part) { expression(part); });
+    guards_.clear();
   }
 
   void expression(const Typed& part) {
@@ -123,10 +138,9 @@ class ConditionLints {
   void history(const Typed& operand, bool must_be_large) {
     const Typed* found = nullptr;
     hands_null_on(operand, [&](const Typed& part) {
-      const bool counts = part.aggregate == cep::AggregateKind::kCount ||
-                          part.aggregate == cep::AggregateKind::kCountDistinct ||
-                          (part.aggregate == cep::AggregateKind::kSum && must_be_large);
-      if (part.op == ExprOp::kWindow && !counts && (part.window.exclude_current || part.window.filter)) found = &part;
+      const bool counts = is_count(part) || (part.aggregate == cep::AggregateKind::kSum && must_be_large);
+      const bool can_be_empty = part.window.exclude_current || part.window.filter;
+      if (part.op == ExprOp::kWindow && !counts && can_be_empty && !is_guarded(part.window)) found = &part;
       return false;
     });
     if (found) {
@@ -137,9 +151,28 @@ class ConditionLints {
     }
   }
 
-  void ranges(const TypedPtr& condition) {
-    std::vector<TypedPtr> conjuncts;
-    split_conjuncts(condition, conjuncts);
+  // Windows that the condition also asks to hold something: `count(*) over (..) >= 3 and ..`.
+  void guards(const std::vector<TypedPtr>& conjuncts) {
+    for (const TypedPtr& conjunct : conjuncts) {
+      if (!is_comparison(conjunct->op)) continue;
+      const bool swapped = conjunct->args[0]->is_constant();
+      const Typed& count = *conjunct->args[swapped ? 1 : 0];
+      const Typed& bound = *conjunct->args[swapped ? 0 : 1];
+      if (!is_count(count) || !bound.is_constant() || !bound.constant.view().is_number()) continue;
+      const ExprOp op = swapped ? mirrored(conjunct->op) : conjunct->op;
+      const int order = cep::compare(bound.constant.view(), cep::Value::integer(0));
+      const bool excludes_zero = ((op == ExprOp::kGreaterEqual || op == ExprOp::kEqual) && order > 0) ||
+                                 (op == ExprOp::kGreater && order >= 0);
+      if (excludes_zero) guards_.push_back(&count.window);
+    }
+  }
+
+  bool is_guarded(const TypedWindow& window) const {
+    return !window.filter &&
+           std::any_of(guards_.begin(), guards_.end(), [&](const TypedWindow* guard) { return spans_same(*guard, window); });
+  }
+
+  void ranges(const std::vector<TypedPtr>& conjuncts) {
     std::map<std::string, Range> by_column;
     for (const TypedPtr& conjunct : conjuncts) {
       if (!is_comparison(conjunct->op) || conjunct->op == ExprOp::kNotEqual) continue;
@@ -161,6 +194,7 @@ class ConditionLints {
   }
 
   Diagnostics& diagnostics_;
+  std::vector<const TypedWindow*> guards_;
 };
 
 }  // namespace

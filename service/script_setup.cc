@@ -1,4 +1,5 @@
 // See script_run.h: from a case's `use` and `rule` lines to a book of compiled rules.
+#include <algorithm>
 #include <filesystem>
 #include <set>
 
@@ -70,18 +71,28 @@ class Setup {
     return cep::ok_status();
   }
 
+  static std::string declared_as(const ScriptUse& use) {
+    const bool is_stream = use.kind == ScriptUse::Kind::kStream;
+    return (is_stream ? "stream " : use.kind == ScriptUse::Kind::kTable ? "table " : "list ") + use.name;
+  }
+
+  // Text that stands in the case itself declares it.
+  bool is_declared_here(const ScriptUse& use) const {
+    return std::any_of(case_.rules.begin(), case_.rules.end(), [&](const ScriptRule& rule) {
+      return rule.path.empty() && declared_names({script_.path, rule.text}).contains(declared_as(use));
+    });
+  }
+
   // True: the page declares it above the script.
   bool use_above(const ScriptUse& use) {
-    const bool is_stream = use.kind == ScriptUse::Kind::kStream;
-    const std::string kind = is_stream ? "stream " : use.kind == ScriptUse::Kind::kTable ? "table " : "list ";
-    if (!declared_names({script_.path, script_.above}).contains(kind + use.name)) return false;
+    if (!declared_names({script_.path, script_.above}).contains(declared_as(use))) return false;
     if (added_.insert(kAbove).second) files_.push_back(setup_.sources.add(script_.path, script_.above));
     return true;
   }
 
   cep::Status add_use(const ScriptUse& use) {
     if (use.kind == ScriptUse::Kind::kFile) return add_file((directory_ / use.name).string(), use.line);
-    if (use_above(use)) return cep::ok_status();
+    if (is_declared_here(use) || use_above(use)) return cep::ok_status();
     // A list or table may also be declared by one of the case's own files.
     const char* const names[] = {"streams.weir", "lists.weir"};
     bool found = false;

@@ -114,6 +114,22 @@ TEST(Lints, WindowsOfTheRulesKeyAreNotPinned) {
   EXPECT_FALSE(has(lints_of(when("sum(amount) over (last 5 rows) > 1"), &report), "W0307")) << report;
 }
 
+// A condition that also asks for a count knows that there is a history, in the same window only.
+TEST(Lints, ACountGuardsItsOwnWindow) {
+  const std::string average = " and amount > 4 * avg(amount) over (last 1 hour exclude current)";
+  std::string report;
+  for (const std::string guard : {"count(*) over (last 1 hour exclude current) >= 1",
+                                  "0 < count(amount) over (last 1 hour exclude current)",
+                                  "count(*) filter (where v = 1) over (last 1 hour exclude current) = 2"})
+    EXPECT_FALSE(has(lints_of(when(guard + average), &report), "W0105")) << guard << "\n" << report;
+  for (const std::string guard : {"count(*) over (last 1 hour exclude current) >= 0",
+                                  "count(*) over (last 1 hour exclude current) < 9",
+                                  "count(*) over (last 2 hours exclude current) >= 1", "count(*) over (last 1 hour) >= 1"})
+    EXPECT_TRUE(has(lints_of(when(guard + average), &report), "W0105")) << guard << "\n" << report;
+  const std::string filtered = "amount > 4 * avg(amount) filter (where v = 1) over (last 1 hour exclude current)";
+  EXPECT_TRUE(has(lints_of(when("count(*) over (last 1 hour exclude current) > 0 and " + filtered), &report), "W0105")) << report;
+}
+
 TEST(Lints, AllowSilencesOne) {
   std::string report;
   const std::string rule = "create rule r on tx when v > 1 suppress 1 hour alert;";
