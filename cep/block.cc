@@ -96,6 +96,7 @@ uint8_t* BlockEditor::close() {
   BlockHeader& header = view().header();
   if (runs_.empty() && !has_episode(view())) {
     header.heap_bytes = 0;
+    header.format = kBlockFormat;
     header.next_row = 1;      // no start is left that could be compared with
     if (header.cell_bytes == 0) {
       memory_.release(bytes_);

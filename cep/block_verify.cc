@@ -6,6 +6,7 @@
 #include "cep/episode.h"
 #include "cep/key.h"
 #include "cep/lifetime.h"
+#include "cep/merged_runs.h"
 #include "cep/ring.h"
 
 namespace cep {
@@ -41,6 +42,7 @@ class HeapVerifier {
   // The merged runs of one program, later states first. A state has the list of its run and, behind it, those that nodes of the state
   // after it continue: a node is in one list, and what `->` continues nothing else does. What is over is the end of a list.
   bool verify_merged(std::span<const Run> runs, const BoundRule* rule) {
+    if (runs.front().state + 1u >= kMergedStatesMax) return false;
     if (rule != nullptr && (!rule->merges_runs || runs.front().state + 1u >= rule->entry.program->states.size())) return false;
     std::vector<uint32_t> nodes, all;
     auto run = runs.begin();

@@ -225,7 +225,7 @@ bool Matcher::is_heavy(BlockEditor& block, const MatchScope& scope, TimeUs now) 
       const bool is_over = rule != nullptr && run_end(block.view(), *rule->entry.program, run, *scope.limits) <= now;
       if (!is_over) nodes.push_back(run.node);
     }
-    apart_bytes_ = block.reached_bytes(nodes) + nodes.size() * sizeof(Run);
+    apart_bytes_ = (nodes.empty() ? 0 : block.reached_bytes(nodes)) + nodes.size() * sizeof(Run);
   }
   return apart_bytes_ + taken_bytes_ > max;
 }

@@ -29,6 +29,7 @@ uint32_t oldest_row(BlockView block, const Program& program, const Run& run, Tim
   return block.row_header(block.merged_node(ref).row).number;
 }
 
+TimeUs newest_time(BlockView block, const Run& run) { return block.row_header(block.merged_node(run.node).row).time; }
 uint32_t newest_row(BlockView block, const Run& run) { return block.row_header(block.merged_node(run.node).row).number; }
 
 }  // namespace
@@ -64,13 +65,18 @@ void Matcher::remove_merged(BlockEditor& block, size_t at) {
 // count it from their newest event on. Where nothing can, it is forgotten.
 void Matcher::end_merged(BlockEditor& block, const MatchScope& scope, size_t at, TimeUs now) {
   std::vector<Run>& runs = block.runs();
-  BoundBytes bound = BoundBytes::of(runs[at]);
   if (at > first_) {
-    const uint32_t oldest = oldest_row(block.view(), *scope.rule->entry.program, runs[at], now);
+    const Program& program = *scope.rule->entry.program;
+    BoundBytes bound = BoundBytes::of(runs[at]);
+    const uint32_t oldest = oldest_row(block.view(), program, runs[at], now);
     size_t later = at;
     while (later > first_ && newest_row(block.view(), runs[later - 1]) < oldest) --later;
     if (later > first_ || bound.is_shared) {
       Run& heir = runs[later > first_ ? later - 1 : at - 1];
+      // By the heir's stretches of time. What is newer than its newest event it does not continue, but what is older it may.
+      const TimeUs newest = newest_time(block.view(), heir);
+      if (newest >= newest_time(block.view(), runs[at])) bound = bound_bytes(block.view(), program, runs[at], newest);
+      else bound.add({bound.before, 0});
       bound.add(BoundBytes::of(heir));
       bound.is_shared = true;
       heir.live = bound.packed();

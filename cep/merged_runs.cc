@@ -41,7 +41,8 @@ bool is_plain(const Edge& edge) {
 bool can_merge_runs(const Program& program) {
   const bool is_simple = !program.is_when && program.skip == SkipStrategy::kNoSkip && program.having == kNoExpr &&
                          program.within_us != kTimeMax && program.within_us > 0 && program.clocks.empty() && program.quiet_us == 0;
-  if (!is_simple || program.states.size() < 3 || !asks_only_events(program) || !reads_streams_once(program)) return false;
+  const bool is_sized = program.states.size() >= 3 && program.states.size() <= kMergedStatesMax;
+  if (!is_simple || !is_sized || !asks_only_events(program) || !reads_streams_once(program)) return false;
   for (size_t s = 0; s < program.states.size(); ++s) {
     const State& state = program.states[s];
     const bool is_last = s + 1 == program.states.size();

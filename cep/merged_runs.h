@@ -15,6 +15,8 @@
 
 namespace cep {
 
+// When a history began is found by a walk over its events, for each node that is looked at: so many states are merged at most.
+inline constexpr size_t kMergedStatesMax = 32;
 // Whether runs of the program can be merged: states 1, 2, .. in a row, links `->` or `->>` and NOTs between them, `no skip`, `within`,
 // nothing asked but of the event under test.
 bool can_merge_runs(const Program& program);

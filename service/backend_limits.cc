@@ -25,7 +25,7 @@ std::vector<Limit> engine_limits(const Lane& lane) {
   for (const std::unique_ptr<Shard>& shard : lane.shards()) {
     const ShardNumbers& numbers = shard->numbers();
     refused += numbers.runs_refused;
-    dropped += numbers.matches_dropped;
+    dropped = cep::add_capped(dropped, numbers.matches_dropped);
     window += numbers.window_dropped;
     forgotten += numbers.keys_forgotten;
     derived += numbers.derived_dropped;
@@ -34,7 +34,8 @@ std::vector<Limit> engine_limits(const Lane& lane) {
   }
   return {
       {"runs_per_key_max", limits.runs_per_key_max, "runs of a rule and key", "a new run is refused; alerts say truncated: runs", refused},
-      {"block_bytes_max", limits.block_bytes_max, "bytes of a key's runs and what they bound", "a new run is refused; counted with runs_per_key_max", std::nullopt},
+      {"block_bytes_max", limits.block_bytes_max, "bytes of a key's runs and what they bound",
+       "a new run is refused; counted with runs_per_key_max", std::nullopt},
       {"matches_per_event_max", limits.matches_per_event_max, "matches of a rule, key and event",
        "the rest is dropped in R31 order; alerts say truncated: matches", dropped},
       {"window_entries_max", limits.window_entries_max, "entries of a window and key", "the oldest go; alerts say truncated: window",

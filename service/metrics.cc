@@ -59,7 +59,7 @@ class Families {
 
 uint64_t sum_of(const Lane& lane, const std::function<uint64_t(const ShardNumbers&)>& number) {
   uint64_t sum = 0;
-  for (const std::unique_ptr<Shard>& shard : lane.shards()) sum += number(shard->numbers());
+  for (const std::unique_ptr<Shard>& shard : lane.shards()) sum = cep::add_capped(sum, number(shard->numbers()));
   return sum;
 }
 
