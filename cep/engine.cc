@@ -148,6 +148,10 @@ bool Engine::take_images(size_t bytes_max, std::vector<KeyImage>& images) {
                      [&](const std::unique_ptr<TimelineEngine>& timeline) { return timeline->take_images(&bytes_max, images); });
 }
 
+void Engine::prefetch_key(uint64_t space, uint64_t hash) const {
+  for (const auto& timeline : timelines_) timeline->prefetch_key(space, hash);
+}
+
 std::vector<BufferedRows> Engine::buffered() const {
   std::vector<BufferedRows> all;
   for (const auto& timeline : timelines_) all.push_back(timeline->buffered());

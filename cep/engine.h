@@ -91,6 +91,7 @@ class Engine {
   std::vector<BufferedRows> buffered() const;
   // Restore: a stored image (verified; false if it is not a sound block), then buffered rows, before the first batch.
   bool restore_key(uint64_t space, uint64_t hash, uint32_t segment, std::string_view bytes);
+  void prefetch_key(uint64_t space, uint64_t hash) const;     // which is to be restored soon
   // Of such a space every shard restores every image, whoever wrote it: it holds derived rows that wait.
   bool is_derived_space(uint64_t space) const;
   void restore_buffered(const std::string& timeline, const BatchPtr& batch, std::span<const uint32_t> rows);

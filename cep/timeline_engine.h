@@ -51,6 +51,11 @@ class TimelineEngine {
   // The timeline ends with the rules that made it: the news that its stored keys are gone.
   void end(std::vector<KeyImage>& images);
   bool restore_key(uint64_t space, uint64_t hash, uint32_t segment, std::string_view bytes, bool* known);
+  void prefetch_key(uint64_t space_id, uint64_t hash) const {
+    for (const Space& space : spaces_) {
+      if (space.id == space_id) space.table.prefetch(hash);
+    }
+  }
   // The name under which derived rows that wait are kept in a checkpoint, as if it were a key space and their positions hashes of keys.
   uint64_t derived_space() const { return derived_space_; }
   void restore_buffered(const BatchPtr& batch, std::span<const uint32_t> rows);
@@ -184,6 +189,7 @@ class TimelineEngine {
   std::vector<Value> key_values_;          // decoded when an output needs it
   std::vector<Match> matches_;
   std::vector<uint64_t> packed_;           // a row on its way into a ring
+  std::vector<uint64_t> image_;            // of a key that is restored: aligned, as a block is
   std::vector<uint64_t> words_;            // predicate bits of a batch that passes through
   AppendedRings appended_;
   std::vector<uint64_t> woken_;            // a bit an input of the role: the event under work may start its rule or wake a run of it

@@ -377,7 +377,9 @@ bool TimelineEngine::restore_key(uint64_t space_id, uint64_t hash, uint32_t segm
     *known = true;
     is_new_ = false;
     if (bytes.size() < sizeof(BlockHeader)) return false;
-    std::vector<uint8_t> copy(bytes.begin(), bytes.end());
+    image_.resize((bytes.size() + 7) / 8);
+    const std::span<uint8_t> copy(reinterpret_cast<uint8_t*>(image_.data()), bytes.size());
+    std::memcpy(copy.data(), bytes.data(), bytes.size());
     if (!verify_block(copy, timeline().spaces[i].parts, *engine_.rules_, timeline().rings)) return false;
     uint8_t* block = block_of_image(copy, memory_);
     BlockView view(block);

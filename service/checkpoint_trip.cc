@@ -85,14 +85,18 @@ cep::Status CheckpointTrip::read(KeyImages& images) {
   env_ = std::move(*env);
   images.clear();
   stored_.clear();
-  cep::Result<state::Restored> restored = state::restore_checkpoint(*env_, kLane, [&](const state::KeyRecord& record, uint32_t segment) {
-    const std::pair name(record.space, record.hash);
-    images[name] = {record.space, record.hash, record.deadline_us, segment, record.bytes};
-    stored_[name] = {segment, record.bytes};
-    return cep::ok_status();
-  });
+  cep::Result<state::Restored> restored = state::restore_checkpoint(*env_, kLane);
   if (!restored) return restored.error();
   if (!restored->notes.empty()) return cep::Error{"damaged", restored->notes.front()};
+  const auto take = [&](state::StoredRecords records) {
+    for (const state::StoredRecord& record : records) {
+      const std::pair name(record.space, record.hash);
+      images[name] = {record.space, record.hash, record.deadline_us, record.segment, std::string(record.bytes)};
+      stored_[name] = {record.segment, std::string(record.bytes)};
+    }
+    return cep::ok_status();
+  };
+  if (cep::Status read = restored->records.read(*env_, [](const state::RecordId&) { return true; }, take); !read) return read;
   history_ = std::move(restored->history);
   return cep::ok_status();
 }

@@ -12,10 +12,10 @@ uint64_t DatasetRecords::space_of(const std::string& dataset) {
   return cep::hash_bytes(identity.data(), identity.size());
 }
 
-bool DatasetRecords::restore(const std::string& dataset, const state::KeyRecord& record, uint32_t segment) {
+bool DatasetRecords::restore(const std::string& dataset, const state::StoredRecord& record) {
   if (record.space != space_of(dataset)) return false;
   Written& written = written_[dataset];
-  written.segments[record.hash] = segment;
+  written.segments[record.hash] = record.segment;
   return written.entries.restore_leaf(record.hash, record.bytes);
 }
 

@@ -19,7 +19,7 @@ class DatasetRecords {
   static uint64_t space_of(const std::string& dataset);
 
   // A record of a checkpoint that is being restored. False: it is not of this dataset's space, or damaged.
-  bool restore(const std::string& dataset, const state::KeyRecord& record, uint32_t segment);
+  bool restore(const std::string& dataset, const state::StoredRecord& record);
   // The entries restored so far.
   const cep::EntryMap& entries(const std::string& dataset) { return written_[dataset].entries; }
 

@@ -11,6 +11,7 @@
 
 #include "service/sequencer.h"
 #include "state/data_dir.h"
+#include "state/live_records.h"
 
 namespace service {
 
@@ -125,7 +126,8 @@ class Lane {
   cep::Status read_control(Recovery& recovery, std::vector<std::string>& notes);
   cep::Status take_datasets(Recovery& recovery);
   cep::Status restore_state(Recovery& recovery);
-  cep::Status restore_keys(const std::vector<std::pair<state::KeyRecord, uint32_t>>& records);
+  cep::Status restore_keys(const state::LiveRecords& records);
+  cep::Status restore_keys_of(uint32_t shard, const state::LiveRecords& records);
   cep::Status restore_waiting_rows(const state::SealedCheckpoint& checkpoint);
   cep::Status replay_log(uint64_t from);
   void run_deploy(DeploymentPlan plan, bool dry_run, const PlanCheck& allow, const std::function<void(DeployResult)>& done);

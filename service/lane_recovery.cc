@@ -42,7 +42,6 @@ struct Lane::Recovery {
   std::unique_ptr<state::LogWriter> log;
   state::LogRecovery found;                                          // at the log's end
   state::Restored restored;
-  std::vector<std::pair<state::KeyRecord, uint32_t>> records;        // live keys and their segments
   Registry registry;
   DatasetRecords datasets;
   SavedControl control;
@@ -97,10 +96,7 @@ cep::Status Lane::read_checkpoint(Recovery& recovery, std::vector<std::string>& 
   cep::Result<std::unique_ptr<state::Env>> env = state::open_state(*files_, dir_, options_.shards);
   if (!env.ok()) return env.error();
   env_ = std::move(*env);
-  cep::Result<state::Restored> restored = state::restore_checkpoint(*env_, 0, [&](const state::KeyRecord& record, uint32_t segment) {
-    recovery.records.emplace_back(record, segment);
-    return cep::ok_status();
-  });
+  cep::Result<state::Restored> restored = state::restore_checkpoint(*env_, 0);
   if (!restored.ok()) return restored.error();
   recovery.restored = std::move(*restored);
   notes.insert(notes.end(), recovery.restored.notes.begin(), recovery.restored.notes.end());
@@ -133,16 +129,16 @@ cep::Status Lane::read_control(Recovery& recovery, std::vector<std::string>& not
 cep::Status Lane::take_datasets(Recovery& recovery) {
   std::map<uint64_t, std::string> spaces;
   for (const std::string& dataset : recovery.registry.unrestored()) spaces[DatasetRecords::space_of(dataset)] = dataset;
-  bool sound = true;
-  std::erase_if(recovery.records, [&](const std::pair<state::KeyRecord, uint32_t>& record) {
-    const auto dataset = spaces.find(record.first.space);
-    if (dataset == spaces.end()) return false;
-    sound = sound && recovery.datasets.restore(dataset->second, record.first, record.second);
-    return true;
-  });
-  if (!sound) {
-    return cep::Error{"damaged", "the entries of a list or table in the checkpoint are not sound; restore the data directory from a copy"};
-  }
+  if (spaces.empty()) return cep::ok_status();
+  const auto is_entry = [&](const state::RecordId& id) { return spaces.contains(id.space); };
+  const auto take = [&](state::StoredRecords records) -> cep::Status {
+    for (const state::StoredRecord& record : records) {
+      if (recovery.datasets.restore(spaces.at(record.space), record)) continue;
+      return cep::Error{"damaged", "the entries of a list or table in the checkpoint are not sound; restore the data directory from a copy"};
+    }
+    return cep::ok_status();
+  };
+  if (cep::Status read = recovery.restored.records.read(*env_, is_entry, take); !read.ok()) return read;
   for (const auto& [space, dataset] : spaces) {
     if (cep::Status status = recovery.registry.restore_entries(dataset, recovery.datasets.entries(dataset)); !status.ok()) return status;
   }
@@ -163,8 +159,7 @@ cep::Status Lane::restore_state(Recovery& recovery) {
     shards_.push_back(std::make_unique<Shard>(s, options_.shards, options_.sequencer.limits, *store_, exchange));
     shards_.back()->set_rules(rules);
   }
-  if (cep::Status status = restore_keys(recovery.records); !status.ok()) return status;
-  recovery.records.clear();
+  if (cep::Status status = restore_keys(recovery.restored.records); !status.ok()) return status;
   sequencer_ = std::make_unique<Sequencer>(options_.sequencer, *files_, std::move(recovery.log), recovery.registry, shards_, *store_,
                                            *decisions_, clock_);
   sequencer_->restore_datasets(std::move(recovery.datasets));
@@ -185,21 +180,37 @@ cep::Status Lane::restore_state(Recovery& recovery) {
   return cep::ok_status();
 }
 
-cep::Status Lane::restore_keys(const std::vector<std::pair<state::KeyRecord, uint32_t>>& records) {
-  const cep::RuleSet& rules = shards_[0]->engine().rules();
-  for (const auto& [record, segment] : records) {
-    const uint32_t owner = rules.owner(record.space, record.hash, static_cast<uint32_t>(shards_.size()));
-    bool sound = true;
-    for (uint32_t s = 0; s < shards_.size(); ++s) {
-      cep::Engine& engine = shards_[s]->engine();
-      bool is_wanted = s == owner || engine.is_derived_space(record.space);
-      sound = sound && (!is_wanted || engine.restore_key(record.space, record.hash, segment, record.bytes));
-    }
-    if (sound) continue;
-    return cep::Error{"damaged", "the state of a key in checkpoint segment " + std::to_string(segment) +
-                                     " is not sound; restore the data directory from a copy"};
+// Each shard takes its own, in a thread of its own.
+cep::Status Lane::restore_keys(const state::LiveRecords& records) {
+  std::vector<cep::Status> statuses(shards_.size(), cep::ok_status());
+  std::vector<std::thread> threads;
+  for (uint32_t s = 1; s < shards_.size(); ++s) {
+    threads.emplace_back([&, s] { statuses[s] = restore_keys_of(s, records); });
+  }
+  statuses[0] = restore_keys_of(0, records);
+  for (std::thread& thread : threads) thread.join();
+  for (cep::Status& status : statuses) {
+    if (!status.ok()) return status;
   }
   return cep::ok_status();
+}
+
+cep::Status Lane::restore_keys_of(uint32_t shard, const state::LiveRecords& records) {
+  cep::Engine& engine = shards_[shard]->engine();
+  const cep::RuleSet& rules = engine.rules();
+  const auto is_wanted = [&](const state::RecordId& id) {
+    return rules.owner(id.space, id.hash, options_.shards) == shard || engine.is_derived_space(id.space);
+  };
+  const auto take = [&](state::StoredRecords some) -> cep::Status {
+    for (const state::StoredRecord& record : some) engine.prefetch_key(record.space, record.hash);
+    for (const state::StoredRecord& record : some) {
+      if (engine.restore_key(record.space, record.hash, record.segment, record.bytes)) continue;
+      return cep::Error{"damaged", "the state of a key in checkpoint segment " + std::to_string(record.segment) +
+                                       " is not sound; restore the data directory from a copy"};
+    }
+    return cep::ok_status();
+  };
+  return records.read(*env_, is_wanted, take);
 }
 
 // Exactly the marked rows go back into their buffers; lateness is not computed again.

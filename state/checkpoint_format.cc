@@ -11,7 +11,7 @@ namespace {
 
 constexpr uint8_t kRecordKey = 0;
 constexpr uint8_t kRecordGone = 2;            // 1 is kept for window chunks
-constexpr size_t kRecordHeaderBytes = 40;
+constexpr size_t kKindAt = 9, kSpaceAt = 16, kDeadlineAt = 32;      // bytes of a record
 constexpr uint32_t kGoneBit = 1u << 31;       // in an index entry's length
 constexpr uint8_t kSealVersion = 1;
 
@@ -54,7 +54,7 @@ std::string encode_key_record(const KeyRecord& record) {
   return bytes;
 }
 
-cep::Result<KeyRecord> decode_key_record(std::string_view bytes) {
+cep::Result<StoredRecord> decode_key_record(std::string_view bytes) {
   Reader reader(bytes);
   uint32_t checksum = reader.get<uint32_t>();
   uint32_t length = reader.get<uint32_t>();
@@ -68,18 +68,24 @@ cep::Result<KeyRecord> decode_key_record(std::string_view bytes) {
   if (version != kRecordVersion || (kind != kRecordKey && kind != kRecordGone) || part != 0) {
     return cep::Error{"damaged", "a key record was written by a newer version of Weir; start that one"};
   }
-  KeyRecord record;
-  record.gone = kind == kRecordGone;
-  record.space = reader.get<uint64_t>();
-  record.hash = reader.get<uint64_t>();
-  int64_t deadline = reader.get<int64_t>();
+  const StoredRecord record = proved_key_record(bytes);
+  if (record.gone && record.old_segment != load_le<int64_t>(bytes.data() + kDeadlineAt)) return damaged("a key record");
+  return record;
+}
+
+StoredRecord proved_key_record(std::string_view bytes) {
+  WEIR_CHECK(bytes.size() >= kRecordHeaderBytes, "a proved record has a header");
+  StoredRecord record;
+  record.gone = bytes[kKindAt] == kRecordGone;
+  record.space = load_le<uint64_t>(bytes.data() + kSpaceAt);
+  record.hash = load_le<uint64_t>(bytes.data() + kSpaceAt + 8);
+  const int64_t deadline = load_le<int64_t>(bytes.data() + kDeadlineAt);
   if (record.gone) {
     record.old_segment = static_cast<uint32_t>(deadline);
-    if (record.old_segment != deadline) return damaged("a key record");
   } else {
     record.deadline_us = deadline;
   }
-  record.bytes = reader.rest();
+  record.bytes = bytes.substr(kRecordHeaderBytes);
   return record;
 }
 

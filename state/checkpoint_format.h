@@ -19,6 +19,7 @@ namespace state {
 inline constexpr size_t kIndexEntryBytes = 32;
 inline constexpr size_t kIndexEntriesPerPiece = 59;   // 1,888 bytes
 inline constexpr uint8_t kRecordVersion = 1;
+inline constexpr size_t kRecordHeaderBytes = 40;
 
 // One key's block as the shard hands it over. (space, hash) names the key: two keys of one space with one hash
 // are the caller's to keep in one block.
@@ -31,6 +32,17 @@ struct KeyRecord {
   std::string bytes;               // key and block, opaque here
 };
 
+// The same as it lies in the store: `bytes` are there.
+struct StoredRecord {
+  uint64_t space = 0;
+  uint64_t hash = 0;
+  cep::TimeUs deadline_us = cep::kTimeMax;
+  uint32_t old_segment = 0;        // where gone: of the record that it ended
+  uint32_t segment = 0;            // where it is: the old_segment of the key's next record; the reader sets it
+  bool gone = false;
+  std::string_view bytes;
+};
+
 struct IndexEntry {
   RecordId id;
   uint32_t ordinal = 0;            // within (shard, segment)
@@ -40,7 +52,8 @@ struct IndexEntry {
 };
 
 std::string encode_key_record(const KeyRecord& record);
-cep::Result<KeyRecord> decode_key_record(std::string_view bytes);
+cep::Result<StoredRecord> decode_key_record(std::string_view bytes);
+StoredRecord proved_key_record(std::string_view bytes);               // of bytes that decode_key_record has accepted
 void encode_index_entry(const IndexEntry& entry, std::string& out);
 cep::Result<IndexEntry> decode_index_entry(std::string_view bytes);   // exactly kIndexEntryBytes
 

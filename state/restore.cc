@@ -1,10 +1,8 @@
-// Restart, steps 1 and 2: choose the checkpoint that proves complete, clear away what was never sealed, hand over
-// the newest record of each key.
+// Restart, steps 1 and 2: choose the checkpoint that proves complete, clear away what was never sealed, say which record of
+// each key is the newest.
 #include "state/restore.h"
 
-#include <algorithm>
 #include <map>
-#include <tuple>
 
 #include "state/try.h"
 #include "state/values.h"
@@ -13,21 +11,6 @@ namespace state {
 namespace {
 
 constexpr size_t kDeletedPerTransaction = 10'000;
-
-struct Located {               // an index entry and where its record is
-  IndexEntry entry;
-  uint32_t segment = 0;
-  uint32_t shard = 0;
-};
-
-bool newer(const Located& a, const Located& b) {   // by id, the newest of each first
-  if (a.entry.id != b.entry.id) return a.entry.id < b.entry.id;
-  return a.segment != b.segment ? a.segment > b.segment : a.entry.ordinal > b.entry.ordinal;
-}
-
-bool stored_before(const Located& a, const Located& b) {
-  return std::tie(a.shard, a.segment, a.entry.ordinal) < std::tie(b.shard, b.segment, b.entry.ordinal);
-}
 
 struct StoredSeal {
   uint32_t sequence = 0;
@@ -40,12 +23,11 @@ class Restorer {
  public:
   Restorer(Env& env, uint16_t lane) : env_(env), lane_(lane) {}
 
-  cep::Result<Restored> run(const RecordSink& sink) {
+  cep::Result<Restored> run() {
     STATE_TRY(env_.read([&](ReadTxn& txn) { return choose(txn); }));
     uint32_t sealed = result_.checkpoint ? result_.checkpoint->sequence : 0;
     STATE_TRY(delete_after(sealed));
     if (!result_.checkpoint) return std::move(result_);
-    STATE_TRY(env_.read([&](ReadTxn& txn) { return hand_over(txn, &sink); }));
     fill_history(sealed);
     return std::move(result_);
   }
@@ -107,12 +89,12 @@ class Restorer {
     }
     STATE_TRY(read_footers(txn, stored.sequence));
     STATE_TRY(read_index(txn, stored.sequence));
-    uint64_t keys = keep_newest();
+    const uint64_t keys = result_.records.keys();
     if (keys != seal->live_keys) {
       return damaged(std::to_string(keys) + " keys were found, " + std::to_string(seal->live_keys) + " were sealed");
     }
     result_.checkpoint = seal->checkpoint;
-    return hand_over(txn, nullptr);
+    return result_.records.prove(env_, txn);
   }
 
   cep::Status read_footers(ReadTxn& txn, uint32_t through) {
@@ -133,77 +115,37 @@ class Restorer {
     return cep::ok_status();
   }
 
+  // Newer segments first: the first record that is met of a key is its newest.
   cep::Status read_index(ReadTxn& txn, uint32_t through) {
-    located_.clear();
-    std::map<std::pair<uint32_t, uint32_t>, SegmentFooter::Shard> found;   // (segment, shard)
+    STATE_TRY(look_for_lost_footers(txn, through));
+    uint64_t records = 0;
+    for (const auto& [segment, footer] : footers_) records += footer.deleting ? 0 : footer.records();
+    result_.records = LiveRecords(lane_, records);
+    for (auto footer = footers_.rbegin(); footer != footers_.rend(); ++footer) {
+      if (footer->second.deleting) continue;
+      for (const SegmentFooter::Shard& shard : footer->second.shards) {
+        STATE_TRY(result_.records.add_index(env_, txn, footer->first, shard));
+      }
+    }
+    result_.records.end_index();
+    return cep::ok_status();
+  }
+
+  // Steps from segment to segment of each index.
+  cep::Status look_for_lost_footers(ReadTxn& txn, uint32_t through) const {
+    const Key lane = Key().u16(lane_);
     for (uint32_t shard = 0; shard < kShardsMax; ++shard) {
       auto table = env_.find_table(index_table(shard));
       if (!table) continue;
       Cursor cursor = txn.cursor(*table);
-      Key lane = Key().u16(lane_);
-      for (bool more = cursor.seek(lane); more && cursor.on(lane); more = cursor.next()) {
+      for (bool more = cursor.seek(lane); more && cursor.on(lane);) {
         KeyReader key(cursor.key());
         key.u16();
-        uint32_t segment = key.u32();
+        const uint32_t segment = key.u32();
         if (segment > through) break;
-        auto footer = footers_.find(segment);
-        if (footer == footers_.end()) return damaged("segment " + std::to_string(segment) + " has lost its footer");
-        if (footer->second.deleting) continue;
-        SegmentFooter::Shard& sum = found[{segment, shard}];
-        sum.index_digest = chain_digest(sum.index_digest, cursor.value());
-        STATE_TRY(add_entries(cursor.value(), segment, shard, sum.entries));
+        if (!footers_.contains(segment)) return damaged("segment " + std::to_string(segment) + " has lost its footer");
+        more = cursor.seek(Key(lane).u32(segment + 1));
       }
-    }
-    return compare_with_footers(found);
-  }
-
-  cep::Status add_entries(std::string_view piece, uint32_t segment, uint32_t shard, uint32_t& count) {
-    for (; !piece.empty(); piece.remove_prefix(std::min(piece.size(), kIndexEntryBytes)), ++count) {
-      auto entry = decode_index_entry(piece.substr(0, kIndexEntryBytes));
-      if (!entry.ok()) return entry.error();
-      located_.push_back({*entry, segment, shard});
-    }
-    return cep::ok_status();
-  }
-
-  cep::Status compare_with_footers(const std::map<std::pair<uint32_t, uint32_t>, SegmentFooter::Shard>& found) const {
-    for (const auto& [segment, footer] : footers_) {
-      for (const SegmentFooter::Shard& shard : footer.shards) {
-        auto sum = found.find({segment, shard.shard});
-        bool agrees = sum != found.end() && sum->second.entries == shard.entries &&
-                      sum->second.index_digest == shard.index_digest;
-        if (!agrees && !footer.deleting) {
-          return damaged("the index of segment " + std::to_string(segment) + ", shard " +
-                         std::to_string(shard.shard) + " does not have its digest");
-        }
-      }
-    }
-    return cep::ok_status();
-  }
-
-  // Leaves the newest entry of each id, in the order the records are stored. Returns how many have state.
-  uint64_t keep_newest() {
-    std::sort(located_.begin(), located_.end(), newer);
-    auto same = [](const Located& a, const Located& b) { return a.entry.id == b.entry.id; };
-    located_.erase(std::unique(located_.begin(), located_.end(), same), located_.end());
-    std::sort(located_.begin(), located_.end(), stored_before);
-    return static_cast<uint64_t>(
-        std::count_if(located_.begin(), located_.end(), [](const Located& l) { return !l.entry.gone; }));
-  }
-
-  // Without a sink: only proves the records.
-  cep::Status hand_over(ReadTxn& txn, const RecordSink* sink) {
-    for (const Located& located : located_) {
-      if (located.entry.gone) continue;
-      Key key = Key().u16(lane_).u32(located.segment).u32(located.entry.ordinal);
-      auto bytes = get_raw_pieces(txn, env_.table(record_table(located.shard)), key);
-      if (!bytes) return damaged("a record of segment " + std::to_string(located.segment) + " is missing");
-      auto record = decode_key_record(*bytes);
-      if (!record.ok()) return record.error();
-      if (record->gone || record->space != located.entry.id.space || record->hash != located.entry.id.hash) {
-        return damaged("a record of segment " + std::to_string(located.segment) + " is another key's");
-      }
-      if (sink != nullptr) STATE_TRY((*sink)(*record, located.segment));
     }
     return cep::ok_status();
   }
@@ -241,13 +183,10 @@ class Restorer {
       if (footer.deleting) {
         history.half_deleted.push_back(segment);
       } else {
-        history.segments.restore_segment(segment, footer.records(), sealed);
+        history.segments.restore_segment(segment, footer.records(), result_.records.keys_of(segment), sealed);
       }
     }
-    for (const Located& located : located_) {
-      history.segments.restore_record(located.entry.id, located.segment, located.entry.gone,
-                                      static_cast<uint32_t>(located.entry.deadline_us));
-    }
+    for (const auto& [id, tombstone] : result_.records.tombstones()) history.segments.restore_tombstone(id, tombstone);
     for (const StoredSeal& stored : seals_) {
       if (!stored.payload.ok()) continue;
       auto seal = decode_seal(*stored.payload);
@@ -263,13 +202,12 @@ class Restorer {
   Restored result_;
   std::vector<StoredSeal> seals_;              // oldest first
   std::map<uint32_t, SegmentFooter> footers_;
-  std::vector<Located> located_;
 };
 
 }  // namespace
 
-cep::Result<Restored> restore_checkpoint(Env& env, uint16_t lane, const RecordSink& sink) {
-  return Restorer(env, lane).run(sink);
+cep::Result<Restored> restore_checkpoint(Env& env, uint16_t lane) {
+  return Restorer(env, lane).run();
 }
 
 cep::Status check_log_covers(const std::optional<SealedCheckpoint>& checkpoint, uint64_t log_first_offset,

@@ -44,19 +44,16 @@ void SegmentTable::add(const RecordId& id, uint32_t number, uint32_t old_segment
   }
 }
 
-void SegmentTable::restore_segment(uint32_t number, uint64_t records, uint32_t restored_sequence) {
-  segments_[number] = {.records = records, .live = 0, .dead_since = restored_sequence};
+void SegmentTable::restore_segment(uint32_t number, uint64_t records, uint64_t keys, uint32_t restored_sequence) {
+  segments_[number] = {.records = records, .live = keys, .dead_since = restored_sequence};
+  live_keys_ += keys;
 }
 
-void SegmentTable::restore_record(const RecordId& id, uint32_t number, bool gone, uint32_t ended_segment) {
-  if (gone && segments_.begin()->first > ended_segment) return;   // what it ended is deleted
-  ++segments_.at(number).live;
-  if (gone) {
-    tombstones_[id] = {number, ended_segment};
-    tombstones_by_ended_.insert({ended_segment, id});
-  } else {
-    ++live_keys_;
-  }
+void SegmentTable::restore_tombstone(const RecordId& id, const Tombstone& tombstone) {
+  if (segments_.begin()->first > tombstone.ended_segment) return;   // what it ended is deleted
+  ++segments_.at(tombstone.segment).live;
+  tombstones_[id] = tombstone;
+  tombstones_by_ended_.insert({tombstone.ended_segment, id});
 }
 
 void SegmentTable::carry(const RecordId& id, uint32_t number) {

@@ -42,9 +42,9 @@ class SegmentTable {
   // there was none.
   void add(const RecordId& id, uint32_t segment, uint32_t old_segment, bool gone);
 
-  // While restoring: every segment first, then the newest record of each (space, hash).
-  void restore_record(const RecordId& id, uint32_t segment, bool gone, uint32_t ended_segment);
-  void restore_segment(uint32_t segment, uint64_t records, uint32_t restored_sequence);
+  // While restoring: every segment first, with how many keys have their newest record there, then the newest records that are `gone`.
+  void restore_segment(uint32_t segment, uint64_t records, uint64_t keys, uint32_t restored_sequence);
+  void restore_tombstone(const RecordId& id, const Tombstone& tombstone);
 
   // The tombstone of `id` was written again into `segment`, the running checkpoint's.
   void carry(const RecordId& id, uint32_t segment);

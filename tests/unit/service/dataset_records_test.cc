@@ -24,11 +24,15 @@ void store_leaves(StoredLeaves& stored, const std::vector<state::KeyRecord>& rec
   }
 }
 
+state::StoredRecord as_read(const state::KeyRecord& record, uint32_t segment) {
+  return {.space = record.space, .hash = record.hash, .segment = segment, .bytes = record.bytes};
+}
+
 DatasetRecords restored_leaves(const StoredLeaves& stored, const std::string& name) {
   DatasetRecords records;
   for (const auto& [id, one] : stored) {
     if (id.first != DatasetRecords::space_of(name)) continue;
-    EXPECT_TRUE(records.restore(name, one.first, one.second));
+    EXPECT_TRUE(records.restore(name, as_read(one.first, one.second)));
   }
   return records;
 }
@@ -76,7 +80,7 @@ TEST(DatasetRecords, AListThatCameBackIsAnotherOne) {
   EXPECT_TRUE(stored.empty());
   state::KeyRecord other;
   other.space = 5;
-  EXPECT_FALSE(records.restore("l", other, 1));
+  EXPECT_FALSE(records.restore("l", as_read(other, 1)));
 }
 
 }  // namespace

@@ -41,13 +41,17 @@ class Store {
     env_ = std::move(*env);
     live_ = {};
     keys_.clear();
-    auto restored = restore_checkpoint(*env_, 0, [&](const KeyRecord& record, uint32_t segment) {
-      RecordId id{record.space, record.hash};
-      EXPECT_TRUE(keys_.emplace(id, record.bytes).second) << "a key came twice";
-      live_.blocks[id] = {record.bytes, segment, false};
-      return cep::ok_status();
-    });
+    auto restored = restore_checkpoint(*env_, 0);
     ASSERT_TRUE(restored.ok()) << restored.error().message;
+    const auto take = [&](StoredRecords records) {
+      for (const StoredRecord& record : records) {
+        RecordId id{record.space, record.hash};
+        EXPECT_TRUE(keys_.emplace(id, record.bytes).second) << "a key came twice";
+        live_.blocks[id] = {std::string(record.bytes), record.segment, false};
+      }
+      return cep::ok_status();
+    };
+    ASSERT_TRUE(restored->records.read(*env_, [](const RecordId&) { return true; }, take).ok());
     checkpoint_ = restored->checkpoint;
     notes_ = restored->notes;
     writer_ = std::make_unique<CheckpointWriter>(*env_, 0, std::move(restored->history));
@@ -320,9 +324,51 @@ TEST(CheckpointTest, DamageThatAllShareIsAnErrorNeverAnEmptyState) {
   // The oldest record of shard 0 is live in every checkpoint kept.
   ASSERT_TRUE(store.flip("rec.0", store.entries("rec.0") - 1, 300));
   Env& env = store.env();
-  auto restored = restore_checkpoint(env, 0, [](const KeyRecord&, uint32_t) { return cep::ok_status(); });
+  auto restored = restore_checkpoint(env, 0);
   ASSERT_FALSE(restored.ok());
   EXPECT_EQ(restored.error().code, "damaged");
+}
+
+// So many records that several threads prove them, most of them dead, and the damaged one is neither the first nor the last.
+TEST(CheckpointTest, ManyRecordsAreProvedWhereverTheyAre) {
+  Store store(1);
+  const uint64_t keys = 150'000;
+  for (uint64_t hash = 0; hash < keys; ++hash) store.set({7, hash}, std::to_string(hash));
+  store.checkpoint();
+  for (uint64_t hash = 0; hash < keys; hash += 1 + hash / 1'000) store.set({7, hash}, "anew");
+  store.set({0, 0}, "of the least name");
+  store.checkpoint();
+  store.reopen();
+  EXPECT_EQ(store.restored(), store.at_seal());
+  EXPECT_EQ(store.writer().segments().live_keys(), keys + 1);
+  const size_t records = store.entries("rec.0");
+  ASSERT_TRUE(store.flip("rec.0", records - 100'000, 350));      // the first segment's, which both checkpoints need
+  auto restored = restore_checkpoint(store.env(), 0);
+  ASSERT_FALSE(restored.ok());
+  EXPECT_EQ(restored.error().code, "damaged");
+}
+
+TEST(CheckpointTest, OnlyWantedRecordsAreReadAndAnErrorEndsIt) {
+  Store store;
+  for (uint64_t hash = 0; hash < 300; ++hash) store.set({hash % 2, hash}, std::string(hash % 50 == 0 ? 7'000 : hash % 90, 'x'));
+  store.checkpoint();
+  auto restored = restore_checkpoint(store.env(), 0);
+  ASSERT_TRUE(restored.ok());
+  Keys read;
+  size_t left = SIZE_MAX;
+  const auto take = [&](StoredRecords records) -> cep::Status {
+    if (left == 0) return cep::Error{"stopped", ""};
+    --left;
+    for (const StoredRecord& record : records) read[{record.space, record.hash}] = record.bytes;
+    return cep::ok_status();
+  };
+  const auto is_odd = [](const RecordId& id) { return id.space == 1; };
+  ASSERT_TRUE(restored->records.read(store.env(), is_odd, take).ok());
+  Keys wanted = store.at_seal();
+  std::erase_if(wanted, [&](const auto& key) { return !is_odd(key.first); });
+  EXPECT_EQ(read, wanted);
+  left = 1;
+  EXPECT_EQ(restored->records.read(store.env(), is_odd, take).error().code, "stopped");
 }
 
 TEST(CheckpointTest, IdleWritesNothingAndTheEndLeavesNothing) {
@@ -423,7 +469,7 @@ TEST(CheckpointTest, FullDiskLeavesTheCallToBeMadeAgain) {
   env->reset();
   env = Env::open(dir.path(), state_tables(1));
   CheckpointHistory nothing;
-  auto restored = restore_checkpoint(**env, 0, [](const KeyRecord&, uint32_t) { return cep::ok_status(); });
+  auto restored = restore_checkpoint(**env, 0);
   ASSERT_TRUE(restored.ok());
   EXPECT_FALSE(restored->checkpoint.has_value());
 }
