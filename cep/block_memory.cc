@@ -2,6 +2,7 @@
 #include "cep/block_memory.h"
 
 #include <cstdlib>
+#include <cstring>
 
 #include "cep/block.h"
 
@@ -28,10 +29,10 @@ uint8_t* BlockMemory::allocate(uint32_t bytes) {
 }
 
 uint8_t* BlockMemory::from_slab(uint32_t bytes) {
-  std::vector<uint8_t*>& free = free_[bytes / kUnit];
-  if (!free.empty()) {
-    uint8_t* block = free.back();
-    free.pop_back();
+  uint8_t*& free = free_[bytes / kUnit];
+  if (free != nullptr) {
+    uint8_t* block = free;
+    std::memcpy(&free, block, sizeof free);
     return block;
   }
   if (slab_left_ < bytes) {
@@ -47,7 +48,9 @@ void BlockMemory::release(uint8_t* block) {
   uint32_t bytes = BlockView(block).header().capacity;
   in_use_ -= bytes;
   if (kUsesSlabs && bytes <= kSmallMax && bytes % kUnit == 0) {
-    free_[bytes / kUnit].push_back(block);
+    uint8_t*& free = free_[bytes / kUnit];
+    std::memcpy(block, &free, sizeof free);
+    free = block;
   } else {
     std::free(block);
   }

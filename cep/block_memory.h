@@ -6,8 +6,8 @@
 
 namespace cep {
 
-// Memory of blocks: free lists by size class over slabs, because keys come and go all the time; large blocks from the heap.
-// Slabs are kept until the end. Built with AddressSanitizer every block is an allocation of its own.
+// Memory of blocks: free lists by size class over slabs, because keys come and go all the time; large blocks from the heap. A free block
+// holds the next one, so that a list of millions never has to grow. Slabs are kept until the end. Built with AddressSanitizer every block is an allocation of its own.
 class BlockMemory {
  public:
   BlockMemory() = default;
@@ -26,7 +26,7 @@ class BlockMemory {
 
   uint8_t* from_slab(uint32_t bytes);
 
-  std::vector<uint8_t*> free_[kSmallMax / kUnit + 1];
+  uint8_t* free_[kSmallMax / kUnit + 1] = {};
   std::vector<uint8_t*> slabs_;
   uint32_t slab_left_ = 0;
   uint64_t in_use_ = 0;

@@ -171,7 +171,7 @@ class TimelineEngine {
   std::vector<Space> spaces_;
   std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;
   std::vector<std::pair<Space*, uint64_t>> due_;        // keys (by hash) whose timers are under work
-  std::vector<std::pair<uint64_t, uint64_t>> dirty_;    // (space id, hash) of keys changed in this epoch
+  ChangedKeys dirty_;                      // in this epoch
   std::vector<GoneKey> gone_;
   uint8_t epoch_ = 1;                      // 1 or 2: changes at each barrier
   bool has_episodes_ = false, has_absences_ = false;    // some rule has: their ends are timers

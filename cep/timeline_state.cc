@@ -326,9 +326,10 @@ void TimelineEngine::open_key(Space& space, Slot& slot, TimeUs now) {
 bool TimelineEngine::take_images(size_t* bytes_left, std::vector<KeyImage>& images) {
   std::move(images_.ahead.begin(), images_.ahead.end(), std::back_inserter(images));
   images_.ahead.clear();
-  while (images_.keys_taken < images_.keys.size()) {
+  while (!images_.keys.empty()) {
     if (*bytes_left == 0) return true;
-    const auto [space_id, hash] = images_.keys[images_.keys_taken++];
+    const auto [space_id, hash] = images_.keys.front();
+    images_.keys.pop_front();
     const size_t first = images.size();
     for (Space& space : spaces_) {
       if (space.id != space_id) continue;
@@ -339,19 +340,17 @@ bool TimelineEngine::take_images(size_t* bytes_left, std::vector<KeyImage>& imag
     }
     for (size_t i = first; i < images.size(); ++i) *bytes_left -= std::min(*bytes_left, images[i].bytes.size());
   }
-  images_.keys.clear();
-  images_.keys_taken = 0;
   return !images_.victims.empty() && take_victims(bytes_left, images);
 }
 
 // Keys whose image is in a segment that is to be emptied. One that changed since the barrier has left it by itself next time.
 bool TimelineEngine::take_victims(size_t* bytes_left, std::vector<KeyImage>& images) {
-  for (; images_.victim_space < spaces_.size(); ++images_.victim_space, images_.victim_slot = 0) {
+  for (; images_.victim_space < spaces_.size(); ++images_.victim_space, images_.victim_hand = {}) {
     Space& space = spaces_[images_.victim_space];
     bool more = true;
     while (more && *bytes_left > 0) {
       size_t cost = sizeof(Slot);
-      more = space.table.visit_next(&images_.victim_slot, [&](Slot& slot) {
+      more = space.table.visit_next(images_.victim_hand, [&](Slot& slot) {
         const BlockHeader& header = BlockView(slot.block).header();
         const std::vector<uint32_t>& victims = images_.victims;
         if (header.dirty != 0 || std::find(victims.begin(), victims.end(), header.segment) == victims.end()) return;
