@@ -2,6 +2,8 @@
 #include "service/bench_state.h"
 
 #include <fmt/format.h>
+#include <pthread.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -51,37 +53,70 @@ uint64_t bytes_below(const std::string& directory) {
   return bytes;
 }
 
-// While it lives: asks shards one after the other how long they take to answer.
+double cpu_us(clockid_t clock) {
+  timespec now{};
+  clock_gettime(clock, &now);
+  return static_cast<double>(now.tv_sec) * 1e6 + static_cast<double>(now.tv_nsec) / 1e3;
+}
+
+struct AskedTimes {
+  std::vector<double> answers_us;
+  double work_max_us = 0, gauge_max_us = 0;
+};
+
+// While it lives: asks shards one after the other how long they take to answer, and how much of that they worked.
 class ShardAsker {
  public:
-  ShardAsker(Lane& lane, std::vector<double>& times_us) : thread_([this, &lane, &times_us] { run(lane, times_us); }) {}
+  ShardAsker(Lane& lane, AskedTimes& times)
+      : asker_([this, &lane, &times] { ask(lane, times); }), gauge_([this, &times] { read_clock(times.gauge_max_us); }) {}
   ~ShardAsker() {
     over_ = true;
-    thread_.join();
+    asker_.join();
+    gauge_.join();
   }
 
  private:
-  void run(Lane& lane, std::vector<double>& times_us) {
-    while (!over_) {
-      std::promise<void> answered;
-      const auto asked = Steady::now();
-      const std::unique_ptr<Shard>& shard = lane.shards()[times_us.size() % lane.shards().size()];
-      if (!shard->ask([&answered](const cep::Engine&) { answered.set_value(); })) continue;
-      answered.get_future().wait();
-      times_us.push_back(elapsed_s(asked) * 1e6);
+  void ask(Lane& lane, AskedTimes& times) {
+    std::vector<clockid_t> clocks(lane.shards().size());
+    for (size_t asked = 0; !over_; ++asked) {
+      const size_t number = asked % clocks.size();
+      const bool knows_clock = asked >= clocks.size();
+      std::promise<double> answered;
+      const double worked_before = knows_clock ? cpu_us(clocks[number]) : 0;
+      const auto began = Steady::now();
+      const bool is_taken = lane.shards()[number]->ask([&](const cep::Engine&) {
+        if (!knows_clock) pthread_getcpuclockid(pthread_self(), &clocks[number]);
+        answered.set_value(cpu_us(CLOCK_THREAD_CPUTIME_ID));
+      });
+      WEIR_CHECK(is_taken, "nobody else asks");
+      const double worked = answered.get_future().get();
+      times.answers_us.push_back(elapsed_s(began) * 1e6);
+      if (knows_clock) times.work_max_us = std::max(times.work_max_us, worked - worked_before);
       std::this_thread::sleep_for(std::chrono::microseconds(200));
+    }
+  }
+  // A tenth of the time, so that the gauge takes no core from what it stands beside.
+  void read_clock(double& longest_us) const {
+    while (!over_) {
+      auto last = Steady::now() + std::chrono::microseconds(200);
+      std::this_thread::sleep_until(last);
+      for (const auto end = last + std::chrono::microseconds(20); last < end;) {
+        const auto now = Steady::now();
+        longest_us = std::max(longest_us, std::chrono::duration<double, std::micro>(now - last).count());
+        last = now;
+      }
     }
   }
 
   std::atomic<bool> over_{false};
-  std::thread thread_;
+  std::thread asker_, gauge_;
 };
 
-void take_quantiles(std::vector<double>& times_us, double& p99_us, double& max_us) {
-  if (times_us.empty()) return;
-  std::sort(times_us.begin(), times_us.end());
-  p99_us = times_us[times_us.size() * 99 / 100];
-  max_us = times_us.back();
+StateFigure::Answers summary(AskedTimes& times) {
+  std::vector<double>& answers = times.answers_us;
+  if (answers.empty()) return {};
+  std::sort(answers.begin(), answers.end());
+  return {answers[answers.size() * 99 / 100], answers.back(), times.work_max_us, times.gauge_max_us};
 }
 
 class StateBench {
@@ -101,8 +136,10 @@ class StateBench {
     lane_->close();
     lane_.reset();
     const auto began = Steady::now();
+    const double worked_before = cpu_us(CLOCK_PROCESS_CPUTIME_ID);
     if (cep::Status opened = open(); !opened) return opened.error();
     figure_.restart_s = elapsed_s(began);
+    figure_.restart_cpu_s = (cpu_us(CLOCK_PROCESS_CPUTIME_ID) - worked_before) / 1e6;
     const uint64_t found = keys();
     lane_->close();
     if (found != figure_.keys) return cep::Error{"damaged", fmt::format("{} of {} keys after the start", found, figure_.keys)};
@@ -187,12 +224,12 @@ class StateBench {
   }
 
   void take_calm() {
-    std::vector<double> times_us;
+    AskedTimes times;
     {
-      const ShardAsker asker(*lane_, times_us);
+      const ShardAsker asker(*lane_, times);
       std::this_thread::sleep_for(kCalm);
     }
-    take_quantiles(times_us, figure_.calm_p99_us, figure_.calm_max_us);
+    figure_.calm = summary(times);
   }
 
   // Each with a hundredth of the keys changed, here and there.
@@ -201,21 +238,21 @@ class StateBench {
     figure_.changed_per_checkpoint = std::max<uint64_t>(1, figure_.keys / 100);
     const double key_bytes = state_bytes() / static_cast<double>(figure_.keys);
     double written = 0, changed = 0;
-    std::vector<double> times_us;
+    AskedTimes times;
     for (; figure_.checkpoints < kCheckpoints; ++figure_.checkpoints) {
       const cep::Status sent = send(figure_.changed_per_checkpoint, [&](uint64_t) { return random() % figure_.keys; });
       if (!sent) return sent;
       lane_->settle(false);
       const uint64_t before = process_number("io", "\nwrite_bytes:");
       {
-        const ShardAsker asker(*lane_, times_us);
+        const ShardAsker asker(*lane_, times);
         lane_->settle(true);
       }
       written += static_cast<double>(process_number("io", "\nwrite_bytes:") - before);
       changed += key_bytes * static_cast<double>(figure_.changed_per_checkpoint);
       figure_.checkpoint_ms += static_cast<double>(lane_->store().counters().checkpoint_us) / 1'000 / kCheckpoints;
     }
-    take_quantiles(times_us, figure_.answer_p99_us, figure_.answer_max_us);
+    figure_.busy = summary(times);
     figure_.written_per_changed_byte = written / changed;
     return cep::ok_status();
   }

@@ -1,7 +1,7 @@
 // `weir bench state`: what many keys cost a lane, from the log to the seals: memory of a key and of a run, how long a checkpoint keeps a
 // shard from answering, how much is written for what changes, and how long a start takes. A lane of its own in a temporary directory,
 // without HTTP, with one rule; each key has one live run at first.
-// Threads: the caller's, one that asks shards, and those of the lane.
+// Threads: the caller's, one that asks shards, one that reads the clock, and those of the lane.
 #pragma once
 
 #include <cstdint>
@@ -23,9 +23,14 @@ struct StateFigure {
   uint64_t checkpoints = 0;                 // with so many changed keys each
   double checkpoint_ms = 0;                 // from its barrier to its seal, on the average
   double written_per_changed_byte = 0;      // bytes written for a byte of the changed keys' memory: those of the log are not counted
-  double answer_p99_us = 0, answer_max_us = 0;                 // of a question to a shard while checkpoints are taken,
-  double calm_p99_us = 0, calm_max_us = 0;                     // and while nothing is done
+  struct Answers {                          // to questions to shards, in us
+    double p99_us = 0, max_us = 0;          // from question to answer
+    double work_max_us = 0;                 // of that, what the shard worked meanwhile by its thread's clock: what is ours
+    double gauge_max_us = 0;                // how long a thread that only wakes up and reads the clock was kept from it
+  };
+  Answers busy, calm;                       // while checkpoints are taken, and while nothing is done
   double restart_s = 0;                     // from the last seal to taking events
+  double restart_cpu_s = 0;                 // of all threads meanwhile
 };
 
 // `directory` is made, and removed at the end.

@@ -216,11 +216,13 @@ int state(const StateOptions& options, const Console& console) {
         "memory      {:.0f} bytes a key, {:.0f} more a run; {:.0f} bytes of the process a key\n"
         "disk        {:.0f} bytes a key behind the first checkpoint\n"
         "checkpoint  {:.0f} ms with {} changed keys, {:.2f} bytes written for a byte of them ({} checkpoints)\n"
-        "a shard     answers within {:.0f} us (p99), {:.0f} us (most) while they are taken, else {:.0f} us, {:.0f} us\n"
-        "restart     {:.2f} s\n",
+        "a shard     answers within {:.0f} us (p99), {:.0f} us (most) while they are taken, else {:.0f} us, {:.0f} us;\n"
+        "            of which it worked {:.0f} us at most, else {:.0f} us; reading the clock alone was kept waiting {:.0f} us, else {:.0f} us\n"
+        "restart     {:.2f} s, {:.2f} s of CPU time\n",
         figure.keys, figure.shards, figure.events_per_s, figure.bytes_per_key, figure.bytes_per_run, figure.resident_per_key,
         figure.disk_per_key, figure.checkpoint_ms, figure.changed_per_checkpoint, figure.written_per_changed_byte, figure.checkpoints,
-        figure.answer_p99_us, figure.answer_max_us, figure.calm_p99_us, figure.calm_max_us, figure.restart_s));
+        figure.busy.p99_us, figure.busy.max_us, figure.calm.p99_us, figure.calm.max_us, figure.busy.work_max_us, figure.calm.work_max_us,
+        figure.busy.gauge_max_us, figure.calm.gauge_max_us, figure.restart_s, figure.restart_cpu_s));
     return kExitFine;
   }
   std::string text;
@@ -234,11 +236,16 @@ int state(const StateOptions& options, const Console& console) {
            {"disk_bytes_per_key", figure.disk_per_key},
            {"checkpoint_ms", figure.checkpoint_ms},
            {"written_per_changed_byte", figure.written_per_changed_byte},
-           {"shard_answer_p99_us", figure.answer_p99_us},
-           {"shard_answer_max_us", figure.answer_max_us},
-           {"shard_calm_p99_us", figure.calm_p99_us},
-           {"shard_calm_max_us", figure.calm_max_us},
-           {"restart_s", figure.restart_s}}) {
+           {"shard_answer_p99_us", figure.busy.p99_us},
+           {"shard_answer_max_us", figure.busy.max_us},
+           {"shard_work_max_us", figure.busy.work_max_us},
+           {"gauge_max_us", figure.busy.gauge_max_us},
+           {"shard_calm_p99_us", figure.calm.p99_us},
+           {"shard_calm_max_us", figure.calm.max_us},
+           {"shard_calm_work_max_us", figure.calm.work_max_us},
+           {"gauge_calm_max_us", figure.calm.gauge_max_us},
+           {"restart_s", figure.restart_s},
+           {"restart_cpu_s", figure.restart_cpu_s}}) {
     json.key(name).number(value);
   }
   json.key("changed_keys").unsigned_integer(figure.changed_per_checkpoint);

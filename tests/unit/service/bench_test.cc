@@ -51,8 +51,11 @@ TEST(Bench, StateOfManyKeys) {
   EXPECT_GT(figure->disk_per_key, 100);
   EXPECT_EQ(figure->checkpoints, 20u);
   EXPECT_GT(figure->checkpoint_ms, 0);
-  EXPECT_GT(figure->answer_max_us, 0);
+  EXPECT_GT(figure->busy.max_us, 0);
+  EXPECT_GT(figure->busy.work_max_us, 0);
+  EXPECT_GT(figure->busy.gauge_max_us, 0);
   EXPECT_GT(figure->restart_s, 0);
+  EXPECT_GT(figure->restart_cpu_s, 0);
   EXPECT_FALSE(std::filesystem::exists(scratch / "state"));
 }
 
