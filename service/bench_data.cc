@@ -65,18 +65,6 @@ class Payments {
   std::mt19937_64 random_{kSeed};
 };
 
-cep::Result<BenchWorkload> payments_workload(std::string name, std::string what, const std::string& rules,
-                                             uint32_t cards, cep::DurationUs gap_us) {
-  BenchWorkload workload;
-  workload.name = std::move(name);
-  workload.what = std::move(what);
-  cep::Result<cep::RuleSetPtr> compiled = compile_bench_rules(workload.name, rules);
-  if (!compiled) return compiled.error();
-  workload.rules = std::move(*compiled);
-  Payments(workload.rules->streams().at("tx"), cards, gap_us).fill(workload, kBenchBatches);
-  return workload;
-}
-
 // Envelope lines cut into runs of one stream, decoded as the log would decode them.
 class EnvelopeBatches {
  public:
@@ -118,6 +106,20 @@ cep::Result<cep::RuleSetPtr> compile_bench_rules(const std::string& name, const 
   return cep::Error{"bad_rules", patterns::to_text(compilation.sources, compilation.diagnostics)};
 }
 
+std::string bench_stream_text() { return tx_stream(); }
+
+cep::Result<BenchWorkload> bench_payments(std::string name, std::string what, const std::string& rules, uint32_t cards,
+                                          cep::DurationUs gap_us, uint32_t batches) {
+  BenchWorkload workload;
+  workload.name = std::move(name);
+  workload.what = std::move(what);
+  cep::Result<cep::RuleSetPtr> compiled = compile_bench_rules(workload.name, rules);
+  if (!compiled) return compiled.error();
+  workload.rules = std::move(*compiled);
+  Payments(workload.rules->streams().at("tx"), cards, gap_us).fill(workload, batches);
+  return workload;
+}
+
 cep::Result<BenchWorkload> bench_sequence() {
   BenchWorkload workload;
   workload.name = "seq3";
@@ -151,7 +153,7 @@ create rule seq3 on stock
 }
 
 cep::Result<BenchWorkload> bench_keyed(uint32_t cards) {
-  return payments_workload(fmt::format("keyed3_{}", cards),
+  return bench_payments(fmt::format("keyed3_{}", cards),
                            fmt::format("three events in order within 60 s per card, {} cards", cards), tx_stream() + R"(
 create rule keyed3 on tx partition by card
     pattern s1 ->> s2 ->> s3 within 60 seconds
@@ -163,7 +165,7 @@ create rule keyed3 on tx partition by card
 }
 
 cep::Result<BenchWorkload> bench_velocity(uint32_t cards) {
-  return payments_workload(fmt::format("velocity_{}", cards),
+  return bench_payments(fmt::format("velocity_{}", cards),
                            fmt::format("count and sum of the last 60 s per card, {} cards", cards),
                            fmt::format(R"({}
 create rule velocity on tx partition by card
@@ -220,9 +222,9 @@ std::string twenty_rules_text(std::string_view delay, std::string_view stream) {
   return text;
 }
 
-cep::Result<BenchWorkload> bench_twenty_rules() {
-  return payments_workload("rules_20", "twenty rules per card at once, 10000 cards", twenty_rules_text("0 seconds"),
-                           10'000, 50 * cep::kMillisecond);
+cep::Result<BenchWorkload> bench_twenty_rules(uint32_t batches) {
+  return bench_payments("rules_20", "twenty rules per card at once, 10000 cards", twenty_rules_text("0 seconds"),
+                           10'000, 50 * cep::kMillisecond, batches);
 }
 
 cep::Result<BenchWorkload> bench_rule_files(const std::vector<std::string>& paths) {

@@ -40,7 +40,11 @@ cep::Result<BenchWorkload> bench_keyed(uint32_t cards);
 // "velocity_<cards>": count and sum of the last minute per card, on every event.
 cep::Result<BenchWorkload> bench_velocity(uint32_t cards);
 // "rules_20": the twenty rules below at once.
-cep::Result<BenchWorkload> bench_twenty_rules();
+cep::Result<BenchWorkload> bench_twenty_rules(uint32_t batches = kBenchBatches);
+// Rules on payments of so many cards, one every `gap_us`; the rules begin with the declaration of their stream.
+cep::Result<BenchWorkload> bench_payments(std::string name, std::string what, const std::string& rules, uint32_t cards,
+                                          cep::DurationUs gap_us, uint32_t batches = kBenchBatches);
+std::string bench_stream_text();
 // The shipped rules (files and directories) on `weir gen` traffic; batches are its runs of one stream, so most are
 // short.
 cep::Result<BenchWorkload> bench_rule_files(const std::vector<std::string>& paths);

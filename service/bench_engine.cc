@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <memory>
+#include <thread>
 
 #include "cep/clock.h"
 #include "cep/engine.h"
@@ -39,7 +41,8 @@ std::shared_ptr<const cep::Batch> moved(const cep::Batch& batch, uint32_t first,
 
 class EngineRun {
  public:
-  EngineRun(const cep::RuleSetPtr& rules, const cep::Limits& limits) : engine_(0, 1, limits) {
+  EngineRun(const cep::RuleSetPtr& rules, const cep::Limits& limits, uint32_t shard = 0, uint32_t shards = 1)
+      : engine_(shard, shards, limits) {
     clock_.apply_rules(*rules);
     engine_.expect_no_images();
     engine_.apply_rules(rules);
@@ -154,6 +157,28 @@ BenchFigure measure(const BenchWorkload& workload, double seconds) {
   }
   passes.sum_up(figure);
   return figure;
+}
+
+double measure_shards(const BenchWorkload& workload, uint32_t shards, double seconds) {
+  std::vector<std::unique_ptr<EngineRun>> runs;
+  for (uint32_t shard = 0; shard < shards; ++shard) {
+    runs.push_back(std::make_unique<EngineRun>(workload.rules, workload.limits, shard, shards));
+  }
+  std::vector<double> passes;
+  const auto over = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
+  for (uint64_t pass = 0; pass <= kPassesLeast || std::chrono::steady_clock::now() < over; ++pass) {
+    BenchBatches batches;
+    const cep::DurationUs by_us = workload.span_us * static_cast<int64_t>(pass);
+    for (const auto& batch : workload.batches) batches.push_back(moved(*batch, 0, batch->rows(), by_us, workload.events * pass));
+    const auto began = std::chrono::steady_clock::now();
+    {
+      std::vector<std::jthread> threads;
+      for (const auto& run : runs) threads.emplace_back([&batches, &run] { run->feed(batches); });
+    }
+    const std::chrono::duration<double, std::nano> wall = std::chrono::steady_clock::now() - began;
+    if (pass > 0) passes.push_back(wall.count() / static_cast<double>(workload.events));
+  }
+  return median(std::move(passes));
 }
 
 BenchLatency measure_latency(const BenchWorkload& workload) {

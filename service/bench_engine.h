@@ -21,6 +21,10 @@ struct BenchFigure {
 // Runs passes until `seconds` of wall time are over, five at least. Before each, time moves on to its first event.
 BenchFigure measure(const BenchWorkload& workload, double seconds);
 
+// Wall time an event, in ns, when so many shards in threads of their own see all events and take those of their keys: the median of the
+// passes.
+double measure_shards(const BenchWorkload& workload, uint32_t shards, double seconds);
+
 // Wall time of the engine for one event in a batch of its own, in a pass that follows another.
 struct BenchLatency {
   uint64_t p50_ns = 0, p99_ns = 0, p999_ns = 0, max_ns = 0;

@@ -7,12 +7,17 @@
 
 #include <filesystem>
 #include <memory>
+#include <system_error>
+#include <thread>
 
 #include "api/json_writer.h"
+#include "service/app.h"
+#include "service/bench_curves.h"
 #include "service/bench_engine.h"
 #include "service/bench_server.h"
 #include "service/bench_state.h"
 #include "service/options.h"
+#include "service/rule_files.h"
 
 namespace service {
 namespace {
@@ -23,6 +28,8 @@ struct BenchOptions {
   std::string output = "table";
   std::string directory;
   bool end_to_end = false;
+  std::string plot;
+  CurveOptions curves;
 };
 
 struct PeersOptions {
@@ -59,7 +66,7 @@ class EngineBench {
     std::vector<Make> workloads = {bench_sequence};
     for (const uint32_t cards : {1'000u, 10'000u, 100'000u})
       workloads.push_back([cards] { return bench_keyed(cards); });
-    workloads.push_back(bench_twenty_rules);
+    workloads.push_back([] { return bench_twenty_rules(); });
     if (!options_.rules.empty()) workloads.push_back([this] { return bench_rule_files(options_.rules); });
     for (const uint32_t cards : {1'000u, 10'000u, 100'000u})
       workloads.push_back([cards] { return bench_velocity(cards); });
@@ -181,6 +188,42 @@ int end_to_end(const BenchOptions& options, const Console& console) {
   return kExitFine;
 }
 
+// "1 December 2026, 2 cores of Intel(R) Xeon(R) ..".
+std::string when_and_where() {
+  std::string machine = "a processor without a name";
+  if (const cep::Result<std::string> about = read_whole_file("/proc/cpuinfo")) {
+    const size_t name = about->find("model name"), colon = about->find(": ", name);
+    if (name != std::string::npos && colon != std::string::npos) machine = about->substr(colon + 2, about->find('\n', colon) - colon - 2);
+  }
+  return fmt::format("Measured on {}, {} cores of {}", cep::format_time(wall_clock_us()).substr(0, 10), std::thread::hardware_concurrency(),
+                     machine);
+}
+
+int plot(const BenchOptions& options, const Console& console) {
+  std::error_code failed;
+  std::filesystem::create_directories(options.plot, failed);
+  if (failed) return refuse(console, {"io_error", fmt::format("cannot make the directory {}: {}", options.plot, failed.message())});
+  const auto path_of = [&](const std::string& name) { return fmt::format("{}/{}.svg", options.plot, name); };
+  // What cannot be written is said before anything is measured.
+  const std::string trial = options.plot + "/.weir-bench";
+  if (cep::Status tried = write_whole_file(trial, ""); !tried) return refuse(console, tried.error());
+  std::filesystem::remove(trial, failed);
+  CurveOptions curves = options.curves;
+  curves.seconds = options.seconds;
+  curves.foot = when_and_where();
+  const auto say = [&](const std::string& point) {
+    console.print(point);
+    std::fflush(console.out);
+  };
+  const cep::Result<std::vector<NamedChart>> charts = measure_curves(curves, say);
+  if (!charts) return refuse(console, charts.error());
+  for (const NamedChart& chart : *charts) {
+    if (cep::Status written = write_whole_file(path_of(chart.name), svg_text(chart.chart)); !written) return refuse(console, written.error());
+    console.print(fmt::format("wrote {}\n", path_of(chart.name)));
+  }
+  return kExitFine;
+}
+
 // One JSON line, in the words of the harness that asks for it.
 int peers(const PeersOptions& options, const Console& console) {
   const cep::Result<BenchWorkload> workload = bench_directory(options.workload, options.data, options.batch_rows);
@@ -289,20 +332,34 @@ void add_peers(CLI::App& bench, Action& action) {
 void add_bench(CLI::App& app, Action& action) {
   auto options = std::make_shared<BenchOptions>();
   CLI::App* const verb = app.add_subcommand("bench", "Measure what this build does on this machine");
-  verb->add_option("--rules", options->rules, "Measure these rule files or directories too, on generated traffic");
+  CLI::Option* const rules = verb->add_option("--rules", options->rules, "Measure these rule files or directories too, on generated traffic");
   verb->add_option("--seconds", options->seconds, "For each workload, or each part of --end-to-end")
       ->check(CLI::Range(0.0, 3600.0))
       ->capture_default_str();
   verb->add_option("--output", options->output, "Form of the figures")->check(CLI::IsMember({"table", "json"}));
-  verb->add_flag("--end-to-end", options->end_to_end, "A whole server over loopback instead of the engine alone");
+  CLI::Option* const end_to_end_flag = verb->add_flag("--end-to-end", options->end_to_end, "A whole server over loopback instead of the engine alone");
   verb->add_option("--directory", options->directory, "Where --end-to-end puts its data for the time being");
+  CLI::Option* const plotted =
+      verb->add_option("--plot", options->plot, "Draw what rules, keys, windows and shards cost: SVG files in this directory")
+          ->excludes(rules)
+          ->excludes(end_to_end_flag);
+  verb->add_option("--events", options->curves.events, "Of a pass of --plot; many keys have two each at least")
+      ->check(CLI::Range(uint64_t{1'024}, uint64_t{100'000'000}))
+      ->needs(plotted)
+      ->capture_default_str();
+  verb->add_option("--most", options->curves.most, "The most rules, keys and events in a window of --plot")
+      ->check(CLI::Range(uint64_t{1}, uint64_t{1'000'000}))
+      ->needs(plotted)
+      ->capture_default_str();
   verb->footer("Example:\n  weir bench --rules rules --output json\n  weir bench --end-to-end --seconds 10\n"
+               "  weir bench --plot docs/benchmarks\n"
                "  weir bench state --keys 1000000\n  weir bench peers --workload seq3 --data DIR");
   add_peers(*verb, action);
   add_state(*verb, action);
   verb->callback([options, verb, &action] {
     if (!verb->get_subcommands().empty()) return;
     action = [options](const Console& console) {
+      if (!options->plot.empty()) return plot(*options, console);
       return options->end_to_end ? end_to_end(*options, console) : EngineBench(*options, console).run();
     };
   });

@@ -192,4 +192,20 @@ echo 1203,b,yesterday >>peers/events.csv
 status 2 "$weir" bench peers --workload pairs --data peers
 says err 'events.csv, record 1203: '
 status 3 "$weir" bench peers --workload pairs
+
+# bench --plot: a small SVG of each question; a directory that cannot be one is said before anything is measured.
+status 0 "$weir" bench --help
+says out '--plot'
+status 0 "$weir" bench --plot plots/new --events 1024 --most 1 --seconds 0
+for name in rules keys window shards; do
+  says out "wrote plots/new/$name.svg"
+  grep -q "</svg>" plots/new/$name.svg || fail "plots/new/$name.svg is no whole SVG"
+  [ "$(wc -c <plots/new/$name.svg)" -lt 30000 ] || fail "plots/new/$name.svg is large"
+done
+touch plots/file
+status 2 "$weir" bench --plot plots/file --events 1024 --most 1 --seconds 0
+says err 'cannot make the directory plots/file'
+status 3 "$weir" bench --events 2048
+status 3 "$weir" bench --plot plots/new --end-to-end
+status 3 "$weir" bench --plot plots/new --events 1
 echo "cli_test: fine"
