@@ -21,6 +21,11 @@ uint32_t size_class(uint32_t bytes) {
   return round_up(bytes, step);
 }
 
+// Of a block without cells and runs, below the heap.
+uint32_t low_bytes(size_t key_bytes) {
+  return static_cast<uint32_t>(sizeof(BlockHeader)) + round_up(static_cast<uint32_t>(key_bytes), 8);
+}
+
 // What episodes list lives on when the runs that found it have ended.
 template <class F>
 void for_each_episode(BlockView block, F&& visit) {
@@ -36,15 +41,6 @@ bool has_episode(BlockView block) {
 }
 
 }  // namespace
-
-Cell* BlockView::find_cell(CellKind kind, uint64_t id) const {
-  for (uint32_t at = cells_begin(), end = runs_begin(); at < end;) {
-    Cell* cell = reinterpret_cast<Cell*>(bytes_ + at);
-    if (cell->id == id && cell->kind == kind) return cell;
-    at += cell->size;
-  }
-  return nullptr;
-}
 
 uint32_t BlockView::first_of_latest(uint32_t merged) const {
   while (merged_node(merged).previous != 0) merged = merged_node(merged).previous;
@@ -76,9 +72,13 @@ void BlockEditor::open(uint8_t* block, const RuleSet* rules, TimeUs now) {
   begin(rules, now);
 }
 
+uint32_t BlockEditor::new_capacity(size_t key_bytes, uint32_t bytes_hint) {
+  return size_class(std::max(low_bytes(key_bytes) + 160, bytes_hint));
+}
+
 void BlockEditor::create(std::string_view key, uint32_t bytes_hint) {
-  uint32_t low = static_cast<uint32_t>(sizeof(BlockHeader)) + round_up(static_cast<uint32_t>(key.size()), 8);
-  uint32_t capacity = size_class(std::max(low + 160, bytes_hint));
+  const uint32_t low = low_bytes(key.size());
+  const uint32_t capacity = new_capacity(key.size(), bytes_hint);
   bytes_ = memory_.allocate(capacity);
   BlockHeader header;
   header.capacity = capacity;

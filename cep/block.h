@@ -89,7 +89,14 @@ class BlockView {
   const MergedNode& merged_node(uint32_t ref) const { return *reinterpret_cast<const MergedNode*>(at(ref)); }
   const uint8_t* row(uint32_t ref) const { return at(ref); }
   const RowHeader& row_header(uint32_t ref) const { return *reinterpret_cast<const RowHeader*>(at(ref)); }
-  Cell* find_cell(CellKind kind, uint64_t id) const;
+  Cell* find_cell(CellKind kind, uint64_t id) const {
+    for (uint32_t at = cells_begin(), end = runs_begin(); at < end;) {
+      Cell* cell = reinterpret_cast<Cell*>(bytes_ + at);
+      if (cell->id == id && cell->kind == kind) return cell;
+      at += cell->size;
+    }
+    return nullptr;
+  }
   // The first node of the newest history that a merged node ends, and when it began.
   uint32_t first_of_latest(uint32_t merged) const;
   TimeUs latest_start(uint32_t merged) const { return row_header(merged_node(first_of_latest(merged)).row).time; }
@@ -121,6 +128,10 @@ class BlockEditor {
   void open(uint8_t* block, const RuleSet* rules = nullptr, TimeUs now = kTimeMin);
   // A new, empty block. `bytes_hint`: what a new block of this kind came to, so that it need not grow.
   void create(std::string_view key, uint32_t bytes_hint = 0);
+  // Asks for the memory that create() will take, if so many others are created before.
+  void prefetch_new(size_t key_bytes, uint32_t bytes_hint, size_t further) const {
+    memory_.prefetch_free(new_capacity(key_bytes, bytes_hint), further);
+  }
   // Writes the runs back; the block's possibly new address. nullptr if nothing is left in it: it was released.
   uint8_t* close();
 
@@ -152,6 +163,7 @@ class BlockEditor {
   uint64_t reached_bytes(std::span<const uint32_t> nodes);
 
  private:
+  static uint32_t new_capacity(size_t key_bytes, uint32_t bytes_hint);
   void begin(const RuleSet* rules, TimeUs now);
   bool make_room(uint32_t bytes);
   void relocate(uint32_t capacity);

@@ -2,9 +2,9 @@
 #include "cep/block_memory.h"
 
 #include <cstdlib>
-#include <cstring>
 
 #include "cep/block.h"
+#include "cep/prefetch.h"
 
 namespace cep {
 
@@ -29,14 +29,14 @@ uint8_t* BlockMemory::allocate(uint32_t bytes) {
 }
 
 uint8_t* BlockMemory::from_slab(uint32_t bytes) {
-  uint8_t*& free = free_[bytes / kUnit];
-  if (free != nullptr) {
-    uint8_t* block = free;
-    std::memcpy(&free, block, sizeof free);
+  std::deque<uint8_t*>& free = free_[bytes / kUnit];
+  if (!free.empty()) {
+    uint8_t* block = free.back();
+    free.pop_back();
     return block;
   }
   if (slab_left_ < bytes) {
-    slabs_.push_back(static_cast<uint8_t*>(std::malloc(kSlabBytes)));
+    slabs_.push_back(static_cast<uint8_t*>(std::aligned_alloc(kLine, kSlabBytes)));
     WEIR_CHECK(slabs_.back() != nullptr, "out of memory for a key's block");
     slab_left_ = kSlabBytes;
   }
@@ -44,13 +44,18 @@ uint8_t* BlockMemory::from_slab(uint32_t bytes) {
   return slabs_.back() + slab_left_;
 }
 
+void BlockMemory::prefetch_free(uint32_t bytes, size_t further) const {
+  if (!kUsesSlabs || bytes > kSmallMax || free_[bytes / kUnit].size() <= further) return;
+  const std::deque<uint8_t*>& free = free_[bytes / kUnit];
+  const uint8_t* const block = free[free.size() - 1 - further];
+  for (uint32_t at = 0; at < bytes; at += kLine) prefetch(block + at);
+}
+
 void BlockMemory::release(uint8_t* block) {
   uint32_t bytes = BlockView(block).header().capacity;
   in_use_ -= bytes;
   if (kUsesSlabs && bytes <= kSmallMax && bytes % kUnit == 0) {
-    uint8_t*& free = free_[bytes / kUnit];
-    std::memcpy(block, &free, sizeof free);
-    free = block;
+    free_[bytes / kUnit].push_back(block);
   } else {
     std::free(block);
   }

@@ -96,14 +96,12 @@ bool encode_key(std::span<const KeyPart> parts, const Batch& batch, uint32_t row
     }
     if (batch.columns[columns[i]].is_null[row] != 0) return false;      // the usual key, without a detour
     const std::string_view text = batch.text(row, columns[i]);
-    const auto size = static_cast<uint32_t>(text.size());
-    char head[1 + sizeof size + kArenaSpareBytes];
-    head[0] = static_cast<char>(KeyTag::kText);
-    std::memcpy(head + 1, &size, sizeof size);
-    const bool is_short = size <= kArenaSpareBytes;
-    if (is_short) std::memcpy(head + 1 + sizeof size, text.data(), kArenaSpareBytes);     // as many for every text: no call
-    out.append(head, 1 + sizeof size + (is_short ? size : 0));
-    if (!is_short) out.append(text);
+    if (text.size() > kArenaSpareBytes) {
+      append_tagged(out, Value::string(text));
+      continue;
+    }
+    char key[kTextKeyHead + kArenaSpareBytes];
+    out.append(key, put_text_key(key, text));
   }
   return true;
 }

@@ -20,6 +20,18 @@ enum class KeyTag : uint8_t {
 
 // Appends one value with its tag. Floats by their bits.
 void append_tagged(std::string& out, const Value& value);
+// Writes the key that is one text of a batch's arena, and answers its size. `to` has room for kTextKeyHead bytes and the text, or
+// kArenaSpareBytes if that is more.
+inline constexpr size_t kTextKeyHead = 1 + sizeof(uint32_t);
+inline size_t put_text_key(char* to, std::string_view text) {
+  const auto size = static_cast<uint32_t>(text.size());
+  to[0] = static_cast<char>(KeyTag::kText);
+  std::memcpy(to + 1, &size, sizeof size);
+  // As many bytes for every short text: no call.
+  if (size <= kArenaSpareBytes) std::memcpy(to + kTextKeyHead, text.data(), kArenaSpareBytes);
+  else std::memcpy(to + kTextKeyHead, text.data(), size);
+  return kTextKeyHead + size;
+}
 // Appends a key; false if a part is null: such an event is not seen by the rule (R69). Decimals are brought to the part's scale.
 bool encode_key(std::span<const KeyPart> parts, std::span<const Value> values, std::string& out);
 // The same from the columns of a row, one a part.

@@ -13,13 +13,13 @@ KeyTable::KeyTable() : directory_(1), counts_(1) {
 // The entries of the directory at `first` and every `step` behind it are the segment's.
 void KeyTable::point_to(uint32_t number, size_t first, size_t step) {
   std::vector<Slot>& slots = segments_[number].slots;
-  const Place place = {slots.data(), static_cast<uint32_t>(slots.size() - 1), number};
-  for (size_t i = first; i < directory_.size(); i += step) directory_[i] = place;
+  const Segmented entry = {slots.data(), static_cast<uint32_t>(slots.size() - 1), number};
+  for (size_t i = first; i < directory_.size(); i += step) directory_[i] = entry;
 }
 
 // Hashes that a directory of reasonable size does not part get a larger segment instead.
 void KeyTable::make_room(uint64_t hash) {
-  const uint32_t number = place_of(hash).segment;
+  const uint32_t number = entry_of(hash).segment;
   const uint32_t depth = segments_[number].depth;
   const bool is_parted = depth < kDepthMax && (size_t{1} << depth < directory_.size() || directory_.size() <= segments_.size() * 8);
   const bool splits = segments_[number].slots.size() >= kSegmentSlots && is_parted;
@@ -41,8 +41,8 @@ void KeyTable::make_room(uint64_t hash) {
   counts_[number] = 0;
   for (const Slot& slot : moved) {
     if (slot.block == nullptr) continue;
-    *free_slot(place_of(slot.hash), slot.hash) = slot;
-    ++counts_[place_of(slot.hash).segment];
+    *free_slot(entry_of(slot.hash), slot.hash) = slot;
+    ++counts_[entry_of(slot.hash).segment];
   }
 }
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -18,10 +19,26 @@ namespace cep {
 struct alignas(32) Slot {           // never in two cache lines
   uint64_t hash = 0;
   uint8_t* block = nullptr;         // nullptr: the slot is free
-  TimeUs deadline = kTimeMax;       // when something of it is due: by the timer queue, or swept out some time after
+  TimeUs deadline = kTimeMax;       // when something of it is due: by the timer queue, or swept out some time after; of a free slot never
   uint64_t awaits = 0;              // fold of what its runs await
 };
 static_assert(sizeof(Slot) == 32);
+
+// Keys are short: no call.
+inline bool equal_keys(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  const auto differs = [&](size_t at) {
+    uint64_t x, y;
+    std::memcpy(&x, a.data() + at, sizeof x);
+    std::memcpy(&y, b.data() + at, sizeof y);
+    return x != y;
+  };
+  if (a.size() < sizeof(uint64_t)) return a == b;
+  for (size_t at = 0; at + sizeof(uint64_t) < a.size(); at += sizeof(uint64_t)) {
+    if (differs(at)) return false;
+  }
+  return !differs(a.size() - sizeof(uint64_t));
+}
 
 class KeyTable {
  public:
@@ -36,62 +53,79 @@ class KeyTable {
     return const_cast<Slot*>(std::as_const(*this).find(hash, key));
   }
   const Slot* find(uint64_t hash, std::string_view key) const {
-    const Place place = place_of(hash);
-    for (size_t at = place.home(hash);; at = (at + 1) & place.mask) {
-      const Slot& slot = place.slots[at];
+    const Segmented entry = entry_of(hash);
+    for (size_t at = entry.home(hash);; at = (at + 1) & entry.mask) {
+      const Slot& slot = entry.slots[at];
       if (slot.block == nullptr) return nullptr;
-      if (slot.hash == hash && BlockView(slot.block).key() == key) return &slot;
+      if (slot.hash == hash && equal_keys(BlockView(slot.block).key(), key)) return &slot;
     }
   }
   // A slot for a key that is not in the table.
   Slot* insert(uint64_t hash, uint8_t* block) {
-    while (is_full(place_of(hash))) make_room(hash);
-    const Place place = place_of(hash);
+    while (is_full(entry_of(hash))) make_room(hash);
+    const Segmented entry = entry_of(hash);
     ++count_;
-    ++counts_[place.segment];
-    Slot* slot = free_slot(place, hash);
+    ++counts_[entry.segment];
+    Slot* slot = free_slot(entry, hash);
     *slot = {hash, block, kTimeMax, 0};
     return slot;
   }
   // Removes a slot (backward shift: no tombstones); moves others.
   void erase(Slot* slot) {
-    const Place place = place_of(slot->hash);
+    const Segmented entry = entry_of(slot->hash);
     --count_;
-    --counts_[place.segment];
-    size_t hole = static_cast<size_t>(slot - place.slots);
+    --counts_[entry.segment];
+    size_t hole = static_cast<size_t>(slot - entry.slots);
     for (size_t next = hole;;) {
-      place.slots[hole] = Slot();
+      entry.slots[hole] = Slot();
       for (;;) {
-        next = (next + 1) & place.mask;
-        if (place.slots[next].block == nullptr) return;
-        size_t home = place.home(place.slots[next].hash);
+        next = (next + 1) & entry.mask;
+        if (entry.slots[next].block == nullptr) return;
+        size_t home = entry.home(entry.slots[next].hash);
         bool stays = hole <= next ? (hole < home && home <= next) : (hole < home || home <= next);
         if (!stays) break;
       }
-      place.slots[hole] = place.slots[next];
+      entry.slots[hole] = entry.slots[next];
       hole = next;
     }
   }
   // Visits the slots of that hash until the visitor returns true: for timers, which know only the hash.
   template <class F>
   void for_each_of_hash(uint64_t hash, F&& visit) {
-    const Place place = place_of(hash);
-    for (size_t at = place.home(hash); place.slots[at].block != nullptr; at = (at + 1) & place.mask) {
-      if (place.slots[at].hash == hash && visit(place.slots[at])) return;
+    const Segmented entry = entry_of(hash);
+    for (size_t at = entry.home(hash); entry.slots[at].block != nullptr; at = (at + 1) & entry.mask) {
+      if (entry.slots[at].hash == hash && visit(entry.slots[at])) return;
     }
   }
-  void prefetch(uint64_t hash) const {
-    const Place& place = place_of(hash);
-    cep::prefetch(&place.slots[place.home(hash)]);
+  void prefetch_slot(uint64_t hash) const {
+    const Segmented& entry = entry_of(hash);
+    prefetch(&entry.slots[entry.home(hash)]);
   }
-  // The head of the block of the first slot of that hash, if there is one.
-  void prefetch_block(uint64_t hash) const {
-    const Place place = place_of(hash);
-    for (size_t at = place.home(hash); place.slots[at].block != nullptr; at = (at + 1) & place.mask) {
-      if (place.slots[at].hash != hash) continue;
-      for (size_t line = 0; line < 5; ++line) cep::prefetch(place.slots[at].block + line * 64);
-      return;
-    }
+  // Where the first slot of that hash is, or the free one where a search for it ends. Steps of a search are hard to foresee for the
+  // processor: who asks for one key several times does so with its place, which is only a guess once something was inserted or erased.
+  size_t place_of(uint64_t hash) const {
+    const Segmented& entry = entry_of(hash);
+    size_t at = entry.home(hash);
+    while (entry.slots[at].block != nullptr && entry.slots[at].hash != hash) at = (at + 1) & entry.mask;
+    return at;
+  }
+  Slot* find(uint64_t hash, std::string_view key, size_t place) {
+    const Segmented& entry = entry_of(hash);
+    Slot& slot = entry.slots[place & entry.mask];
+    return slot.hash == hash && equal_keys(BlockView(slot.block).key(), key) ? &slot : find(hash, key);
+  }
+  // The block of the first slot of that hash; nullptr: there is none.
+  uint8_t* block_of(uint64_t hash, size_t place) const {
+    const Segmented& entry = entry_of(hash);
+    const Slot& slot = entry.slots[place & entry.mask];
+    return slot.hash == hash ? slot.block : entry.slots[place_of(hash)].block;
+  }
+  uint8_t* block_of(uint64_t hash) const { return block_of(hash, place_of(hash)); }
+  // Asks for the head of that block. False: there is none.
+  bool prefetch_block(uint64_t hash, size_t place, size_t bytes) const {
+    const uint8_t* const block = block_of(hash, place);
+    for (size_t at = 0; block != nullptr && at < bytes; at += 64) prefetch(block + at);
+    return block != nullptr;
   }
   // Visits every slot; the visitor must not insert or erase.
   template <class F>
@@ -120,13 +154,14 @@ class KeyTable {
     if (slot.block != nullptr) visit(slot);
     return true;
   }
-  // Visits the next `slots` of the table, round and round. The visitor must not insert or erase; entries that move may be missed once.
+  // Visits those of the next `slots` of the table, round and round, whose deadline has come at `time`. The visitor must not insert or
+  // erase; entries that move may be missed once.
   template <class F>
-  void sweep(size_t slots, F&& visit) {
+  void sweep(size_t slots, TimeUs time, F&& visit) {
     for (; slots > 0; --slots) {
-      if (visit_next(hand_, visit)) continue;
-      hand_ = Hand();
-      visit_next(hand_, visit);
+      if (hand_.slot >= segments_[hand_.segment].slots.size()) hand_ = {(hand_.segment + 1) % segments_.size(), 0};
+      const Slot& slot = segments_[hand_.segment].slots[hand_.slot++];
+      if (slot.deadline <= time && slot.block != nullptr) visit(slot);      // a free slot's never comes
     }
   }
   size_t size() const { return count_; }
@@ -141,24 +176,24 @@ class KeyTable {
     std::vector<Slot> slots;      // a power of two
     uint32_t depth;               // that many bits of the directory's are the same for all that is in it
   };
-  struct Place {                  // an entry of the directory: all that finding needs
+  struct Segmented {              // an entry of the directory: all that finding needs
     Slot* slots = nullptr;
     uint32_t mask = 0;
     uint32_t segment = 0;
     size_t home(uint64_t hash) const { return (hash >> kHomeShift) & mask; }
   };
 
-  const Place& place_of(uint64_t hash) const { return directory_[hash >> kDirectoryShift & (directory_.size() - 1)]; }
-  bool is_full(const Place& place) const { return (counts_[place.segment] + uint64_t{1}) * 10 > (place.mask + uint64_t{1}) * 8; }
-  static Slot* free_slot(const Place& place, uint64_t hash) {
-    size_t at = place.home(hash);
-    while (place.slots[at].block != nullptr) at = (at + 1) & place.mask;
-    return &place.slots[at];
+  const Segmented& entry_of(uint64_t hash) const { return directory_[hash >> kDirectoryShift & (directory_.size() - 1)]; }
+  bool is_full(const Segmented& entry) const { return (counts_[entry.segment] + uint64_t{1}) * 10 > (entry.mask + uint64_t{1}) * 8; }
+  static Slot* free_slot(const Segmented& entry, uint64_t hash) {
+    size_t at = entry.home(hash);
+    while (entry.slots[at].block != nullptr) at = (at + 1) & entry.mask;
+    return &entry.slots[at];
   }
   void point_to(uint32_t number, size_t first, size_t step);
   void make_room(uint64_t hash);     // in the segment that the hash is in
 
-  std::vector<Place> directory_;     // by bits of the hash; a power of two
+  std::vector<Segmented> directory_;     // by bits of the hash; a power of two
   std::vector<Segment> segments_;
   std::vector<uint32_t> counts_;     // of keys, by segment: close together, for every insert asks
   size_t count_ = 0;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "cep/prefetch.h"
 #include "cep/ring_layout.h"
 
 namespace cep {
@@ -170,6 +171,20 @@ Cell* rebuild(BlockEditor& block, Cell* cell, const RingShape& shape, uint32_t c
   return cell;
 }
 
+// Doubles a ring that keeps nothing beside its entries: those find their places in the upper half or stay.
+Cell* grow(BlockEditor& block, Cell* cell, const RingShape& shape) {
+  const uint32_t old_capacity = Parts(cell->payload(), shape).header->capacity;
+  cell = block.resize_cell(cell, payload_bytes(shape, old_capacity * 2, 0));
+  const Parts parts(cell->payload(), shape);
+  const Parts old = parts;
+  parts.header->capacity = old_capacity * 2;
+  for (uint32_t i = parts.header->first; i != parts.header->next; ++i) {
+    const uint32_t slot = i & (old_capacity * 2 - 1);
+    if (slot >= old_capacity) std::memcpy(parts.entry(slot), old.entry(old.slot(i)), parts.bytes);
+  }
+  return cell;
+}
+
 // Expires what has left each window, then gives up what none holds any more.
 void move_tails(const Parts& parts, const RingShape& shape, TimeUs time, uint32_t incoming) {
   uint32_t held = 0;             // by the window that holds most: all of them hold the newest ones
@@ -185,6 +200,40 @@ bool has_windows(const Parts& parts, const RingShape& shape) {
   for (uint32_t i = 0; i < parts.header->windows; ++i) {
     if (!parts.windows[i].has(shape.extents[i])) return false;
   }
+  return true;
+}
+
+// has_windows, move_tails and append_number in one for the usual ring, of numbers. False: nothing was added.
+bool append_number_in_place(const RingShape& shape, RingHeader& header, TimeUs time, int64_t number, uint32_t entries_max) {
+  if (header.windows != shape.extents.size()) return false;
+  WindowState* const windows = reinterpret_cast<WindowState*>(&header + 1);
+  WindowState* const end = windows + header.windows;
+  NumberEntry* const entries = reinterpret_cast<NumberEntry*>(end);
+  const uint32_t mask = header.capacity - 1;
+  const uint32_t next = header.next;
+  const WindowExtent* extent = shape.extents.data();
+  uint32_t held = 0;             // by the window that holds most
+  for (WindowState* window = windows; window != end; ++window, ++extent) {
+    if (!window->has(*extent)) return false;
+    const TimeUs oldest = time - extent->span_us;
+    uint32_t tail = window->tail;
+    for (; tail != next; ++tail) {
+      const NumberEntry& entry = entries[tail & mask];
+      if (entry.time > oldest && (extent->rows == 0 || next - tail < extent->rows)) break;
+      add_number(*window, entry.number, -1);
+    }
+    window->tail = tail;
+    if (tail == next) {
+      window->sum_squares = 0;
+      window->saturated = 0;
+    }
+    held = std::max(held, next - tail);
+  }
+  header.first = next - held;
+  if (held >= std::min(header.capacity, entries_max)) return false;
+  entries[next & mask] = {time, number};
+  header.next = next + 1;
+  for (WindowState* window = windows; window != end; ++window) add_number(*window, number, 1);
   return true;
 }
 
@@ -270,10 +319,24 @@ bool RingEditor::has_room(Cell* cell, const RingShape& shape, TimeUs time, uint3
   return parts.header->count() < std::min(parts.header->capacity, entries_max);
 }
 
-void RingEditor::append_in_place(Cell* cell, const RingShape& shape, TimeUs time, int64_t number) {
+bool RingEditor::append_in_place(Cell* cell, const RingShape& shape, TimeUs time, int64_t number, uint32_t entries_max) {
+  if (shape.value == RingValue::kNumber) {
+    return append_number_in_place(shape, *reinterpret_cast<RingHeader*>(cell->payload()), time, number, entries_max);
+  }
+  if (!has_room(cell, shape, time, entries_max)) return false;
+  append_entry(Parts(cell->payload(), shape), shape, time, {});
+  return true;
+}
+
+void RingEditor::prefetch_ends(Cell* cell, const RingShape& shape) {
   const Parts parts(cell->payload(), shape);
-  if (shape.value == RingValue::kNumber) return append_number(parts, time, number);
-  append_entry(parts, shape, time, {});
+  prefetch(parts.entry(parts.slot(parts.header->next)));
+  for (uint32_t i = 0; i < parts.header->windows; ++i) prefetch(parts.entry(parts.slot(parts.windows[i].tail)));
+}
+
+void RingEditor::prefetch_newest(Cell* cell, const RingShape& shape) {
+  const Parts parts(cell->payload(), shape);
+  prefetch(parts.entry(parts.slot(parts.header->next - 1)));
 }
 
 TimeUs RingEditor::append(TimeUs time, const RingEntryValue& value, const RingLimits& limits, uint64_t* dropped) {
@@ -295,8 +358,12 @@ TimeUs RingEditor::append(TimeUs time, const RingEntryValue& value, const RingLi
       lost = lose_oldest(parts, shape_, dropped);
     }
     is_full = parts.header->count() == parts.header->capacity;
-    cell = rebuild(block_, cell, shape_, parts.header->capacity * (is_full ? 2 : 1), bytes);
-    advance(cell, shape_, time, 1);
+    if (shape_.value == RingValue::kNone || shape_.value == RingValue::kNumber) {
+      cell = grow(block_, cell, shape_);
+    } else {
+      cell = rebuild(block_, cell, shape_, parts.header->capacity * (is_full ? 2 : 1), bytes);
+      advance(cell, shape_, time, 1);
+    }
     parts = Parts(cell->payload(), shape_);
   }
   append_entry(parts, shape_, time, value);

@@ -61,10 +61,15 @@ class RingEditor {
   // Adds an entry at `time` (not earlier than the newest) and expires what has left each window. Counts the entries that the limits
   // dropped out of windows to make room, and returns the time of the newest of them; kTimeMin: none.
   TimeUs append(TimeUs time, const RingEntryValue& value, const RingLimits& limits, uint64_t* dropped);
-  // The same in two steps for a ring of times or numbers, without an editor. First what has left is expired; false if the cell must be laid
-  // out anew or a limit is in the way. Then the entry is added; a ring of times takes no notice of the number.
+  // The same for a ring of times or numbers, without an editor. False: nothing was added, for the cell must be laid out anew or a limit is
+  // in the way; what has left may be expired all the same. A ring of times takes no notice of the number.
+  static bool append_in_place(Cell* cell, const RingShape& shape, TimeUs time, int64_t number, uint32_t entries_max);
+  // Whether append_in_place would add.
   static bool has_room(Cell* cell, const RingShape& shape, TimeUs time, uint32_t entries_max);
-  static void append_in_place(Cell* cell, const RingShape& shape, TimeUs time, int64_t number);
+  // Asks for the memory that append_in_place will touch behind the head of the cell.
+  static void prefetch_ends(Cell* cell, const RingShape& shape);
+  // The same for RingView::newest_time.
+  static void prefetch_newest(Cell* cell, const RingShape& shape);
   // Expires what has left each window at `time`, when so many more entries come; true if entries are left.
   static bool advance(Cell* cell, const RingShape& shape, TimeUs time, uint32_t incoming = 0);
 

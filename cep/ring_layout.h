@@ -35,6 +35,11 @@ struct [[gnu::packed, gnu::aligned(8)]] WindowState {
   bool has(const WindowExtent& extent) const { return span_us == extent.span_us && rows == extent.rows; }
 };
 static_assert(sizeof(WindowState) == 56);
+// Of a ring of numbers.
+struct NumberEntry {
+  TimeUs time = 0;
+  int64_t number = 0;         // or kNullNumber
+};
 struct DataHeader {
   uint32_t capacity = 0;      // bytes behind it
   uint32_t used = 0;

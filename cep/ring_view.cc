@@ -147,12 +147,14 @@ WindowTotals RingView::totals(const WindowExtent& extent, TimeUs time, bool excl
 
 bool RingView::opens(const WindowGate& gate, TimeUs time) const {
   if (cell_ == nullptr) return gate.is_open(0, 0, 0);
-  const Parts parts(cell_->payload(), shape_);
-  for (uint32_t i = 0; i < parts.header->windows; ++i) {
-    const WindowState& window = parts.windows[i];
+  const RingHeader& header = *reinterpret_cast<const RingHeader*>(cell_->payload());
+  const WindowState* const windows = reinterpret_cast<const WindowState*>(&header + 1);
+  for (uint32_t i = 0; i < header.windows; ++i) {
+    const WindowState& window = windows[i];
     if (!window.has(gate.extent)) continue;
-    const uint32_t count = parts.header->next - window.tail;
-    if (count > 0 && parts.time(window.tail) <= time - window.span_us) break;
+    const uint32_t count = header.next - window.tail;
+    if (!gate.sums && static_cast<Int128>(count) < gate.least) return false;      // some may have left; none has come
+    if (count > 0 && Parts(cell_->payload(), shape_).time(window.tail) <= time - window.span_us) break;
     return gate.is_open(count, window.non_null, window.sum);
   }
   const WindowTotals now = totals(gate.extent, time, false);

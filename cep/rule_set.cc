@@ -390,6 +390,8 @@ class RuleSetBuilder {
       if (role.first_input[input.rule] == Role::kNoInput) role.first_input[input.rule] = number;
     }
     role.start_index.finish();
+    const std::vector<KeyPart>& parts = timeline.spaces[role.space].parts;
+    if (role.plain_key && parts.size() == 1 && parts[0].type.kind == TypeKind::kText) role.text_key = role.key_columns[0];
     role.moves_windows = !role.inputs.empty() && std::all_of(role.inputs.begin(), role.inputs.end(), [&](const RuleInput& input) {
       return !set_.rules_[input.rule].gates.empty();
     });

@@ -74,6 +74,7 @@ struct Role {
   uint32_t space = 0;
   bool plain_key = true;                    // every part of the key is a column
   std::vector<uint16_t> key_columns;        // those columns; empty if not plain
+  int32_t text_key = -1;                    // the one of them, if it is a text
   std::vector<RuleInput> inputs;            // by rule name, then order of `on`
   std::vector<uint32_t> rings;              // fed by events in this role (key of this role)
   AwaitedBits starts;                       // what starts, tests and rings await

@@ -7,6 +7,7 @@
 
 #include "cep/key.h"
 #include "cep/lifetime.h"
+#include "cep/prefetch.h"
 #include "cep/time_math.h"
 #include "cep/timeline_peek.h"
 #include "cep/truncation.h"
@@ -14,37 +15,62 @@
 namespace cep {
 namespace {
 
-constexpr size_t kTouchesInFlight = 16;     // of keys, whose cache misses are waited for together
+constexpr size_t kTimersAtOnce = 16;
+// So many touches ahead of those under work the memory of a key is asked for, one miss behind the other.
+constexpr size_t kTouchesAtOnce = 8;
+constexpr size_t kSlotsAhead = 24;
+constexpr size_t kBlocksAhead = 16;
+constexpr size_t kRingsAhead = 8;
+constexpr size_t kColumnsAhead = 32;        // rows
+constexpr size_t kTextsAhead = 16;
+constexpr size_t kBlockBytesAhead = 320;    // of a key with runs
+constexpr size_t kWindowBytesAhead = 160;   // of one whose windows move: its head and the state of a window
 constexpr size_t kRowsApart = 4;            // on average, so that columns are asked for ahead
-constexpr size_t kSweepLeast = 16;          // slots swept at a time
+constexpr size_t kSweepLeast = 16;          // slots swept at least
+constexpr size_t kSweepStep = 64;           // at a time
 constexpr size_t kSweepPerTouch = 2;
 
-// What binding one of the rows will read, asked for ahead.
-void prefetch_columns(const Batch& batch, std::span<const uint32_t> rows) {
-  for (const uint32_t row : rows) {
-    for (const BatchColumn& column : batch.columns) {
-      __builtin_prefetch(column.is_null.data() + row);
-      if (column.kind == TypeKind::kFloat) {
-        __builtin_prefetch(column.real.data() + row);
-      } else if (column.kind == TypeKind::kIp) {
-        __builtin_prefetch(column.ip.data() + row);
-      } else if (column.kind == TypeKind::kText) {
-        __builtin_prefetch(column.offset.data() + row);
-        __builtin_prefetch(column.length.data() + row);
-      } else {
-        __builtin_prefetch(column.fixed.data() + row);
-      }
+// Rows that something awaits, in order. Which they are is a coin toss to the processor: no branch on it in the usual set of few predicates.
+void find_awake(const AwaitedBits& cares, const uint64_t* words, size_t per_row, uint32_t first, uint32_t last,
+                std::vector<uint32_t>& awake) {
+  awake.resize(last - first);
+  size_t count = 0;
+  if (per_row == 1 && !cares.any()) {
+    const uint64_t mask = cares.first_word();
+    for (uint32_t row = first; row < last; ++row) {
+      awake[count] = row;
+      count += (words[row] & mask) != 0 ? 1 : 0;
     }
-    __builtin_prefetch(batch.position.data() + row);
+  } else {
+    for (uint32_t row = first; row < last; ++row) {
+      if (cares.is_met(words + row * per_row)) awake[count++] = row;
+    }
   }
+  awake.resize(count);
 }
 
-// After their columns: texts of a row mostly stand together.
-void prefetch_texts(const Batch& batch, std::span<const uint32_t> rows) {
-  for (const uint32_t row : rows) {
-    for (const BatchColumn& column : batch.columns) {
-      if (column.kind == TypeKind::kText) __builtin_prefetch(batch.arena.data() + column.offset[row]);
+// What binding the row will read, asked for ahead.
+void prefetch_columns(const Batch& batch, uint32_t row) {
+  for (const BatchColumn& column : batch.columns) {
+    prefetch(column.is_null.data() + row);
+    if (column.kind == TypeKind::kFloat) {
+      prefetch(column.real.data() + row);
+    } else if (column.kind == TypeKind::kIp) {
+      prefetch(column.ip.data() + row);
+    } else if (column.kind == TypeKind::kText) {
+      prefetch(column.offset.data() + row);
+      prefetch(column.length.data() + row);
+    } else {
+      prefetch(column.fixed.data() + row);
     }
+  }
+  prefetch(batch.position.data() + row);
+}
+
+// After its columns: texts of a row mostly stand together.
+void prefetch_texts(const Batch& batch, uint32_t row) {
+  for (const BatchColumn& column : batch.columns) {
+    if (column.kind == TypeKind::kText) prefetch(batch.arena.data() + column.offset[row]);
   }
 }
 
@@ -71,11 +97,10 @@ void TimelineEngine::drop_space(Space& space) {
   space.table = KeyTable();
 }
 
-const Timeline& TimelineEngine::timeline() const { return engine_.rules_->timelines()[index_]; }
-
 void TimelineEngine::rebind(uint32_t index) {
   WEIR_CHECK(images_.keys.empty(), "rules change while images are being taken");
   index_ = index;
+  timeline_ = &engine_.rules_->timelines()[index];
   peek_.reset();
   std::vector<Space> old = std::move(spaces_);
   spaces_.clear();
@@ -197,13 +222,14 @@ void TimelineEngine::sweep(TimeUs before, std::vector<Alert>& alerts) {
     size_t left = std::min(space.table.slots(), kSweepLeast + kSweepPerTouch * touches_ + by_time);
     while (left > 0) {
       due_.clear();
-      const size_t step = std::min(left, kSweepLeast);
+      const size_t step = std::min(left, kSweepStep);
       left -= step;
-      space.table.sweep(step, [&](const Slot& slot) {
-        if (slot.deadline > frontier_) return;
+      space.table.sweep(step, frontier_, [&](const Slot& slot) {
         due_.emplace_back(&space, slot.hash);
-        __builtin_prefetch(slot.block);
+        prefetch(slot.block);
+        prefetch(slot.block + 64);
       });
+      for (const auto& [at, hash] : due_) prefetch_newest(*at, hash);
       for (const auto& [at, hash] : due_) service_key(*at, hash, frontier_, alerts);
     }
   }
@@ -213,16 +239,15 @@ void TimelineEngine::sweep(TimeUs before, std::vector<Alert>& alerts) {
 // Takes the next timers that are due, and asks for the memory of their keys. Which of two keys comes first does not matter.
 bool TimelineEngine::take_due_timers() {
   due_.clear();
-  while (due_.size() < kTouchesInFlight && !timers_.empty() && timers_.top().time <= frontier_) {
-    const Timer timer = timers_.top();
-    timers_.pop();
+  while (due_.size() < kTimersAtOnce && !timers_.empty() && timers_.front()->time <= frontier_) {
+    const Timer timer = timers_.take();
     for (Space& space : spaces_) {
       if (space.id != timer.space) continue;
       due_.emplace_back(&space, timer.hash);
-      space.table.prefetch(timer.hash);
+      space.table.prefetch_slot(timer.hash);
     }
   }
-  for (const auto& [space, hash] : due_) space->table.prefetch_block(hash);
+  for (const auto& [space, hash] : due_) space->table.prefetch_block(hash, space->table.place_of(hash), kBlockBytesAhead);
   return !due_.empty();
 }
 
@@ -244,86 +269,104 @@ bool TimelineEngine::encode_row_key(const Batch& batch, uint32_t row, const Role
   return encode_key(parts, key_values_, key);
 }
 
-// Rows [first, last) of a batch: those that some role cares about, several at a time, so that their cache misses come together.
+// Rows [first, last) of a batch: those that some role cares about. What a touch needs is asked for while those before it are under work.
 void TimelineEngine::process_rows(const Batch& batch, uint32_t first, uint32_t last, const std::vector<uint64_t>& words,
                                   std::vector<Alert>& alerts) {
   const TimelineStream& stream = *timeline().find(batch.schema->id);
   const size_t per_row = stream.predicates.words_per_row();
-  awake_.resize(last - first);
-  size_t awake = 0;
-  for (uint32_t row = first; row < last; ++row) {      // without a branch: nothing foretells which row it is
-    awake_[awake] = row;
-    awake += static_cast<size_t>(stream.cares.is_met(words.data() + row * per_row));
-  }
-  awake_.resize(awake);
+  find_awake(stream.cares, words.data(), per_row, first, last, awake_);
   const bool are_apart = awake_.size() * kRowsApart <= last - first;       // else the processor reads ahead by itself
-  const std::span<const uint32_t> rows(awake_);
-  const auto group_at = [&](size_t at) {
-    const size_t begin = std::min(at, rows.size());
-    return rows.subspan(begin, std::min(rows.size() - begin, kTouchesInFlight));
-  };
-  if (are_apart) {
-    prefetch_columns(batch, group_at(0));
-    prefetch_columns(batch, group_at(kTouchesInFlight));
-    prefetch_texts(batch, group_at(0));
-  }
-  for (size_t at = 0; at < rows.size(); at += kTouchesInFlight) {
+  size_t columns = 0, texts = 0, rows = 0;          // how far each of them is
+  const auto prepare_next = [&] {
+    const uint32_t row = awake_[rows];
     if (are_apart) {
-      prefetch_columns(batch, group_at(at + 2 * kTouchesInFlight));
-      prefetch_texts(batch, group_at(at + kTouchesInFlight));
+      for (; columns < std::min(awake_.size(), rows + kColumnsAhead); ++columns) prefetch_columns(batch, awake_[columns]);
+      for (; texts < std::min(awake_.size(), rows + kTextsAhead); ++texts) prefetch_texts(batch, awake_[texts]);
     }
-    for (const uint32_t row : group_at(at)) prepare_row(stream, batch, row, words.data() + row * per_row);
-    process_all_prepared(batch, words.data(), per_row, alerts);
-  }
-}
-
-void TimelineEngine::process_all_prepared(const Batch& batch, const uint64_t* words, size_t per_row, std::vector<Alert>& alerts) {
-  texts_.clear();
-  for (const Prepared& prepared : prepared_) {
-    if (prepared.has_key) spaces_[prepared.role->space].table.prefetch_block(prepared.hash);
-  }
+    for (const Role& role : stream.feeders) prepare(role, batch, row, words.data() + row * per_row);
+    for (const Role& role : stream.roles) prepare(role, batch, row, words.data() + row * per_row);
+    ++rows;
+  };
   Touch touch;
   touch.batch = &batch;
   touch.alerts = &alerts;
   uint32_t counted = UINT32_MAX;       // the row counted last
-  for (const Prepared& prepared : prepared_) {
-    touch.row = prepared.row;
-    touch.time = batch.time[prepared.row];
-    touch.words = words + prepared.row * per_row;
-    if (counted != prepared.row) {
-      ++engine_.counters_.events;
-      appended_.elsewhere.clear();
-      touch.fold = fold_words(touch.words, static_cast<uint32_t>(per_row));
+  size_t blocks = 0, rings = 0;
+  size_t created = 0;                  // keys to come whose blocks were asked for
+  for (size_t at = 0;;) {
+    const size_t end = at + kTouchesAtOnce;
+    while (rows < awake_.size() && prepared_.size() < end + kSlotsAhead) prepare_next();
+    if (at == prepared_.size()) break;
+    for (const size_t last = std::min(prepared_.size(), end + kBlocksAhead); blocks < last; ++blocks) {
+      prefetch_block(prepared_[blocks], created);
+      created += prepared_[blocks].is_new ? 1 : 0;
     }
-    counted = prepared.row;
-    process_prepared(prepared, touch);
+    for (const size_t last = std::min(prepared_.size(), end + kRingsAhead); rings < last; ++rings) prefetch_rings(prepared_[rings]);
+    texts_.clear();
+    for (const size_t last = std::min(prepared_.size(), end); at < last; ++at) {
+      const Prepared& prepared = prepared_[at];
+      touch.row = prepared.row;
+      touch.time = batch.time[prepared.row];
+      touch.words = words.data() + prepared.row * per_row;
+      if (counted != prepared.row) {
+        ++engine_.counters_.events;
+        appended_.elsewhere.clear();
+        touch.fold = fold_words(touch.words, static_cast<uint32_t>(per_row));
+      }
+      counted = prepared.row;
+      created -= prepared.is_new ? 1 : 0;
+      process_prepared(prepared, touch);
+    }
   }
   prepared_.clear();
   prepared_keys_.clear();
 }
 
-// Finds the roles that may care about the row, and asks for the memory of their keys' slots.
-void TimelineEngine::prepare_row(const TimelineStream& stream, const Batch& batch, uint32_t row, const uint64_t* words) {
-  auto prepare = [&](const Role& role) {
-    Prepared prepared;
-    prepared.starts = role.starts.is_met(words);
-    if (!prepared.starts && !role.runs.is_met(words)) return;
-    prepared.role = &role;
-    prepared.row = row;
-    prepared.key_begin = static_cast<uint32_t>(prepared_keys_.size());
-    prepared.has_key = encode_row_key(batch, row, role, prepared_keys_);
-    prepared.key_end = static_cast<uint32_t>(prepared_keys_.size());
-    if (prepared.has_key) {
-      prepared.hash = hash_bytes(prepared_keys_.data() + prepared.key_begin, prepared.key_end - prepared.key_begin);
-      if (!owns(prepared.hash)) return;
-      spaces_[role.space].table.prefetch(prepared.hash);
-    } else if (!owns(0)) {
-      return;                              // counted once
-    }
-    prepared_.push_back(prepared);
-  };
-  for (const Role& role : stream.feeders) prepare(role);
-  for (const Role& role : stream.roles) prepare(role);
+// The head of the key's block. If it has none: the one that it is going to get behind `created` others.
+void TimelineEngine::prefetch_block(Prepared& prepared, size_t created) const {
+  if (!prepared.has_key) return;
+  const Space& space = spaces_[prepared.role->space];
+  const size_t bytes = prepared.role->moves_windows ? kWindowBytesAhead : kBlockBytesAhead;
+  prepared.place = space.table.place_of(prepared.hash);
+  prepared.is_new = !space.table.prefetch_block(prepared.hash, prepared.place, bytes) && prepared.starts;
+  if (prepared.is_new) editor_.prefetch_new(prepared.key_end - prepared.key_begin, space.new_block_bytes, created);
+}
+
+// If the role may care about the row: works out the touch, and asks for the memory of its key's slot.
+void TimelineEngine::prepare(const Role& role, const Batch& batch, uint32_t row, const uint64_t* words) {
+  const bool starts = role.starts.is_met(words);
+  if (!starts && !role.runs.is_met(words)) return;
+  Prepared prepared;
+  prepared.role = &role;
+  prepared.row = row;
+  prepared.starts = starts;
+  prepared.key_begin = prepared_keys_.used();
+  prepared.has_key = prepare_key(role, batch, row);
+  prepared.key_end = prepared_keys_.used();
+  if (prepared.has_key) {
+    const std::string_view key = prepared_keys_.key(prepared.key_begin, prepared.key_end);
+    prepared.hash = hash_bytes(key.data(), key.size());
+    if (!owns(prepared.hash)) return;
+    spaces_[role.space].table.prefetch_slot(prepared.hash);
+  } else if (!owns(0)) {
+    return;                              // counted once
+  }
+  prepared_.push_back(prepared);
+}
+
+bool TimelineEngine::prepare_key(const Role& role, const Batch& batch, uint32_t row) {
+  if (role.text_key >= 0 && static_cast<size_t>(role.text_key) < batch.columns.size()) {        // the usual key
+    if (batch.columns[static_cast<size_t>(role.text_key)].is_null[row] != 0) return false;
+    const std::string_view text = batch.text(row, static_cast<uint16_t>(role.text_key));
+    char* const key = prepared_keys_.room(kTextKeyHead + std::max(text.size(), kArenaSpareBytes));
+    prepared_keys_.take(put_text_key(key, text));
+    return true;
+  }
+  key_.clear();
+  if (!encode_row_key(batch, row, role, key_)) return false;
+  std::memcpy(prepared_keys_.room(key_.size()), key_.data(), key_.size());
+  prepared_keys_.take(key_.size());
+  return true;
 }
 
 void TimelineEngine::process_prepared(const Prepared& prepared, Touch& touch) {
@@ -337,14 +380,11 @@ void TimelineEngine::process_prepared(const Prepared& prepared, Touch& touch) {
   }
   Space& space = spaces_[role.space];
   touch.hash = prepared.hash;
-  std::string_view key = std::string_view(prepared_keys_).substr(prepared.key_begin, prepared.key_end - prepared.key_begin);
-  Slot* slot = space.table.find(touch.hash, key);
+  const std::string_view key = prepared_keys_.key(prepared.key_begin, prepared.key_end);
+  Slot* slot = space.table.find(touch.hash, key, prepared.place);
   if (slot == nullptr && loan_ != nullptr) slot = borrow(space, touch.hash, key);
   if (!prepared.starts && (slot == nullptr || (slot->awaits & touch.fold) == 0)) return;
-  const bool is_quiet = slot != nullptr && slot->deadline > touch.time && (slot->awaits & touch.fold) == 0;
-  if (role.moves_windows && is_quiet && !is_changed_before_barrier(BlockView(slot->block))) {
-    return move_windows(role, space, *slot, touch, key);
-  }
+  if (role.moves_windows && slot != nullptr && is_quiet(role, *slot, touch)) return move_windows(role, space, *slot, touch, key);
   key_ = key;
   key_values_.clear();
   if (slot != nullptr) {

@@ -4,7 +4,6 @@
 
 #include <map>
 #include <memory>
-#include <queue>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -17,6 +16,7 @@
 #include "cep/matcher.h"
 #include "cep/output.h"
 #include "cep/reorder.h"
+#include "cep/time_queue.h"
 #include "cep/touch.h"
 
 namespace cep {
@@ -53,7 +53,7 @@ class TimelineEngine {
   bool restore_key(uint64_t space, uint64_t hash, uint32_t segment, std::string_view bytes, bool* known);
   void prefetch_key(uint64_t space_id, uint64_t hash) const {
     for (const Space& space : spaces_) {
-      if (space.id == space_id) space.table.prefetch(hash);
+      if (space.id == space_id) space.table.prefetch_slot(hash);
     }
   }
   // The name under which derived rows that wait are kept in a checkpoint, as if it were a key space and their positions hashes of keys.
@@ -73,7 +73,7 @@ class TimelineEngine {
   }
   TimeUs frontier() const { return frontier_; }
   const RingCoverages* coverage() const { return coverage_.get(); }
-  const Timeline& timeline() const;
+  const Timeline& timeline() const { return *timeline_; }
   const RuleSet& rules() const { return *engine_.rules_; }
   uint64_t keys() const;
   uint64_t runs(ProgramId program) const;
@@ -94,7 +94,7 @@ class TimelineEngine {
     TimeUs time;
     uint64_t space;
     uint64_t hash;
-    bool operator>(const Timer& other) const { return time > other.time; }
+    bool operator<(const Timer& other) const { return time < other.time; }
   };
   // Release order of derived rows: time, then position (the alert's id), then stream.
   using DerivedKey = std::tuple<TimeUs, uint64_t, StreamId>;
@@ -112,11 +112,15 @@ class TimelineEngine {
   bool pass_through(const Batch& batch, const Admission& admission, std::vector<Alert>& alerts);
   void buffer(const BatchPtr& batch, const Admission& admission);
   void process_rows(const Batch& batch, uint32_t first, uint32_t last, const std::vector<uint64_t>& words, std::vector<Alert>& alerts);
-  void process_all_prepared(const Batch& batch, const uint64_t* words, size_t per_row, std::vector<Alert>& alerts);
-  void prepare_row(const TimelineStream& stream, const Batch& batch, uint32_t row, const uint64_t* words);
+  void prefetch_block(Prepared& prepared, size_t created) const;
+  void prefetch_rings(const Prepared& prepared) const;
+  void prefetch_newest(const Space& space, uint64_t hash) const;
+  void prepare(const Role& role, const Batch& batch, uint32_t row, const uint64_t* words);
+  bool prepare_key(const Role& role, const Batch& batch, uint32_t row);
   void process_prepared(const Prepared& prepared, Touch& touch);
   static void extend_end(const Role& role, Slot& slot, TimeUs time);
   void move_windows(const Role& role, Space& space, Slot& slot, const Touch& touch, std::string_view key);
+  bool is_quiet(const Role& role, const Slot& slot, const Touch& touch) const;
   bool feed_in_place(BlockView block, uint32_t number, const Touch& touch);
   void mark_changed(const Space& space, uint64_t hash, BlockHeader& header);
   void feed_rings(const Role& role, const Touch& touch, size_t first = 0);
@@ -131,6 +135,7 @@ class TimelineEngine {
   void fire_deadlines(const Touch& touch, TimeUs until);
   void take_matches(MatchScope& scope, const Touch& touch, TimeUs now);
   void end_due_episode(MatchScope& scope, const Touch& touch, TimeUs now, bool absences_came);
+  void keep_image(const Space& space, Slot& slot);
   void open_key(Space& space, Slot& slot, TimeUs now);
   void take_image(const Space& space, Slot& slot, std::vector<KeyImage>& images);
   bool is_changed_before_barrier(BlockView block) const;
@@ -161,6 +166,7 @@ class TimelineEngine {
 
   Engine& engine_;
   uint32_t index_;
+  const Timeline* timeline_ = nullptr;     // of the rules in force
   std::string name_;
   TimeUs frontier_ = kTimeMin;
   std::shared_ptr<const RingCoverages> coverage_;     // as the clock last said
@@ -169,7 +175,7 @@ class TimelineEngine {
   uint64_t derived_space_ = 0;
   std::map<DerivedKey, Derived> derived_;
   std::vector<Space> spaces_;
-  std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;
+  TimeQueue<Timer> timers_;
   std::vector<std::pair<Space*, uint64_t>> due_;        // keys (by hash) whose timers are under work
   ChangedKeys dirty_;                      // in this epoch
   std::vector<GoneKey> gone_;
@@ -184,7 +190,7 @@ class TimelineEngine {
   TextArena texts_;
   std::vector<uint32_t> awake_;            // rows under work that some role cares about
   std::vector<Prepared> prepared_;
-  std::string prepared_keys_;
+  PreparedKeys prepared_keys_;
   std::string key_;                        // encoded key under work
   std::vector<Value> key_values_;          // decoded when an output needs it
   std::vector<Match> matches_;

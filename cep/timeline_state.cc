@@ -313,13 +313,17 @@ void TimelineEngine::take_image(const Space& space, Slot& slot, std::vector<KeyI
   header.dirty = 0;
 }
 
-// Every change of a key that exists goes through here.
-void TimelineEngine::open_key(Space& space, Slot& slot, TimeUs now) {
+// Before any change of a key that exists.
+void TimelineEngine::keep_image(const Space& space, Slot& slot) {
   bool takes_image = is_changed_before_barrier(BlockView(slot.block));
 #ifdef WEIR_MUTANT_IMAGE_AFTER_CHANGE
   takes_image = false;
 #endif
   if (takes_image) take_image(space, slot, images_.ahead);
+}
+
+void TimelineEngine::open_key(Space& space, Slot& slot, TimeUs now) {
+  keep_image(space, slot);
   editor_.open(slot.block, engine_.rules_.get(), now);
 }
 

@@ -8,8 +8,50 @@
 
 namespace cep {
 
+// The ends of the rings of a block that was asked for before.
+void TimelineEngine::prefetch_rings(const Prepared& prepared) const {
+  const Role& role = *prepared.role;
+  if (!role.moves_windows || !prepared.has_key || prepared.is_new) return;
+  uint8_t* const block = spaces_[role.space].table.block_of(prepared.hash, prepared.place);
+  if (block == nullptr) return;
+  for (const uint32_t number : role.rings) {
+    const RingShape& shape = timeline().rings[number].shape;
+    Cell* const cell = BlockView(block).find_cell(CellKind::kRing, shape.id);
+    if (cell != nullptr) RingEditor::prefetch_ends(cell, shape);
+  }
+}
+
+// What tells whether the rings of a block are over.
+void TimelineEngine::prefetch_newest(const Space& space, uint64_t hash) const {
+  uint8_t* const block = timeline().rings.empty() ? nullptr : space.table.block_of(hash);
+  if (block == nullptr) return;
+  for (const BoundRing& ring : timeline().rings) {
+    Cell* const cell = BlockView(block).find_cell(CellKind::kRing, ring.shape.id);
+    if (cell != nullptr && ring.shape.keep == RingKeep::kEntries) RingEditor::prefetch_newest(cell, ring.shape);
+  }
+}
+
+// Whether the event does nothing to the key but move its windows. Where all of them are over they begin anew where they are, unless
+// something else is to be ended or counted, or memory to be given back.
+bool TimelineEngine::is_quiet(const Role& role, const Slot& slot, const Touch& touch) const {
+  constexpr uint32_t kSmallRingBytes = 512;
+  const BlockView block(slot.block);
+  if ((slot.awaits & touch.fold) != 0) return false;
+  if (slot.deadline > touch.time) return true;
+  const BlockHeader& header = block.header();
+  bool is_plain = header.run_count == 0 && header.is_timed == 0 && role.longest_us != Limits::key_idle_max_us;
+  block.for_each_cell([&](const Cell& cell) {
+    const bool is_own = std::any_of(role.rings.begin(), role.rings.end(), [&](uint32_t ring) {
+      return timeline().rings[ring].shape.id == cell.id;
+    });
+    is_plain = is_plain && cell.kind == CellKind::kRing && is_own && cell.size <= kSmallRingBytes;
+  });
+  return is_plain;
+}
+
 // What process_prepared does, for an event that wakes no run: the block is opened only if a ring must grow or a test may hold.
 void TimelineEngine::move_windows(const Role& role, Space& space, Slot& slot, const Touch& touch, std::string_view key) {
+  keep_image(space, slot);
   const BlockView block(slot.block);
   size_t fed = 0;
   while (fed < role.rings.size() && feed_in_place(block, role.rings[fed], touch)) ++fed;
@@ -45,15 +87,16 @@ bool TimelineEngine::feed_in_place(BlockView block, uint32_t number, const Touch
   const BoundRing& bound = timeline().rings[number];
   if (!passes(touch.words, bound.predicate_bit)) return true;
   Cell* cell = block.find_cell(CellKind::kRing, bound.shape.id);
-  if (cell == nullptr || !RingEditor::has_room(cell, bound.shape, touch.time, engine_.limits_.window_entries_max)) return false;
+  if (cell == nullptr) return false;
+  const uint32_t entries_max = engine_.limits_.window_entries_max;
   int64_t added = 0;
   if (bound.shape.value == RingValue::kNumber && !column_number(bound, touch, &added)) {
+    if (!RingEditor::has_room(cell, bound.shape, touch.time, entries_max)) return false;      // evaluated once: what fails is counted
     Value argument;
     const RingEntryValue value = entry_of(bound, touch, &argument);
     added = value.is_null ? kNullNumber : static_cast<int64_t>(value.number);
   }
-  RingEditor::append_in_place(cell, bound.shape, touch.time, added);
-  return true;
+  return RingEditor::append_in_place(cell, bound.shape, touch.time, added, entries_max);
 }
 
 // The rings of the role; those before `first` have the event already.

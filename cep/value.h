@@ -80,7 +80,9 @@ int compare(const Value& a, const Value& b);
 class TextArena {
  public:
   std::string_view keep(std::string text) { return texts_.emplace_back(std::move(text)); }
-  void clear() { texts_.clear(); }
+  void clear() {
+    if (!texts_.empty()) texts_.clear();
+  }
 
  private:
   std::deque<std::string> texts_;

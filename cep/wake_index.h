@@ -32,6 +32,7 @@ class AwaitedBits {
     for (size_t w = 0; w < other.words_.size(); ++w) words_[w] |= other.words_[w];
   }
   bool any() const { return any_; }
+  uint64_t first_word() const { return words_.empty() ? 0 : words_[0]; }
   bool is_met(const uint64_t* words) const {
     if (any_) return true;
     uint64_t met = 0;
@@ -79,7 +80,8 @@ class StartIndex {
   void finish();
   // Sets the bits of the inputs that the row starts and clears all others: one a word of 64 inputs.
   void mark(const uint64_t* words, std::vector<uint64_t>& marked) const {
-    marked.assign(always_.begin(), always_.end());
+    marked.resize(always_.size());
+    for (size_t w = 0; w < always_.size(); ++w) marked[w] = always_[w];      // mostly one: no call
     for (size_t w = 0; w < mask_.size(); ++w) {
       for (uint64_t left = words[w] & mask_[w]; left != 0; left &= left - 1) {
         const size_t bit = w * 64 + static_cast<size_t>(__builtin_ctzll(left));

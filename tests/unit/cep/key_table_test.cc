@@ -59,7 +59,7 @@ void change_at_random(Hasher hash_of, uint64_t keys, int changes) {
   EXPECT_EQ(table.size(), expected.size());
   std::set<uint64_t> visited, swept;
   table.for_each([&](const Slot& slot) { EXPECT_TRUE(visited.insert(slot.awaits).second); });
-  table.sweep(table.slots(), [&](const Slot& slot) { EXPECT_TRUE(swept.insert(slot.awaits).second); });
+  table.sweep(table.slots(), kTimeMax, [&](const Slot& slot) { EXPECT_TRUE(swept.insert(slot.awaits).second); });
   EXPECT_EQ(visited.size(), expected.size());
   EXPECT_EQ(swept, visited);
   for (const auto& [key, block] : expected) {

@@ -47,6 +47,8 @@ TEST_P(RingRandomTest, EqualsThePlainList) {
     ring.value = shape.value;
     ring.argument = shape.value == RingValue::kNone ? kNoExpr : 0;
     const bool is_text = shape.value == RingValue::kText || shape.value == RingValue::kBytes;
+    const bool is_plain = shape.value == RingValue::kNone || shape.value == RingValue::kNumber;
+    int in_place = 0;
     ring.type = {is_text ? TypeKind::kText : TypeKind::kInt, 0, 0};
     BlockMemory memory;
     BlockEditor editor(memory);
@@ -61,7 +63,12 @@ TEST_P(RingRandomTest, EqualsThePlainList) {
       std::string text = "v" + std::to_string(event.number);
       Value argument = event.is_null ? Value::null()
                                      : (is_text ? Value::string(text) : Value::integer(event.number));
-      RingEditor(editor, shape).append(now, ring_value(ring, argument, counters), kRoomy, &dropped);
+      Cell* const cell = editor.view().find_cell(CellKind::kRing, 7);
+      const int64_t number = event.is_null ? kNullNumber : event.number;
+      const bool is_added = is_plain && cell != nullptr && random() % 2 == 0 &&
+                            RingEditor::append_in_place(cell, shape, now, number, kRoomy.entries_max);
+      if (!is_added) RingEditor(editor, shape).append(now, ring_value(ring, argument, counters), kRoomy, &dropped);
+      in_place += is_added ? 1 : 0;
       ASSERT_TRUE(is_sound_ring(*editor.view().find_cell(CellKind::kRing, 7), shape, nullptr));
       events.push_back(event);
       TimeUs asked = now + static_cast<TimeUs>(random() % 3 == 0 ? random() % 50 : 0);
@@ -117,6 +124,7 @@ TEST_P(RingRandomTest, EqualsThePlainList) {
       }
     }
     EXPECT_EQ(dropped, 0u);
+    EXPECT_EQ(in_place > 100, is_plain);
     Cell* cell = editor.view().find_cell(CellKind::kRing, 7);
     EXPECT_FALSE(RingEditor::advance(cell, shape, now + 300)) << "everything has left the longest window";
     editor.remove_cell(cell);
