@@ -3,6 +3,7 @@
 // declared scale), bool as u8, ip as 16 bytes; all little-endian. Also the encoding of values in an alert's id (R72).
 #pragma once
 
+#include <cstring>
 #include <span>
 #include <string>
 #include <string_view>
@@ -40,5 +41,21 @@ bool encode_key(std::span<const KeyPart> parts, const Batch& batch, uint32_t row
 std::vector<Value> decode_key(std::span<const KeyPart> parts, std::string_view encoded);
 // Checks untrusted key bytes against the parts.
 bool is_sound_key(std::span<const KeyPart> parts, std::string_view encoded);
+
+// Keys are short: no call.
+inline bool equal_keys(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  const auto differs = [&](size_t at) {
+    uint64_t x, y;
+    std::memcpy(&x, a.data() + at, sizeof x);
+    std::memcpy(&y, b.data() + at, sizeof y);
+    return x != y;
+  };
+  if (a.size() < sizeof(uint64_t)) return a == b;
+  for (size_t at = 0; at + sizeof(uint64_t) < a.size(); at += sizeof(uint64_t)) {
+    if (differs(at)) return false;
+  }
+  return !differs(a.size() - sizeof(uint64_t));
+}
 
 }  // namespace cep

@@ -6,12 +6,11 @@
 #pragma once
 
 #include <cstdint>
-#include <cstring>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "cep/block.h"
+#include "cep/key.h"
 #include "cep/prefetch.h"
 
 namespace cep {
@@ -24,22 +23,6 @@ struct alignas(32) Slot {           // never in two cache lines
 };
 static_assert(sizeof(Slot) == 32);
 
-// Keys are short: no call.
-inline bool equal_keys(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return false;
-  const auto differs = [&](size_t at) {
-    uint64_t x, y;
-    std::memcpy(&x, a.data() + at, sizeof x);
-    std::memcpy(&y, b.data() + at, sizeof y);
-    return x != y;
-  };
-  if (a.size() < sizeof(uint64_t)) return a == b;
-  for (size_t at = 0; at + sizeof(uint64_t) < a.size(); at += sizeof(uint64_t)) {
-    if (differs(at)) return false;
-  }
-  return !differs(a.size() - sizeof(uint64_t));
-}
-
 class KeyTable {
  public:
   static constexpr size_t kSegmentSlots = 2'048;
@@ -49,17 +32,8 @@ class KeyTable {
   KeyTable& operator=(KeyTable&&) noexcept = default;
 
   // The slot of the key, or nullptr. Valid until the next insert or erase.
-  Slot* find(uint64_t hash, std::string_view key) {
-    return const_cast<Slot*>(std::as_const(*this).find(hash, key));
-  }
-  const Slot* find(uint64_t hash, std::string_view key) const {
-    const Segmented entry = entry_of(hash);
-    for (size_t at = entry.home(hash);; at = (at + 1) & entry.mask) {
-      const Slot& slot = entry.slots[at];
-      if (slot.block == nullptr) return nullptr;
-      if (slot.hash == hash && equal_keys(BlockView(slot.block).key(), key)) return &slot;
-    }
-  }
+  Slot* find(uint64_t hash, std::string_view key) { return seek(hash, key); }
+  const Slot* find(uint64_t hash, std::string_view key) const { return seek(hash, key); }
   // A slot for a key that is not in the table.
   Slot* insert(uint64_t hash, uint8_t* block) {
     while (is_full(entry_of(hash))) make_room(hash);
@@ -138,7 +112,11 @@ class KeyTable {
   }
   template <class F>
   void for_each(F&& visit) const {
-    const_cast<KeyTable*>(this)->for_each([&](const Slot& slot) { visit(slot); });
+    for (const Segment& segment : segments_) {
+      for (const Slot& slot : segment.slots) {
+        if (slot.block != nullptr) visit(slot);
+      }
+    }
   }
 
   // A place in the table to go on from.
@@ -184,6 +162,14 @@ class KeyTable {
   };
 
   const Segmented& entry_of(uint64_t hash) const { return directory_[hash >> kDirectoryShift & (directory_.size() - 1)]; }
+  Slot* seek(uint64_t hash, std::string_view key) const {
+    const Segmented entry = entry_of(hash);
+    for (size_t at = entry.home(hash);; at = (at + 1) & entry.mask) {
+      Slot& slot = entry.slots[at];
+      if (slot.block == nullptr) return nullptr;
+      if (slot.hash == hash && equal_keys(BlockView(slot.block).key(), key)) return &slot;
+    }
+  }
   bool is_full(const Segmented& entry) const { return (counts_[entry.segment] + uint64_t{1}) * 10 > (entry.mask + uint64_t{1}) * 8; }
   static Slot* free_slot(const Segmented& entry, uint64_t hash) {
     size_t at = entry.home(hash);

@@ -240,7 +240,7 @@ void TimelineEngine::sweep(TimeUs before, std::vector<Alert>& alerts) {
 bool TimelineEngine::take_due_timers() {
   due_.clear();
   while (due_.size() < kTimersAtOnce && !timers_.empty() && timers_.front()->time <= frontier_) {
-    const Timer timer = timers_.take();
+    const KeyTimer timer = timers_.take();
     for (Space& space : spaces_) {
       if (space.id != timer.space) continue;
       due_.emplace_back(&space, timer.hash);

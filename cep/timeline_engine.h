@@ -90,12 +90,6 @@ class TimelineEngine {
     uint32_t new_block_bytes = 0;     // what the last new block came to
     double sweep_credit = 0;          // part of a slot that is still to be swept
   };
-  struct Timer {
-    TimeUs time;
-    uint64_t space;
-    uint64_t hash;
-    bool operator<(const Timer& other) const { return time < other.time; }
-  };
   // Release order of derived rows: time, then position (the alert's id), then stream.
   using DerivedKey = std::tuple<TimeUs, uint64_t, StreamId>;
   struct Derived {
@@ -175,7 +169,7 @@ class TimelineEngine {
   uint64_t derived_space_ = 0;
   std::map<DerivedKey, Derived> derived_;
   std::vector<Space> spaces_;
-  TimeQueue<Timer> timers_;
+  TimeQueue<KeyTimer> timers_;
   std::vector<std::pair<Space*, uint64_t>> due_;        // keys (by hash) whose timers are under work
   ChangedKeys dirty_;                      // in this epoch
   std::vector<GoneKey> gone_;

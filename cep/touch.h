@@ -51,4 +51,12 @@ struct Prepared {
   bool is_new = false;                     // it has no block yet
 };
 
+// When something of a key is due.
+struct KeyTimer {
+  TimeUs time;
+  uint64_t space;
+  uint64_t hash;
+  bool operator<(const KeyTimer& other) const { return time < other.time; }
+};
+
 }  // namespace cep

@@ -218,7 +218,8 @@ int plot(const BenchOptions& options, const Console& console) {
   const cep::Result<std::vector<NamedChart>> charts = measure_curves(curves, say);
   if (!charts) return refuse(console, charts.error());
   for (const NamedChart& chart : *charts) {
-    if (cep::Status written = write_whole_file(path_of(chart.name), svg_text(chart.chart)); !written) return refuse(console, written.error());
+    const cep::Status written = write_whole_file(path_of(chart.name), svg_text(chart.chart));
+    if (!written) return refuse(console, written.error());
     console.print(fmt::format("wrote {}\n", path_of(chart.name)));
   }
   return kExitFine;
@@ -260,7 +261,8 @@ int state(const StateOptions& options, const Console& console) {
         "disk        {:.0f} bytes a key behind the first checkpoint\n"
         "checkpoint  {:.0f} ms with {} changed keys, {:.2f} bytes written for a byte of them ({} checkpoints)\n"
         "a shard     answers within {:.0f} us (p99), {:.0f} us (most) while they are taken, else {:.0f} us, {:.0f} us;\n"
-        "            of which it worked {:.0f} us at most, else {:.0f} us; reading the clock alone was kept waiting {:.0f} us, else {:.0f} us\n"
+        "            of which it worked {:.0f} us at most, else {:.0f} us; "
+        "reading the clock alone was kept waiting {:.0f} us, else {:.0f} us\n"
         "restart     {:.2f} s, {:.2f} s of CPU time\n",
         figure.keys, figure.shards, figure.events_per_s, figure.bytes_per_key, figure.bytes_per_run, figure.resident_per_key,
         figure.disk_per_key, figure.checkpoint_ms, figure.changed_per_checkpoint, figure.written_per_changed_byte, figure.checkpoints,
@@ -332,12 +334,14 @@ void add_peers(CLI::App& bench, Action& action) {
 void add_bench(CLI::App& app, Action& action) {
   auto options = std::make_shared<BenchOptions>();
   CLI::App* const verb = app.add_subcommand("bench", "Measure what this build does on this machine");
-  CLI::Option* const rules = verb->add_option("--rules", options->rules, "Measure these rule files or directories too, on generated traffic");
+  CLI::Option* const rules =
+      verb->add_option("--rules", options->rules, "Measure these rule files or directories too, on generated traffic");
   verb->add_option("--seconds", options->seconds, "For each workload, or each part of --end-to-end")
       ->check(CLI::Range(0.0, 3600.0))
       ->capture_default_str();
   verb->add_option("--output", options->output, "Form of the figures")->check(CLI::IsMember({"table", "json"}));
-  CLI::Option* const end_to_end_flag = verb->add_flag("--end-to-end", options->end_to_end, "A whole server over loopback instead of the engine alone");
+  CLI::Option* const end_to_end_flag =
+      verb->add_flag("--end-to-end", options->end_to_end, "A whole server over loopback instead of the engine alone");
   verb->add_option("--directory", options->directory, "Where --end-to-end puts its data for the time being");
   CLI::Option* const plotted =
       verb->add_option("--plot", options->plot, "Draw what rules, keys, windows and shards cost: SVG files in this directory")

@@ -134,7 +134,8 @@ cep::Status Lane::take_datasets(Recovery& recovery) {
   const auto take = [&](state::StoredRecords records) -> cep::Status {
     for (const state::StoredRecord& record : records) {
       if (recovery.datasets.restore(spaces.at(record.space), record)) continue;
-      return cep::Error{"damaged", "the entries of a list or table in the checkpoint are not sound; restore the data directory from a copy"};
+      return cep::Error{"damaged",
+                        "the entries of a list or table in the checkpoint are not sound; restore the data directory from a copy"};
     }
     return cep::ok_status();
   };
