@@ -75,29 +75,16 @@ class KeyTable {
     const Segmented& entry = entry_of(hash);
     prefetch(&entry.slots[entry.home(hash)]);
   }
-  // Where the first slot of that hash is, or the free one where a search for it ends. Steps of a search are hard to foresee for the
-  // processor: who asks for one key several times does so with its place, which is only a guess once something was inserted or erased.
-  size_t place_of(uint64_t hash) const {
+  // The block of the first slot of that hash; nullptr: there is none.
+  uint8_t* block_of(uint64_t hash) const {
     const Segmented& entry = entry_of(hash);
     size_t at = entry.home(hash);
     while (entry.slots[at].block != nullptr && entry.slots[at].hash != hash) at = (at + 1) & entry.mask;
-    return at;
+    return entry.slots[at].block;
   }
-  Slot* find(uint64_t hash, std::string_view key, size_t place) {
-    const Segmented& entry = entry_of(hash);
-    Slot& slot = entry.slots[place & entry.mask];
-    return slot.hash == hash && equal_keys(BlockView(slot.block).key(), key) ? &slot : find(hash, key);
-  }
-  // The block of the first slot of that hash; nullptr: there is none.
-  uint8_t* block_of(uint64_t hash, size_t place) const {
-    const Segmented& entry = entry_of(hash);
-    const Slot& slot = entry.slots[place & entry.mask];
-    return slot.hash == hash ? slot.block : entry.slots[place_of(hash)].block;
-  }
-  uint8_t* block_of(uint64_t hash) const { return block_of(hash, place_of(hash)); }
   // Asks for the head of that block. False: there is none.
-  bool prefetch_block(uint64_t hash, size_t place, size_t bytes) const {
-    const uint8_t* const block = block_of(hash, place);
+  bool prefetch_block(uint64_t hash, size_t bytes) const {
+    const uint8_t* const block = block_of(hash);
     for (size_t at = 0; block != nullptr && at < bytes; at += 64) prefetch(block + at);
     return block != nullptr;
   }

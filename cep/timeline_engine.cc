@@ -30,25 +30,6 @@ constexpr size_t kSweepLeast = 16;          // slots swept at least
 constexpr size_t kSweepStep = 64;           // at a time
 constexpr size_t kSweepPerTouch = 2;
 
-// Rows that something awaits, in order. Which they are is a coin toss to the processor: no branch on it in the usual set of few predicates.
-void find_awake(const AwaitedBits& cares, const uint64_t* words, size_t per_row, uint32_t first, uint32_t last,
-                std::vector<uint32_t>& awake) {
-  awake.resize(last - first);
-  size_t count = 0;
-  if (per_row == 1 && !cares.any()) {
-    const uint64_t mask = cares.first_word();
-    for (uint32_t row = first; row < last; ++row) {
-      awake[count] = row;
-      count += (words[row] & mask) != 0 ? 1 : 0;
-    }
-  } else {
-    for (uint32_t row = first; row < last; ++row) {
-      if (cares.is_met(words + row * per_row)) awake[count++] = row;
-    }
-  }
-  awake.resize(count);
-}
-
 // What binding the row will read, asked for ahead.
 void prefetch_columns(const Batch& batch, uint32_t row) {
   for (const BatchColumn& column : batch.columns) {
@@ -247,7 +228,7 @@ bool TimelineEngine::take_due_timers() {
       space.table.prefetch_slot(timer.hash);
     }
   }
-  for (const auto& [space, hash] : due_) space->table.prefetch_block(hash, space->table.place_of(hash), kBlockBytesAhead);
+  for (const auto& [space, hash] : due_) space->table.prefetch_block(hash, kBlockBytesAhead);
   return !due_.empty();
 }
 
@@ -274,7 +255,13 @@ void TimelineEngine::process_rows(const Batch& batch, uint32_t first, uint32_t l
                                   std::vector<Alert>& alerts) {
   const TimelineStream& stream = *timeline().find(batch.schema->id);
   const size_t per_row = stream.predicates.words_per_row();
-  find_awake(stream.cares, words.data(), per_row, first, last, awake_);
+  awake_.resize(last - first);
+  size_t awake = 0;
+  for (uint32_t row = first; row < last; ++row) {      // without a branch: nothing foretells which row it is
+    awake_[awake] = row;
+    awake += static_cast<size_t>(stream.cares.is_met(words.data() + row * per_row));
+  }
+  awake_.resize(awake);
   const bool are_apart = awake_.size() * kRowsApart <= last - first;       // else the processor reads ahead by itself
   size_t columns = 0, texts = 0, rows = 0;          // how far each of them is
   const auto prepare_next = [&] {
@@ -298,7 +285,7 @@ void TimelineEngine::process_rows(const Batch& batch, uint32_t first, uint32_t l
     while (rows < awake_.size() && prepared_.size() < end + kSlotsAhead) prepare_next();
     if (at == prepared_.size()) break;
     for (const size_t last = std::min(prepared_.size(), end + kBlocksAhead); blocks < last; ++blocks) {
-      prefetch_block(prepared_[blocks], created);
+      prepared_[blocks].is_new = prefetch_block(prepared_[blocks], created);
       created += prepared_[blocks].is_new ? 1 : 0;
     }
     for (const size_t last = std::min(prepared_.size(), end + kRingsAhead); rings < last; ++rings) prefetch_rings(prepared_[rings]);
@@ -322,14 +309,14 @@ void TimelineEngine::process_rows(const Batch& batch, uint32_t first, uint32_t l
   prepared_keys_.clear();
 }
 
-// The head of the key's block. If it has none: the one that it is going to get behind `created` others.
-void TimelineEngine::prefetch_block(Prepared& prepared, size_t created) const {
-  if (!prepared.has_key) return;
+// The head of the key's block. True: it has none, and was asked for the one that it is going to get behind `created` others.
+bool TimelineEngine::prefetch_block(const Prepared& prepared, size_t created) const {
+  if (!prepared.has_key) return false;
   const Space& space = spaces_[prepared.role->space];
   const size_t bytes = prepared.role->moves_windows ? kWindowBytesAhead : kBlockBytesAhead;
-  prepared.place = space.table.place_of(prepared.hash);
-  prepared.is_new = !space.table.prefetch_block(prepared.hash, prepared.place, bytes) && prepared.starts;
-  if (prepared.is_new) editor_.prefetch_new(prepared.key_end - prepared.key_begin, space.new_block_bytes, created);
+  if (space.table.prefetch_block(prepared.hash, bytes) || !prepared.starts) return false;
+  editor_.prefetch_new(prepared.key_end - prepared.key_begin, space.new_block_bytes, created);
+  return true;
 }
 
 // If the role may care about the row: works out the touch, and asks for the memory of its key's slot.
@@ -381,7 +368,7 @@ void TimelineEngine::process_prepared(const Prepared& prepared, Touch& touch) {
   Space& space = spaces_[role.space];
   touch.hash = prepared.hash;
   const std::string_view key = prepared_keys_.key(prepared.key_begin, prepared.key_end);
-  Slot* slot = space.table.find(touch.hash, key, prepared.place);
+  Slot* slot = space.table.find(touch.hash, key);
   if (slot == nullptr && loan_ != nullptr) slot = borrow(space, touch.hash, key);
   if (!prepared.starts && (slot == nullptr || (slot->awaits & touch.fold) == 0)) return;
   if (role.moves_windows && slot != nullptr && is_quiet(role, *slot, touch)) return move_windows(role, space, *slot, touch, key);

@@ -106,7 +106,7 @@ class TimelineEngine {
   bool pass_through(const Batch& batch, const Admission& admission, std::vector<Alert>& alerts);
   void buffer(const BatchPtr& batch, const Admission& admission);
   void process_rows(const Batch& batch, uint32_t first, uint32_t last, const std::vector<uint64_t>& words, std::vector<Alert>& alerts);
-  void prefetch_block(Prepared& prepared, size_t created) const;
+  bool prefetch_block(const Prepared& prepared, size_t created) const;
   void prefetch_rings(const Prepared& prepared) const;
   void prefetch_newest(const Space& space, uint64_t hash) const;
   void prepare(const Role& role, const Batch& batch, uint32_t row, const uint64_t* words);

@@ -11,8 +11,8 @@ namespace cep {
 // The ends of the rings of a block that was asked for before.
 void TimelineEngine::prefetch_rings(const Prepared& prepared) const {
   const Role& role = *prepared.role;
-  if (!role.moves_windows || !prepared.has_key || prepared.is_new) return;
-  uint8_t* const block = spaces_[role.space].table.block_of(prepared.hash, prepared.place);
+  if (!role.moves_windows || !prepared.has_key) return;
+  uint8_t* const block = spaces_[role.space].table.block_of(prepared.hash);
   if (block == nullptr) return;
   for (const uint32_t number : role.rings) {
     const RingShape& shape = timeline().rings[number].shape;

@@ -43,7 +43,6 @@ class PreparedKeys {
 struct Prepared {
   const Role* role = nullptr;
   uint64_t hash = 0;
-  size_t place = 0;                        // of its key in the table, or a guess
   uint32_t key_begin = 0, key_end = 0;     // in prepared_keys_
   uint32_t row = 0;
   bool starts = false;

@@ -32,7 +32,6 @@ class AwaitedBits {
     for (size_t w = 0; w < other.words_.size(); ++w) words_[w] |= other.words_[w];
   }
   bool any() const { return any_; }
-  uint64_t first_word() const { return words_.empty() ? 0 : words_[0]; }
   bool is_met(const uint64_t* words) const {
     if (any_) return true;
     uint64_t met = 0;
