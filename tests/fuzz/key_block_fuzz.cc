@@ -17,7 +17,7 @@ uint64_t hash_of_key(const uint8_t* data, size_t size) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  if (size > 4096) return 0;
+  if (size > 8192) return 0;
   static const fuzz::BlockWorld kWorld;
   const auto engine = kWorld.engine();
   const uint64_t hash = hash_of_key(data, size);
