@@ -29,10 +29,10 @@ uint8_t* BlockMemory::allocate(uint32_t bytes) {
 }
 
 uint8_t* BlockMemory::from_slab(uint32_t bytes) {
-  std::deque<uint8_t*>& free = free_[bytes / kUnit];
-  if (!free.empty()) {
-    uint8_t* block = free.back();
-    free.pop_back();
+  std::optional<std::deque<uint8_t*>>& free = free_[bytes / kUnit];
+  if (free && !free->empty()) {
+    uint8_t* block = free->back();
+    free->pop_back();
     return block;
   }
   if (slab_left_ < bytes) {
@@ -45,9 +45,10 @@ uint8_t* BlockMemory::from_slab(uint32_t bytes) {
 }
 
 void BlockMemory::prefetch_free(uint32_t bytes, size_t further) const {
-  if (!kUsesSlabs || bytes > kSmallMax || free_[bytes / kUnit].size() <= further) return;
-  const std::deque<uint8_t*>& free = free_[bytes / kUnit];
-  const uint8_t* const block = free[free.size() - 1 - further];
+  if (!kUsesSlabs || bytes > kSmallMax) return;
+  const std::optional<std::deque<uint8_t*>>& free = free_[bytes / kUnit];
+  if (!free || free->size() <= further) return;
+  const uint8_t* const block = (*free)[free->size() - 1 - further];
   for (uint32_t at = 0; at < bytes; at += kLine) prefetch(block + at);
 }
 
@@ -55,7 +56,9 @@ void BlockMemory::release(uint8_t* block) {
   uint32_t bytes = BlockView(block).header().capacity;
   in_use_ -= bytes;
   if (kUsesSlabs && bytes <= kSmallMax && bytes % kUnit == 0) {
-    free_[bytes / kUnit].push_back(block);
+    std::optional<std::deque<uint8_t*>>& free = free_[bytes / kUnit];
+    if (!free) free.emplace();
+    free->push_back(block);
   } else {
     std::free(block);
   }

@@ -4,13 +4,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <vector>
 
 namespace cep {
 
 // Memory of blocks: free lists by size class over slabs, because keys come and go all the time; large blocks from the heap. The lists are
-// deques: a list of millions grows without being copied. Slabs are kept until the end. Built with AddressSanitizer every block is an
-// allocation of its own.
+// deques, for a list of millions grows without being copied; each is made when it is needed, for an empty one takes 600 bytes. Slabs are
+// kept until the end. Built with AddressSanitizer every block is an allocation of its own.
 class BlockMemory {
  public:
   BlockMemory() = default;
@@ -32,7 +33,7 @@ class BlockMemory {
 
   uint8_t* from_slab(uint32_t bytes);
 
-  std::deque<uint8_t*> free_[kSmallMax / kUnit + 1];
+  std::optional<std::deque<uint8_t*>> free_[kSmallMax / kUnit + 1];
   std::vector<uint8_t*> slabs_;
   uint32_t slab_left_ = 0;
   uint64_t in_use_ = 0;

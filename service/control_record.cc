@@ -1,4 +1,4 @@
-// See control_record.h. Every body begins with a format byte. Test: tests/unit/service/control_record_test.cc.
+// See control_record.h. Every body begins with a format byte. Tests: tests/fuzz/log_frames_fuzz.cc, restarts.
 #include "service/control_record.h"
 
 #include "state/bytes.h"
@@ -84,7 +84,7 @@ cep::Result<RulesChange> decode_rules_change(std::string_view bytes) {
     if (!get_rule(in, change.rules.back())) return damaged("rules");
   }
   bool whole = get_texts(in, change.dropped_rules) && get_texts(in, change.dropped_streams) && get_texts(in, change.dropped_lists);
-  whole = whole && (in.at_end() || get_texts(in, change.dropped_tables));
+  whole = whole && (in.at_end() || (get_texts(in, change.dropped_tables) && !change.dropped_tables.empty()));
   if (!whole || !in.at_end()) return damaged("rules");
   return change;
 }
