@@ -336,33 +336,30 @@ void Matcher::sort_complete(BlockEditor& block, const MatchScope& scope) {
   const bool are_in_order = !histories_.empty() && complete_.size() == histories_.size() / history_depth_;
   if (complete_.size() < 2 || are_in_order) return;
   const Program& program = *scope.rule->entry.program;
-  auto chain = [&](const Match& match, bool variables) {
-    std::vector<uint32_t> list;
+  ranked_.clear();
+  chains_.clear();
+  for (const Match& match : complete_) {       // its rows, oldest first, then their variables
+    const size_t begin = chains_.size();
+    chains_.resize(begin + 2 * size_t{match.depth});
+    uint32_t* row = chains_.data() + begin + match.depth;
     for (uint32_t ref = block.held(match.held); ref != 0; ref = block.view().node(ref).previous) {
       const Node& node = block.view().node(ref);
-      list.push_back(variables ? program.states[node.state].variable : block.view().row_header(node.row).number);
+      *--row = block.view().row_header(node.row).number;
+      row[match.depth] = program.states[node.state].variable;
     }
-    std::reverse(list.begin(), list.end());
-    return list;
-  };
-  struct Ranked {
-    Match match;
-    std::vector<uint32_t> rows;
-    std::vector<uint32_t> variables;
-  };
-  std::vector<Ranked> ranked;
-  for (const Match& match : complete_) ranked.push_back({match, chain(match, false), chain(match, true)});
-  std::stable_sort(ranked.begin(), ranked.end(), [](const Ranked& a, const Ranked& b) {
+    ranked_.push_back({match, static_cast<uint32_t>(ranked_.size()), static_cast<uint32_t>(begin)});
+  }
+  const auto chain = [&](const Ranked& one) { return std::span<const uint32_t>(chains_).subspan(one.begin, 2 * size_t{one.match.depth}); };
+  std::sort(ranked_.begin(), ranked_.end(), [&](const Ranked& a, const Ranked& b) {
     if (a.match.start_row != b.match.start_row) return a.match.start_row < b.match.start_row;
     if (a.match.depth != b.match.depth) return a.match.depth > b.match.depth;
-    if (a.rows != b.rows) return a.rows < b.rows;
-    return a.variables < b.variables;
+    const auto [left, right] = std::mismatch(chain(a).begin(), chain(a).end(), chain(b).begin());
+    return left != chain(a).end() ? *left < *right : a.number < b.number;
   });
   complete_.clear();
   const Ranked* previous = nullptr;
-  for (const Ranked& one : ranked) {
-    bool repeated = previous != nullptr && previous->rows == one.rows && previous->variables == one.variables;
-    if (!repeated) complete_.push_back(one.match);
+  for (const Ranked& one : ranked_) {
+    if (previous == nullptr || !std::ranges::equal(chain(*previous), chain(one))) complete_.push_back(one.match);
     previous = &one;
   }
 }

@@ -115,7 +115,13 @@ class Matcher {
   uint64_t own_bytes_ = kNotCounted, all_bytes_ = kNotCounted;
   size_t charged_ = kNone;          // the merged run that counts the event's row
   std::vector<Run> born_;           // new runs; `node` is an index of the editor's held references
+  struct Ranked {
+    Match match;
+    uint32_t number, begin;         // of the match in complete_; where its chain is in chains_
+  };
   std::vector<Match> complete_;
+  std::vector<Ranked> ranked_;      // of sort_complete
+  std::vector<uint32_t> chains_;    // likewise
   std::vector<uint32_t> histories_; // of merged runs, that the event completes: Histories::first
   size_t history_depth_ = 0;        // events of each, without this one
   uint64_t unlisted_ = 0;           // such histories beyond the limit
