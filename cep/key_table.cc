@@ -1,8 +1,6 @@
 // See key_table.h: how a table grows.
 #include "cep/key_table.h"
 
-#include <algorithm>
-
 namespace cep {
 
 KeyTable::KeyTable() : directory_(1), counts_(1) {
@@ -19,6 +17,7 @@ void KeyTable::point_to(uint32_t number, size_t first, size_t step) {
 
 // Hashes that a directory of reasonable size does not part get a larger segment instead.
 void KeyTable::make_room(uint64_t hash) {
+  ++layout_;
   const uint32_t number = entry_of(hash).segment;
   const uint32_t depth = segments_[number].depth;
   const bool is_parted = depth < kDepthMax && (size_t{1} << depth < directory_.size() || directory_.size() <= segments_.size() * 8);
@@ -30,6 +29,7 @@ void KeyTable::make_room(uint64_t hash) {
   if (splits) {
     if (size_t{1} << depth == directory_.size()) {
       directory_.resize(directory_.size() * 2);
+      directory_mask_ = directory_.size() - 1;
       std::copy_n(directory_.begin(), directory_.size() / 2, directory_.begin() + static_cast<ptrdiff_t>(directory_.size() / 2));
     }
     segments_[number].depth = depth + 1;

@@ -5,6 +5,7 @@
 // One thread. Complexity: find O(1) at a load of at most 0.8 a segment. Test: tests/unit/cep/key_table_test.cc.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string_view>
 #include <vector>
@@ -34,6 +35,27 @@ class KeyTable {
   // The slot of the key, or nullptr. Valid until the next insert or erase.
   Slot* find(uint64_t hash, std::string_view key) { return seek(hash, key); }
   const Slot* find(uint64_t hash, std::string_view key) const { return seek(hash, key); }
+  // A slot that may have become another key's since, or no more than memory that was given back.
+  struct Place {
+    Slot* slot = nullptr;
+    uint64_t layout = 0;
+  };
+  // The first slot of that hash; none if there is none.
+  Place place_of(uint64_t hash) const {
+    const Segmented& entry = entry_of(hash);
+    size_t at = entry.home(hash);
+    while (entry.slots[at].block != nullptr && entry.slots[at].hash != hash) at = (at + 1) & entry.mask;
+    return {entry.slots[at].block != nullptr ? &entry.slots[at] : nullptr, layout_};
+  }
+  // The block that is there now, if it is still one of that hash; else nullptr.
+  uint8_t* block_at(const Place& place, uint64_t hash) const {
+    return place.slot != nullptr && place.layout == layout_ && place.slot->hash == hash ? place.slot->block : nullptr;
+  }
+  // find(), looking at that place first.
+  Slot* find_at(const Place& place, uint64_t hash, std::string_view key) {
+    uint8_t* const block = block_at(place, hash);
+    return block != nullptr && equal_keys(BlockView(block).key(), key) ? place.slot : seek(hash, key);
+  }
   // A slot for a key that is not in the table.
   Slot* insert(uint64_t hash, uint8_t* block) {
     while (is_full(entry_of(hash))) make_room(hash);
@@ -76,17 +98,11 @@ class KeyTable {
     prefetch(&entry.slots[entry.home(hash)]);
   }
   // The block of the first slot of that hash; nullptr: there is none.
-  uint8_t* block_of(uint64_t hash) const {
-    const Segmented& entry = entry_of(hash);
-    size_t at = entry.home(hash);
-    while (entry.slots[at].block != nullptr && entry.slots[at].hash != hash) at = (at + 1) & entry.mask;
-    return entry.slots[at].block;
-  }
-  // Asks for the head of that block. False: there is none.
-  bool prefetch_block(uint64_t hash, size_t bytes) const {
+  uint8_t* block_of(uint64_t hash) const { return block_at(place_of(hash), hash); }
+  // Asks for the head of that block.
+  void prefetch_block(uint64_t hash, size_t bytes) const {
     const uint8_t* const block = block_of(hash);
     for (size_t at = 0; block != nullptr && at < bytes; at += 64) prefetch(block + at);
-    return block != nullptr;
   }
   // Visits every slot; the visitor must not insert or erase.
   template <class F>
@@ -123,10 +139,15 @@ class KeyTable {
   // erase; entries that move may be missed once.
   template <class F>
   void sweep(size_t slots, TimeUs time, F&& visit) {
-    for (; slots > 0; --slots) {
+    while (slots > 0) {
       if (hand_.slot >= segments_[hand_.segment].slots.size()) hand_ = {(hand_.segment + 1) % segments_.size(), 0};
-      const Slot& slot = segments_[hand_.segment].slots[hand_.slot++];
-      if (slot.deadline <= time && slot.block != nullptr) visit(slot);      // a free slot's never comes
+      const std::vector<Slot>& all = segments_[hand_.segment].slots;
+      const size_t step = std::min(slots, all.size() - hand_.slot);
+      for (const Slot* slot = all.data() + hand_.slot, *end = slot + step; slot != end; ++slot) {
+        if (slot->deadline <= time && slot->block != nullptr) visit(*slot);      // a free slot's never comes
+      }
+      hand_.slot += step;
+      slots -= step;
     }
   }
   size_t size() const { return count_; }
@@ -148,7 +169,7 @@ class KeyTable {
     size_t home(uint64_t hash) const { return (hash >> kHomeShift) & mask; }
   };
 
-  const Segmented& entry_of(uint64_t hash) const { return directory_[hash >> kDirectoryShift & (directory_.size() - 1)]; }
+  const Segmented& entry_of(uint64_t hash) const { return directory_[hash >> kDirectoryShift & directory_mask_]; }
   Slot* seek(uint64_t hash, std::string_view key) const {
     const Segmented entry = entry_of(hash);
     for (size_t at = entry.home(hash);; at = (at + 1) & entry.mask) {
@@ -167,6 +188,8 @@ class KeyTable {
   void make_room(uint64_t hash);     // in the segment that the hash is in
 
   std::vector<Segmented> directory_;     // by bits of the hash; a power of two
+  uint64_t directory_mask_ = 0;
+  uint64_t layout_ = 0;                  // rises when slots get other memory
   std::vector<Segment> segments_;
   std::vector<uint32_t> counts_;     // of keys, by segment: close together, for every insert asks
   size_t count_ = 0;

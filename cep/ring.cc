@@ -5,7 +5,7 @@
 #include <bit>
 
 #include "cep/prefetch.h"
-#include "cep/ring_layout.h"
+#include "cep/ring_numbers.h"
 
 namespace cep {
 
@@ -106,9 +106,11 @@ std::vector<SavedEntry> saved_entries(const Parts& parts, const RingShape& shape
 }
 
 void append_number(const Parts& parts, TimeUs time, int64_t number) {
-  uint8_t* at = parts.entry(parts.slot(parts.header->next));
+  const uint32_t slot = parts.slot(parts.header->next);
+  uint8_t* at = parts.entry(slot);
   std::memcpy(at, &time, 8);
   std::memcpy(at + 8, &number, 8);
+  if (parts.header->is_grouped != 0) add_to_group(parts.groups, slot, number);
   ++parts.header->next;
   for (uint32_t i = 0; i < parts.header->windows; ++i) add_number(parts.windows[i], number, 1);
 }
@@ -141,6 +143,14 @@ uint32_t live_bytes(const Parts& parts, const RingShape& shape) {
   return bytes;
 }
 
+uint32_t payload_bytes(const RingShape& shape, uint32_t capacity, uint32_t data_capacity) {
+  uint32_t table = shape.keeps_distinct ? capacity * 2 * static_cast<uint32_t>(sizeof(uint32_t)) : 0;
+  if (is_grouped(shape.value, capacity)) table = group_bytes(capacity);
+  if (has_bytes(shape.value)) table = static_cast<uint32_t>(sizeof(DataHeader)) + data_capacity;
+  return static_cast<uint32_t>(sizeof(RingHeader) + shape.extents.size() * sizeof(WindowState)) + capacity * entry_bytes(shape.value) +
+         table;
+}
+
 // Lays the ring out anew: another capacity, other windows than the cell was made with, or room for `more_bytes`.
 Cell* rebuild(BlockEditor& block, Cell* cell, const RingShape& shape, uint32_t capacity, uint32_t more_bytes = 0) {
   std::vector<SavedEntry> saved;
@@ -156,6 +166,7 @@ Cell* rebuild(BlockEditor& block, Cell* cell, const RingShape& shape, uint32_t c
   RingHeader header;
   header.capacity = capacity;
   header.windows = static_cast<uint16_t>(shape.extents.size());
+  header.is_grouped = is_grouped(shape.value, capacity) ? 1 : 0;
   std::memcpy(cell->payload(), &header, sizeof header);
   Parts parts(cell->payload(), shape);
   for (uint32_t i = 0; i < header.windows; ++i) {
@@ -175,12 +186,16 @@ Cell* rebuild(BlockEditor& block, Cell* cell, const RingShape& shape, uint32_t c
 Cell* grow(BlockEditor& block, Cell* cell, const RingShape& shape) {
   const uint32_t old_capacity = Parts(cell->payload(), shape).header->capacity;
   cell = block.resize_cell(cell, payload_bytes(shape, old_capacity * 2, 0));
+  const Parts old(cell->payload(), shape);
+  old.header->capacity = old_capacity * 2;
+  old.header->is_grouped = is_grouped(shape.value, old_capacity * 2) ? 1 : 0;
   const Parts parts(cell->payload(), shape);
-  const Parts old = parts;
-  parts.header->capacity = old_capacity * 2;
   for (uint32_t i = parts.header->first; i != parts.header->next; ++i) {
-    const uint32_t slot = i & (old_capacity * 2 - 1);
+    const uint32_t slot = parts.slot(i);
     if (slot >= old_capacity) std::memcpy(parts.entry(slot), old.entry(old.slot(i)), parts.bytes);
+  }
+  for (uint32_t i = parts.header->first; parts.header->is_grouped != 0 && i != parts.header->next; ++i) {
+    add_to_group(parts.groups, parts.slot(i), parts.number(i));
   }
   return cell;
 }
@@ -200,40 +215,6 @@ bool has_windows(const Parts& parts, const RingShape& shape) {
   for (uint32_t i = 0; i < parts.header->windows; ++i) {
     if (!parts.windows[i].has(shape.extents[i])) return false;
   }
-  return true;
-}
-
-// has_windows, move_tails and append_number in one for the usual ring, of numbers. False: nothing was added.
-bool append_number_in_place(const RingShape& shape, RingHeader& header, TimeUs time, int64_t number, uint32_t entries_max) {
-  if (header.windows != shape.extents.size()) return false;
-  WindowState* const windows = reinterpret_cast<WindowState*>(&header + 1);
-  WindowState* const end = windows + header.windows;
-  NumberEntry* const entries = reinterpret_cast<NumberEntry*>(end);
-  const uint32_t mask = header.capacity - 1;
-  const uint32_t next = header.next;
-  const WindowExtent* extent = shape.extents.data();
-  uint32_t held = 0;             // by the window that holds most
-  for (WindowState* window = windows; window != end; ++window, ++extent) {
-    if (!window->has(*extent)) return false;
-    const TimeUs oldest = time - extent->span_us;
-    uint32_t tail = window->tail;
-    for (; tail != next; ++tail) {
-      const NumberEntry& entry = entries[tail & mask];
-      if (entry.time > oldest && (extent->rows == 0 || next - tail < extent->rows)) break;
-      add_number(*window, entry.number, -1);
-    }
-    window->tail = tail;
-    if (tail == next) {
-      window->sum_squares = 0;
-      window->saturated = 0;
-    }
-    held = std::max(held, next - tail);
-  }
-  header.first = next - held;
-  if (held >= std::min(header.capacity, entries_max)) return false;
-  entries[next & mask] = {time, number};
-  header.next = next + 1;
-  for (WindowState* window = windows; window != end; ++window) add_number(*window, number, 1);
   return true;
 }
 
@@ -273,6 +254,19 @@ bool is_sound_table(const Parts& parts) {
   return newest == taken;
 }
 
+// Groups that are whole say what is in them.
+bool are_sound_groups(const Parts& parts) {
+  uint32_t first = parts.header->first;
+  while (parts.slot(first) % Extremes::kSlots != 0 && first != parts.header->next) ++first;
+  for (; parts.header->next - first >= Extremes::kSlots; first += Extremes::kSlots) {
+    Extremes group;
+    for (uint32_t i = 0; i < Extremes::kSlots; ++i) group.add(parts.number(first + i));
+    const Extremes& kept = parts.groups[parts.slot(first) / Extremes::kSlots];
+    if (kept.least != group.least || kept.greatest != group.greatest) return false;
+  }
+  return true;
+}
+
 // Every entry points into the bytes, and to a row of the stream where rows are kept.
 bool are_sound_bytes(const Parts& parts, const StreamSchema* rows) {
   if (parts.data->used > parts.data->capacity || parts.data->used % 8 != 0) return false;
@@ -298,7 +292,9 @@ bool is_sound_ring(Cell& cell, const RingShape& shape, const StreamSchema* rows)
   if (!std::has_single_bit(header.capacity) || header.capacity > kCapacityMax || header.count() > header.capacity) return false;
   size_t used = sizeof header + header.windows * sizeof(WindowState) + size_t{header.capacity} * entry_bytes(shape.value);
   const size_t table = size_t{header.capacity} * 2 * sizeof(uint32_t);
-  const size_t tail = shape.keeps_distinct ? table : has_bytes(shape.value) ? sizeof(DataHeader) : 0;
+  if (header.is_grouped > 1 || (header.is_grouped != 0 && !is_grouped(shape.value, header.capacity))) return false;
+  const size_t groups = header.is_grouped != 0 ? group_bytes(header.capacity) : 0;
+  const size_t tail = shape.keeps_distinct ? table : has_bytes(shape.value) ? sizeof(DataHeader) : groups;
   if (payload < used + tail) return false;
   const Parts parts(cell.payload(), shape);
   used += tail;
@@ -308,6 +304,7 @@ bool is_sound_ring(Cell& cell, const RingShape& shape, const StreamSchema* rows)
     const WindowState& window = parts.windows[i];
     if (window.tail - header.first > header.count() || window.span_us < 0 || window.span_us > kTimeMax / 2) return false;
   }
+  if (header.is_grouped != 0) return are_sound_groups(parts);
   if (has_bytes(shape.value)) return are_sound_bytes(parts, shape.value == RingValue::kRow ? rows : nullptr);
   return !shape.keeps_distinct || is_sound_table(parts);
 }
@@ -321,7 +318,7 @@ bool RingEditor::has_room(Cell* cell, const RingShape& shape, TimeUs time, uint3
 
 bool RingEditor::append_in_place(Cell* cell, const RingShape& shape, TimeUs time, int64_t number, uint32_t entries_max) {
   if (shape.value == RingValue::kNumber) {
-    return append_number_in_place(shape, *reinterpret_cast<RingHeader*>(cell->payload()), time, number, entries_max);
+    return append_number_in_place(*reinterpret_cast<RingHeader*>(cell->payload()), shape, time, number, entries_max);
   }
   if (!has_room(cell, shape, time, entries_max)) return false;
   append_entry(Parts(cell->payload(), shape), shape, time, {});

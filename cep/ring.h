@@ -1,8 +1,9 @@
 // A ring: the recent events of one input for one key, as a cell of the key's block, and the windows that look at it.
 // Appending touches the newest entry, expiring the oldest; count, sum, avg, stddev and count distinct are kept as running values,
-// so a window costs the same however long it is. min and max scan the window. Sums are exact: int and decimal in 128 bits, floats as
-// whole multiples of 1e-9 (R47), so a value depends only on the window's set. Texts, addresses and rows are kept as they are.
-// One thread. Complexity: append and expire amortised O(1) per window; min, max O(entries of the window); first, last O(1).
+// so a window costs the same however long it is. min and max of numbers ask one of 64 entries, of texts all. Sums are exact: int and
+// decimal in 128 bits, floats as whole multiples of 1e-9 (R47), so a value depends only on the window's set. Texts, addresses and rows are
+// kept as they are.
+// One thread. Complexity: append and expire amortised O(1) per window; min, max O(entries of the window); first, last O(log of them).
 #pragma once
 
 #include <cstdint>

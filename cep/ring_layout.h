@@ -1,7 +1,8 @@
-// The bytes of a ring's cell, shared by who changes them (ring.cc) and who reads them (ring_view.cc); internal to both.
+// The bytes of a ring's cell, shared by who changes them (ring.cc, ring_numbers.h) and who reads them (ring_view.cc); internal to these.
 // Payload: RingHeader, one WindowState per window, then `capacity` entries used circularly, then (distinct only) a table of
-// 2 * capacity entry numbers + 1, open addressing by hash, that finds the newest entry of a value, or (texts, addresses and rows) a
-// DataHeader and the bytes that entries point to, filled upwards; what was dropped goes at the next rebuild.
+// 2 * capacity entry numbers + 1, open addressing by hash, that finds the newest entry of a value; or (texts, addresses and rows) a
+// DataHeader and the bytes that entries point to, filled upwards, where what was dropped goes at the next rebuild; or (many numbers)
+// Extremes, one of each 64 entries.
 // Distinct: an entry is "newest of its value" until an equal one follows. A window's distinct count is its number of such entries.
 #pragma once
 
@@ -18,7 +19,7 @@ struct RingHeader {
   uint32_t first = 0;         // sequence of the oldest entry
   uint32_t next = 0;          // sequence of the entry to come
   uint16_t windows = 0;
-  uint16_t unused = 0;
+  uint16_t is_grouped = 0;    // 1: Extremes stand behind the entries
   uint32_t count() const { return next - first; }
 };
 static_assert(sizeof(RingHeader) == 16);
@@ -39,6 +40,18 @@ static_assert(sizeof(WindowState) == 56);
 struct NumberEntry {
   TimeUs time = 0;
   int64_t number = 0;         // or kNullNumber
+};
+// Of a group of slots, as far as it was filled since its first slot was: so that min and max need not ask every entry.
+struct Extremes {
+  static constexpr uint32_t kSlots = 64;
+  static constexpr uint32_t kCapacityLeast = 2 * kSlots;      // of a ring that has them
+  int64_t least = INT64_MAX;
+  int64_t greatest = kNullNumber;       // of no number at all
+  void add(int64_t number) {
+    if (number == kNullNumber) return;
+    least = std::min(least, number);
+    greatest = std::max(greatest, number);
+  }
 };
 struct DataHeader {
   uint32_t capacity = 0;      // bytes behind it
@@ -70,6 +83,7 @@ struct Parts {
   uint8_t* entries;
   uint32_t* table;
   DataHeader* data;           // of a ring with bytes
+  Extremes* groups;           // of one that is grouped
   uint32_t bytes;             // of an entry
   uint32_t mask;
 
@@ -81,6 +95,7 @@ struct Parts {
     mask = header->capacity - 1;
     table = reinterpret_cast<uint32_t*>(entries + size_t{header->capacity} * bytes);
     data = reinterpret_cast<DataHeader*>(table);
+    groups = reinterpret_cast<Extremes*>(table);
   }
   char* data_bytes() const { return reinterpret_cast<char*>(data + 1); }
   uint32_t slot(uint32_t sequence) const { return sequence & mask; }
@@ -97,12 +112,8 @@ struct Parts {
   }
 };
 
-inline uint32_t payload_bytes(const RingShape& shape, uint32_t capacity, uint32_t data_capacity) {
-  uint32_t table = shape.keeps_distinct ? capacity * 2 * static_cast<uint32_t>(sizeof(uint32_t)) : 0;
-  if (has_bytes(shape.value)) table = static_cast<uint32_t>(sizeof(DataHeader)) + data_capacity;
-  return static_cast<uint32_t>(sizeof(RingHeader) + shape.extents.size() * sizeof(WindowState)) + capacity * entry_bytes(shape.value) +
-         table;
-}
+inline bool is_grouped(RingValue value, uint32_t capacity) { return value == RingValue::kNumber && capacity >= Extremes::kCapacityLeast; }
+inline uint32_t group_bytes(uint32_t capacity) { return capacity / Extremes::kSlots * static_cast<uint32_t>(sizeof(Extremes)); }
 
 inline RingEntryValue read_entry(const Parts& parts, RingValue kind, uint32_t slot) {
   RingEntryValue value;

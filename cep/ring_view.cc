@@ -6,7 +6,7 @@
 
 #include "cep/aggregate.h"
 #include "cep/ring.h"
-#include "cep/ring_layout.h"
+#include "cep/ring_numbers.h"
 
 namespace cep {
 
@@ -148,14 +148,13 @@ WindowTotals RingView::totals(const WindowExtent& extent, TimeUs time, bool excl
 bool RingView::opens(const WindowGate& gate, TimeUs time) const {
   if (cell_ == nullptr) return gate.is_open(0, 0, 0);
   const RingHeader& header = *reinterpret_cast<const RingHeader*>(cell_->payload());
-  const WindowState* const windows = reinterpret_cast<const WindowState*>(&header + 1);
-  for (uint32_t i = 0; i < header.windows; ++i) {
-    const WindowState& window = windows[i];
-    if (!window.has(gate.extent)) continue;
+  const WindowState& window = reinterpret_cast<const WindowState*>(&header + 1)[gate.window];
+  if (gate.window < header.windows && window.has(gate.extent)) {      // not since the rules changed: the cell may be of those before
     const uint32_t count = header.next - window.tail;
     if (!gate.sums && static_cast<Int128>(count) < gate.least) return false;      // some may have left; none has come
-    if (count > 0 && Parts(cell_->payload(), shape_).time(window.tail) <= time - window.span_us) break;
-    return gate.is_open(count, window.non_null, window.sum);
+    if (count == 0 || Parts(cell_->payload(), shape_).time(window.tail) > time - window.span_us) {
+      return gate.is_open(count, window.non_null, window.sum);
+    }
   }
   const WindowTotals now = totals(gate.extent, time, false);
   return gate.is_open(now.count, now.non_null, now.sum);
@@ -186,6 +185,12 @@ bool RingView::extreme(const WindowExtent& extent, TimeUs time, bool exclude_new
   Parts parts(cell_->payload(), shape_);
   bool found = false;
   const Stretch inside = stretch_of(parts, extent, time, exclude_newest);
+  if (shape_.value == RingValue::kNumber) {
+    const Extremes extremes = extremes_of(parts, inside.first, inside.next);
+    value->is_null = extremes.greatest == kNullNumber;
+    value->number = greatest ? extremes.greatest : extremes.least;
+    return !value->is_null;
+  }
   for (uint32_t sequence = inside.first; sequence != inside.next; ++sequence) {
     RingEntryValue candidate = read_entry(parts, shape_.value, parts.slot(sequence));
     if (candidate.is_null) continue;

@@ -103,6 +103,7 @@ class RuleSetBuilder {
   }
 
   void finish() {
+    for (BoundRule& rule : set_.rules_) find_windows(rule);
     for (Timeline& timeline : set_.timelines_) {
       for (TimelineStream& stream : timeline.streams) {
         stream.predicates.finish();
@@ -375,6 +376,14 @@ class RuleSetBuilder {
     }
     std::stable_sort(set_.fed_.begin(), set_.fed_.end(),
                      [&](uint32_t a, uint32_t b) { return set_.timelines_[a].level < set_.timelines_[b].level; });
+  }
+
+  // When all rules have said which windows they look at.
+  void find_windows(BoundRule& rule) {
+    for (WindowGate& gate : rule.gates) {
+      const std::vector<WindowExtent>& extents = set_.timelines_[rule.timeline].rings[gate.ring].shape.extents;
+      gate.window = static_cast<uint32_t>(std::find(extents.begin(), extents.end(), gate.extent) - extents.begin());
+    }
   }
 
   void sum_awaits(const Timeline& timeline, Role& role) {

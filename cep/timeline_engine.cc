@@ -250,6 +250,54 @@ bool TimelineEngine::encode_row_key(const Batch& batch, uint32_t row, const Role
   return encode_key(parts, key_values_, key);
 }
 
+[[gnu::always_inline]] inline bool TimelineEngine::prepare_key(const Role& role, const Batch& batch, uint32_t row) {
+  if (role.text_key >= 0 && static_cast<size_t>(role.text_key) < batch.columns.size()) {        // the usual key
+    if (batch.columns[static_cast<size_t>(role.text_key)].is_null[row] != 0) return false;
+    const std::string_view text = batch.text(row, static_cast<uint16_t>(role.text_key));
+    char* const key = prepared_keys_.room(kTextKeyHead + std::max(text.size(), kArenaSpareBytes));
+    prepared_keys_.take(put_text_key(key, text));
+    return true;
+  }
+  key_.clear();
+  if (!encode_row_key(batch, row, role, key_)) return false;
+  std::memcpy(prepared_keys_.room(key_.size()), key_.data(), key_.size());
+  prepared_keys_.take(key_.size());
+  return true;
+}
+
+// If the role may care about the row: works out the touch, and asks for the memory of its key's slot.
+void TimelineEngine::prepare(const Role& role, const Batch& batch, uint32_t row, const uint64_t* words) {
+  const bool starts = role.starts.is_met(words);
+  if (!starts && !role.runs.is_met(words)) return;
+  Prepared& prepared = prepared_.emplace_back();
+  prepared.role = &role;
+  prepared.row = row;
+  prepared.starts = starts;
+  prepared.key_begin = prepared_keys_.used();
+  prepared.has_key = prepare_key(role, batch, row);
+  prepared.key_end = prepared_keys_.used();
+  if (prepared.has_key) {
+    const std::string_view key = prepared_keys_.key(prepared.key_begin, prepared.key_end);
+    prepared.hash = hash_bytes(key.data(), key.size());
+    spaces_[role.space].table.prefetch_slot(prepared.hash);
+  }
+  if (!owns(prepared.hash)) prepared_.pop_back();      // one without a key, of hash 0, is counted once
+}
+
+// The head of the key's block. True: it has none, and was asked for the one that it is going to get behind `created` others.
+[[gnu::always_inline]] inline bool TimelineEngine::prefetch_block(Prepared& prepared, size_t created) const {
+  if (!prepared.has_key) return false;
+  const Space& space = spaces_[prepared.role->space];
+  prepared.place = space.table.place_of(prepared.hash);
+  if (const Slot* const slot = prepared.place.slot) {
+    const size_t bytes = prepared.role->moves_windows ? kWindowBytesAhead : kBlockBytesAhead;
+    for (size_t at = 0; at < bytes; at += 64) prefetch(slot->block + at);
+    return false;
+  }
+  if (prepared.starts) editor_.prefetch_new(prepared.key_end - prepared.key_begin, space.new_block_bytes, created);
+  return prepared.starts;
+}
+
 // Rows [first, last) of a batch: those that some role cares about. What a touch needs is asked for while those before it are under work.
 void TimelineEngine::process_rows(const Batch& batch, uint32_t first, uint32_t last, const std::vector<uint64_t>& words,
                                   std::vector<Alert>& alerts) {
@@ -309,53 +357,6 @@ void TimelineEngine::process_rows(const Batch& batch, uint32_t first, uint32_t l
   prepared_keys_.clear();
 }
 
-// The head of the key's block. True: it has none, and was asked for the one that it is going to get behind `created` others.
-bool TimelineEngine::prefetch_block(const Prepared& prepared, size_t created) const {
-  if (!prepared.has_key) return false;
-  const Space& space = spaces_[prepared.role->space];
-  const size_t bytes = prepared.role->moves_windows ? kWindowBytesAhead : kBlockBytesAhead;
-  if (space.table.prefetch_block(prepared.hash, bytes) || !prepared.starts) return false;
-  editor_.prefetch_new(prepared.key_end - prepared.key_begin, space.new_block_bytes, created);
-  return true;
-}
-
-// If the role may care about the row: works out the touch, and asks for the memory of its key's slot.
-void TimelineEngine::prepare(const Role& role, const Batch& batch, uint32_t row, const uint64_t* words) {
-  const bool starts = role.starts.is_met(words);
-  if (!starts && !role.runs.is_met(words)) return;
-  Prepared prepared;
-  prepared.role = &role;
-  prepared.row = row;
-  prepared.starts = starts;
-  prepared.key_begin = prepared_keys_.used();
-  prepared.has_key = prepare_key(role, batch, row);
-  prepared.key_end = prepared_keys_.used();
-  if (prepared.has_key) {
-    const std::string_view key = prepared_keys_.key(prepared.key_begin, prepared.key_end);
-    prepared.hash = hash_bytes(key.data(), key.size());
-    if (!owns(prepared.hash)) return;
-    spaces_[role.space].table.prefetch_slot(prepared.hash);
-  } else if (!owns(0)) {
-    return;                              // counted once
-  }
-  prepared_.push_back(prepared);
-}
-
-bool TimelineEngine::prepare_key(const Role& role, const Batch& batch, uint32_t row) {
-  if (role.text_key >= 0 && static_cast<size_t>(role.text_key) < batch.columns.size()) {        // the usual key
-    if (batch.columns[static_cast<size_t>(role.text_key)].is_null[row] != 0) return false;
-    const std::string_view text = batch.text(row, static_cast<uint16_t>(role.text_key));
-    char* const key = prepared_keys_.room(kTextKeyHead + std::max(text.size(), kArenaSpareBytes));
-    prepared_keys_.take(put_text_key(key, text));
-    return true;
-  }
-  key_.clear();
-  if (!encode_row_key(batch, row, role, key_)) return false;
-  std::memcpy(prepared_keys_.room(key_.size()), key_.data(), key_.size());
-  prepared_keys_.take(key_.size());
-  return true;
-}
-
 void TimelineEngine::process_prepared(const Prepared& prepared, Touch& touch) {
   const Role& role = *prepared.role;
   ++touches_;
@@ -368,10 +369,13 @@ void TimelineEngine::process_prepared(const Prepared& prepared, Touch& touch) {
   Space& space = spaces_[role.space];
   touch.hash = prepared.hash;
   const std::string_view key = prepared_keys_.key(prepared.key_begin, prepared.key_end);
-  Slot* slot = space.table.find(touch.hash, key);
+  Slot* slot = space.table.find_at(prepared.place, touch.hash, key);
   if (slot == nullptr && loan_ != nullptr) slot = borrow(space, touch.hash, key);
-  if (!prepared.starts && (slot == nullptr || (slot->awaits & touch.fold) == 0)) return;
-  if (role.moves_windows && slot != nullptr && is_quiet(role, *slot, touch)) return move_windows(role, space, *slot, touch, key);
+  const bool wakes = slot != nullptr && (slot->awaits & touch.fold) != 0;
+  if (!prepared.starts && !wakes) return;
+  if (role.moves_windows && slot != nullptr && !wakes && (slot->deadline > touch.time || begins_anew(role, *slot))) {
+    return move_windows(role, space, *slot, touch, key);
+  }
   key_ = key;
   key_values_.clear();
   if (slot != nullptr) {
@@ -417,16 +421,6 @@ void TimelineEngine::run_inputs(const Role& role, const Touch& touch) {
       if (number + 1 < role.inputs.size() && role.inputs[number + 1].rule == input.rule) wake_inputs(role, number + 1);
     }
   }
-}
-
-// Whether the event comes to the rule by this input, and no gate keeps it away.
-bool TimelineEngine::is_asked(const RuleInput& input, BlockView block, const Touch& touch) const {
-  const BoundRule& rule = engine_.rules_->rules()[input.rule];
-  if (rule.entry.mode == RuleMode::kPaused || !passes(touch.words, input.filter_bit)) return false;
-  return std::all_of(rule.gates.begin(), rule.gates.end(), [&](const WindowGate& gate) {
-    const RingShape& shape = timeline().rings[gate.ring].shape;
-    return RingView(block.find_cell(CellKind::kRing, shape.id), shape).opens(gate, touch.time);
-  });
 }
 
 // Marks this input and those of the same rule behind it.

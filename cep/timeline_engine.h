@@ -106,7 +106,7 @@ class TimelineEngine {
   bool pass_through(const Batch& batch, const Admission& admission, std::vector<Alert>& alerts);
   void buffer(const BatchPtr& batch, const Admission& admission);
   void process_rows(const Batch& batch, uint32_t first, uint32_t last, const std::vector<uint64_t>& words, std::vector<Alert>& alerts);
-  bool prefetch_block(const Prepared& prepared, size_t created) const;
+  bool prefetch_block(Prepared& prepared, size_t created) const;
   void prefetch_rings(const Prepared& prepared) const;
   void prefetch_newest(const Space& space, uint64_t hash) const;
   void prepare(const Role& role, const Batch& batch, uint32_t row, const uint64_t* words);
@@ -114,11 +114,10 @@ class TimelineEngine {
   void process_prepared(const Prepared& prepared, Touch& touch);
   static void extend_end(const Role& role, Slot& slot, TimeUs time);
   void move_windows(const Role& role, Space& space, Slot& slot, const Touch& touch, std::string_view key);
-  bool is_quiet(const Role& role, const Slot& slot, const Touch& touch) const;
+  bool begins_anew(const Role& role, const Slot& slot) const;
   bool feed_in_place(BlockView block, uint32_t number, const Touch& touch);
   void mark_changed(const Space& space, uint64_t hash, BlockHeader& header);
   void feed_rings(const Role& role, const Touch& touch, size_t first = 0);
-  bool column_number(const BoundRing& bound, const Touch& touch, int64_t* number) const;
   RingEntryValue entry_of(const BoundRing& bound, const Touch& touch, Value* argument);
   void feed_ring(uint32_t number, const Touch& touch);
   void note_dropped(uint32_t ring, TimeUs dropped, TimeUs now);

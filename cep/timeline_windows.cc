@@ -2,17 +2,30 @@
 #include <algorithm>
 
 #include "cep/lifetime.h"
+#include "cep/ring_numbers.h"
 #include "cep/time_math.h"
 #include "cep/timeline_engine.h"
 #include "cep/truncation.h"
 
 namespace cep {
 
+namespace {
+
+// The number straight from its column. False: it takes the interpreter, or is one that an entry cannot hold.
+inline bool column_number(const BoundRing& bound, const Touch& touch, int64_t* number) {
+  if (bound.number_column < 0 || static_cast<size_t>(bound.number_column) >= touch.batch->columns.size()) return false;
+  const BatchColumn& column = touch.batch->columns[static_cast<size_t>(bound.number_column)];
+  *number = column.is_null[touch.row] != 0 ? kNullNumber : column.fixed[touch.row];
+  return *number != kNullNumber || column.is_null[touch.row] != 0;
+}
+
+}  // namespace
+
 // The ends of the rings of a block that was asked for before.
 void TimelineEngine::prefetch_rings(const Prepared& prepared) const {
   const Role& role = *prepared.role;
-  if (!role.moves_windows || !prepared.has_key) return;
-  uint8_t* const block = spaces_[role.space].table.block_of(prepared.hash);
+  if (!role.moves_windows) return;
+  uint8_t* const block = spaces_[role.space].table.block_at(prepared.place, prepared.hash);
   if (block == nullptr) return;
   for (const uint32_t number : role.rings) {
     const RingShape& shape = timeline().rings[number].shape;
@@ -31,13 +44,11 @@ void TimelineEngine::prefetch_newest(const Space& space, uint64_t hash) const {
   }
 }
 
-// Whether the event does nothing to the key but move its windows. Where all of them are over they begin anew where they are, unless
-// something else is to be ended or counted, or memory to be given back.
-bool TimelineEngine::is_quiet(const Role& role, const Slot& slot, const Touch& touch) const {
+// Of a key whose time is up: whether all of its windows are over and begin anew where they are, for nothing else is to be ended or counted,
+// and no memory to be given back.
+bool TimelineEngine::begins_anew(const Role& role, const Slot& slot) const {
   constexpr uint32_t kSmallRingBytes = 512;
   const BlockView block(slot.block);
-  if ((slot.awaits & touch.fold) != 0) return false;
-  if (slot.deadline > touch.time) return true;
   const BlockHeader& header = block.header();
   bool is_plain = header.run_count == 0 && header.is_timed == 0 && role.longest_us != Limits::key_idle_max_us;
   block.for_each_cell([&](const Cell& cell) {
@@ -47,6 +58,37 @@ bool TimelineEngine::is_quiet(const Role& role, const Slot& slot, const Touch& t
     is_plain = is_plain && cell.kind == CellKind::kRing && is_own && cell.size <= kSmallRingBytes;
   });
   return is_plain;
+}
+
+// False: that takes another block.
+[[gnu::always_inline]] inline bool TimelineEngine::feed_in_place(BlockView block, uint32_t number, const Touch& touch) {
+  const BoundRing& bound = timeline().rings[number];
+  if (!passes(touch.words, bound.predicate_bit)) return true;
+  Cell* cell = block.find_cell(CellKind::kRing, bound.shape.id);
+  if (cell == nullptr) return false;
+  const uint32_t entries_max = engine_.limits_.window_entries_max;
+  int64_t added = 0;
+  if (bound.shape.value == RingValue::kNumber && !column_number(bound, touch, &added)) {
+    if (!RingEditor::has_room(cell, bound.shape, touch.time, entries_max)) return false;      // evaluated once: what fails is counted
+    Value argument;
+    const RingEntryValue value = entry_of(bound, touch, &argument);
+    added = value.is_null ? kNullNumber : static_cast<int64_t>(value.number);
+  }
+  if (bound.shape.value != RingValue::kNumber) return RingEditor::append_in_place(cell, bound.shape, touch.time, added, entries_max);
+  ring_layout::RingHeader& header = *reinterpret_cast<ring_layout::RingHeader*>(cell->payload());
+  return ring_layout::append_number_in_place(header, bound.shape, touch.time, added, entries_max);
+}
+
+// Whether the event comes to the rule by this input, and no gate keeps it away.
+bool TimelineEngine::is_asked(const RuleInput& input, BlockView block, const Touch& touch) const {
+  const BoundRule& rule = engine_.rules_->rules()[input.rule];
+  if (rule.entry.mode == RuleMode::kPaused || !passes(touch.words, input.filter_bit)) return false;
+  for (const WindowGate& gate : rule.gates) {
+    const RingShape& shape = timeline().rings[gate.ring].shape;
+    Cell* const cell = block.find_cell(CellKind::kRing, shape.id);
+    if (ring_layout::is_closed_by_count(cell, gate) || !RingView(cell, shape).opens(gate, touch.time)) return false;
+  }
+  return true;
 }
 
 // What process_prepared does, for an event that wakes no run: the block is opened only if a ring must grow or a test may hold.
@@ -82,23 +124,6 @@ void TimelineEngine::extend_end(const Role& role, Slot& slot, TimeUs time) {
   if (is_all) slot.deadline = std::max(slot.deadline, add_saturating(time, role.longest_us));
 }
 
-// False: that takes another block.
-bool TimelineEngine::feed_in_place(BlockView block, uint32_t number, const Touch& touch) {
-  const BoundRing& bound = timeline().rings[number];
-  if (!passes(touch.words, bound.predicate_bit)) return true;
-  Cell* cell = block.find_cell(CellKind::kRing, bound.shape.id);
-  if (cell == nullptr) return false;
-  const uint32_t entries_max = engine_.limits_.window_entries_max;
-  int64_t added = 0;
-  if (bound.shape.value == RingValue::kNumber && !column_number(bound, touch, &added)) {
-    if (!RingEditor::has_room(cell, bound.shape, touch.time, entries_max)) return false;      // evaluated once: what fails is counted
-    Value argument;
-    const RingEntryValue value = entry_of(bound, touch, &argument);
-    added = value.is_null ? kNullNumber : static_cast<int64_t>(value.number);
-  }
-  return RingEditor::append_in_place(cell, bound.shape, touch.time, added, entries_max);
-}
-
 // The rings of the role; those before `first` have the event already.
 void TimelineEngine::feed_rings(const Role& role, const Touch& touch, size_t first) {
   appended_.here.clear();
@@ -112,14 +137,6 @@ void TimelineEngine::feed_rings(const Role& role, const Touch& touch, size_t fir
       appended_.here.push_back(number);
     }
   }
-}
-
-// The number straight from its column. False: it takes the interpreter, or is one that an entry cannot hold.
-bool TimelineEngine::column_number(const BoundRing& bound, const Touch& touch, int64_t* number) const {
-  if (bound.number_column < 0 || static_cast<size_t>(bound.number_column) >= touch.batch->columns.size()) return false;
-  const BatchColumn& column = touch.batch->columns[static_cast<size_t>(bound.number_column)];
-  *number = column.is_null[touch.row] != 0 ? kNullNumber : column.fixed[touch.row];
-  return column.is_null[touch.row] != 0 || *number != kNullNumber;
 }
 
 // What the event under work adds to the ring, but for a whole row. `argument` holds what the entry may point to.

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cep/alert.h"
+#include "cep/key_table.h"
 #include "cep/rule_set.h"
 
 namespace cep {
@@ -43,6 +44,7 @@ class PreparedKeys {
 struct Prepared {
   const Role* role = nullptr;
   uint64_t hash = 0;
+  KeyTable::Place place;                   // where the key was when its block was asked for
   uint32_t key_begin = 0, key_end = 0;     // in prepared_keys_
   uint32_t row = 0;
   bool starts = false;

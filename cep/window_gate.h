@@ -12,6 +12,7 @@ namespace cep {
 
 struct WindowGate {
   uint32_t ring = 0;                        // in Timeline::rings
+  uint32_t window = 0;                      // of the extents of its shape
   WindowExtent extent;
   bool sums = false;                        // what is compared: the sum of the values, else the number of events
   Int128 least = 0;                         // the comparison is true from here on

@@ -13,14 +13,18 @@ namespace {
 // Blocks that hold a key and nothing else.
 class Blocks {
  public:
+  ~Blocks() {
+    for (uint8_t* block : made_) memory_.release(block);
+  }
   uint8_t* make(const std::string& key) {
     BlockEditor editor(memory_);
     editor.create(key);
-    return editor.view().bytes();
+    return made_.emplace_back(editor.view().bytes());
   }
 
  private:
   BlockMemory memory_;
+  std::vector<uint8_t*> made_;
 };
 
 using Hasher = uint64_t (*)(uint64_t key);
@@ -38,6 +42,7 @@ void change_at_random(Hasher hash_of, uint64_t keys, int changes) {
   std::mt19937_64 random(11);
   Blocks blocks;
   std::map<uint64_t, uint8_t*> expected;
+  std::map<uint64_t, KeyTable::Place> places;      // as they once were
   KeyTable table;
   for (int i = 0; i < changes; ++i) {
     const uint64_t key = random() % keys;
@@ -45,6 +50,8 @@ void change_at_random(Hasher hash_of, uint64_t keys, int changes) {
     Slot* slot = table.find(hash_of(key), name);
     const auto known = expected.find(key);
     ASSERT_EQ(slot != nullptr, known != expected.end()) << "change " << i;
+    ASSERT_EQ(table.find_at(places[key], hash_of(key), name), slot) << "change " << i;
+    if (random() % 4 == 0) places[key] = table.place_of(hash_of(key));
     if (slot == nullptr) {
       expected[key] = blocks.make(name);
       table.insert(hash_of(key), expected[key])->awaits = key;

@@ -8,6 +8,7 @@
 #include <deque>
 #include <random>
 #include <set>
+#include <utility>
 
 namespace cep {
 namespace {
@@ -135,6 +136,64 @@ TEST_P(RingRandomTest, EqualsThePlainList) {
 
 INSTANTIATE_TEST_SUITE_P(Values, RingRandomTest,
                          ::testing::Values(RingValue::kNone, RingValue::kNumber, RingValue::kText, RingValue::kBytes));
+
+// Long windows, whose extremes are asked group by group: through growth, expiry, gaps, nulls, both ways of appending and the limit.
+TEST(RingTest, LongWindowsFindTheirExtremes) {
+  for (unsigned seed = 1; seed <= 4; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    std::mt19937_64 random(seed);
+    RingShape shape{7, RingValue::kNumber, false, {{500, 0}, {3000, 0}, {3000, 150}}, RingKeep::kEntries};
+    std::sort(shape.extents.begin(), shape.extents.end());
+    const RingLimits limits{seed % 2 == 0 ? 700u : 100'000u, 1 << 20};
+    BlockMemory memory;
+    BlockEditor editor(memory);
+    editor.create("key");
+    std::deque<Event> events;
+    TimeUs now = 1000;
+    uint64_t dropped = 0;
+    for (int step = 0; step < 9'000; ++step) {
+      now += static_cast<TimeUs>(random() % 2'000 == 0 ? 4'000 : random() % 3);
+      const Event event{now, random() % 8 == 0, static_cast<int64_t>(random() % 100'000) - 50'000};
+      events.push_back(event);
+      Cell* const cell = editor.view().find_cell(CellKind::kRing, 7);
+      const int64_t number = event.is_null ? kNullNumber : event.number;
+      const bool is_added = cell != nullptr && random() % 2 == 0 &&
+                            RingEditor::append_in_place(cell, shape, now, number, limits.entries_max);
+      RingEntryValue value;
+      value.is_null = event.is_null;
+      value.number = event.number;
+      if (!is_added) RingEditor(editor, shape).append(now, value, limits, &dropped);
+      while (events.front().time <= now - 3000 || events.size() > limits.entries_max) events.pop_front();
+      if (step % 7 != 0) continue;
+      Cell* const filled = editor.view().find_cell(CellKind::kRing, 7);
+      ASSERT_TRUE(is_sound_ring(*filled, shape, nullptr));
+      const TimeUs asked = now + static_cast<TimeUs>(random() % 3 == 0 ? random() % 400 : 0);
+      const bool exclude = random() % 2 == 0, greatest = random() % 2 == 0;
+      for (const WindowExtent& extent : shape.extents) {
+        RingEntryValue found;
+        std::vector<int64_t> numbers;
+        for (const Event& one : window_of(events, asked, extent, exclude)) {
+          if (!one.is_null) numbers.push_back(one.number);
+        }
+        ASSERT_EQ(RingView(filled, shape).extreme(extent, asked, exclude, greatest, &found), !numbers.empty()) << "step " << step;
+        if (numbers.empty()) continue;
+        const auto [least, most] = std::minmax_element(numbers.begin(), numbers.end());
+        ASSERT_EQ(static_cast<int64_t>(found.number), greatest ? *most : *least) << "step " << step;
+      }
+    }
+    EXPECT_EQ(dropped > 0, limits.entries_max == 700);
+    Cell* const cell = editor.view().find_cell(CellKind::kRing, 7);
+    uint8_t* const last = cell->payload() + (cell->size - sizeof(Cell)) - 1;
+    bool is_noticed = false;      // the last group may not be whole: then what it says is not asked
+    for (uint8_t* at = last; at > last - 2048 && !is_noticed; --at) {
+      const uint8_t byte = std::exchange(*at, static_cast<uint8_t>(*at ^ 0x40));
+      is_noticed = !is_sound_ring(*cell, shape, nullptr);
+      *at = byte;
+    }
+    EXPECT_TRUE(is_noticed) << "a group says something else than its entries";
+    memory.release(editor.close());
+  }
+}
 
 TEST(RingTest, TheSpanIsHalfOpenAtItsOldEnd) {
   RingShape shape{1, RingValue::kNone, false, {{10, 0}}, RingKeep::kEntries};
