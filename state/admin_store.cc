@@ -1,8 +1,6 @@
 // See admin_store.h.
 #include "state/admin_store.h"
 
-#include <array>
-
 #include "state/checkpoint_format.h"
 #include "state/data_dir.h"
 #include "state/try.h"
@@ -12,7 +10,6 @@ namespace state {
 namespace {
 
 constexpr std::string_view kNextSink = "next sink";
-constexpr const char* kPart = "admin";
 
 Key sink_key(uint32_t id) { return Key().u32(id); }
 
@@ -35,6 +32,8 @@ cep::Result<SinkRecord> decode_sink(uint32_t id, std::string_view bytes) {
 
 }  // namespace
 
+std::vector<std::string> admin_tables() { return {"sink", "number", "applied"}; }
+
 AdminStore::AdminStore(std::unique_ptr<Env> env)
     : env_(std::move(env)), sinks_(env_->table("sink")), numbers_(env_->table("number")), applied_(env_->table("applied")) {}
 
@@ -49,8 +48,7 @@ cep::Result<std::unique_ptr<AdminStore>> AdminStore::open(FileSystem& files, con
                                              "to go on without them, delete the line `part admin` of " + data_dir + "/WEIR"};
   }
   STATE_TRY(files.make_dirs(dir));
-  const std::array<std::string, 3> tables = {"sink", "number", "applied"};
-  auto env = Env::open(dir, tables);
+  auto env = Env::open(dir, admin_tables());
   if (!env.ok()) return env.error();
   STATE_TRY(add_part(files, data_dir, kPart));
   return std::unique_ptr<AdminStore>(new AdminStore(std::move(*env)));

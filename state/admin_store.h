@@ -30,8 +30,11 @@ struct AppliedStatement {
   Id16 digest{};               // of its canonical text
 };
 
+std::vector<std::string> admin_tables();
+
 class AdminStore {
  public:
+  static constexpr const char* kPart = "admin";        // of the data directory
   // Makes <data_dir>/admin if the directory never had one. Error: admin_missing if it had, disk_full, io_error, damaged.
   static cep::Result<std::unique_ptr<AdminStore>> open(FileSystem& files, const std::string& data_dir);
 
@@ -43,6 +46,8 @@ class AdminStore {
 
   cep::Result<std::vector<AppliedStatement>> applied() const;
   cep::Status put_applied(std::span<const AppliedStatement> statements);
+
+  const Env& env() const { return *env_; }                        // for a copy of all of it
 
  private:
   explicit AdminStore(std::unique_ptr<Env> env);

@@ -212,6 +212,17 @@ cep::Result<size_t> AlertLog::expire(WriteTxn& txn, cep::TimeUs now_us, cep::Dur
   return expired;
 }
 
+cep::Status AlertLog::index_anew(WriteTxn& txn, std::span<const uint64_t> sequences) {
+  for (const uint64_t sequence : sequences) {
+    auto stored = load(txn, sequence);
+    if (!stored.ok()) return stored.error();
+    if (!stored->has_value()) return cep::Error{"damaged", "alert " + std::to_string(sequence) + " has lost its beginning"};
+    txn.put(ids_, Key().u16(lane_).id((*stored)->alert.id), seal_value(sequence_bytes(sequence)));
+    txn.put(keys_, index_key((*stored)->alert.rule, (*stored)->alert.key_hash, sequence), {});
+  }
+  return cep::ok_status();
+}
+
 void AlertLog::erase(WriteTxn& txn, const StoredAlert& stored) {
   const Alert& alert = stored.alert;
   txn.erase(ids_, Key().u16(lane_).id(alert.id));

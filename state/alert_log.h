@@ -74,6 +74,9 @@ class AlertLog {
   cep::Result<size_t> expire(WriteTxn& txn, cep::TimeUs now_us, cep::DurationUs keep_us, uint64_t keep_bytes,
                              size_t records_max);
 
+  // The entries by id and by key of alerts whose own rows were put from a copy.
+  cep::Status index_anew(WriteTxn& txn, std::span<const uint64_t> sequences);
+
   cep::Result<std::optional<StoredAlert>> by_id(const Id16& id) const;
   cep::Result<std::optional<StoredAlert>> by_sequence(uint64_t sequence) const;
   // `before`: only sequences below it (a cursor); nothing begins at the newest.

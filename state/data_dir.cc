@@ -66,7 +66,51 @@ cep::Result<uint64_t> state_file_bytes(FileSystem& files, const DataDir& dir) {
   return file.error();
 }
 
+DataDir places_of(const std::string& path, const std::string& log_root) {
+  DataDir dir;
+  dir.path = path;
+  dir.log_dir = log_root.empty() ? path + "/lanes/0/log" : log_root;
+  dir.state_dir = path + "/state";
+  return dir;
+}
+
+cep::Status lock_log(FileSystem& files, DataDir& dir, const std::string& log_root) {
+  if (log_root.empty()) return cep::ok_status();
+  STATE_TRY(files.make_dirs(log_root));
+  auto log_lock = files.lock(log_root + "/LOCK");
+  if (!log_lock.ok()) return log_lock.error();
+  dir.log_lock = std::move(*log_lock);
+  return cep::ok_status();
+}
+
+cep::Status check_empty(FileSystem& files, const std::string& path) {
+  auto names = files.list(path);
+  if (!names.ok()) return names.error();
+  if (std::all_of(names->begin(), names->end(), harmless)) return cep::ok_status();
+  return cep::Error{"not_empty", path + " is not empty, and a restore overwrites nothing: give an empty or a new directory, or, if an "
+                                        "earlier restore was broken off there, delete what it left"};
+}
+
 }  // namespace
+
+cep::Result<DataDir> DataDir::open_empty(FileSystem& files, const std::string& path, const std::string& log_root) {
+  STATE_TRY(files.make_dirs(path));
+  DataDir dir = places_of(path, log_root);
+  dir.fresh = true;
+  auto lock = files.lock(path + "/LOCK");
+  if (!lock.ok()) return lock.error();
+  dir.lock = std::move(*lock);
+  STATE_TRY(check_empty(files, path));
+  STATE_TRY(lock_log(files, dir, log_root));
+  if (!log_root.empty()) STATE_TRY(check_empty(files, log_root));
+  return dir;
+}
+
+cep::Status DataDir::declare(FileSystem& files, const std::vector<std::string>& parts) const {
+  std::string text = magic_text();
+  for (const std::string& part : parts) text += part_line(part);
+  return write_magic(files, path, text);
+}
 
 cep::Result<DataDir> DataDir::open(FileSystem& files, const std::string& path, const std::string& log_root) {
   STATE_TRY(files.make_dirs(path));
@@ -77,21 +121,13 @@ cep::Result<DataDir> DataDir::open(FileSystem& files, const std::string& path, c
     return cep::Error{"foreign_data", path + " is not empty and has no file WEIR: it is not a data directory of Weir. "
                                              "Give an empty or a new directory with --data"};
   }
-  DataDir dir;
-  dir.path = path;
-  dir.log_dir = log_root.empty() ? path + "/lanes/0/log" : log_root;
-  dir.state_dir = path + "/state";
+  DataDir dir = places_of(path, log_root);
   dir.fresh = !ours;
   auto lock = files.lock(path + "/LOCK");
   if (!lock.ok()) return lock.error();
   dir.lock = std::move(*lock);
   STATE_TRY(ours ? check_magic(files, path) : write_magic(files, path, magic_text()));
-  if (!log_root.empty()) {
-    STATE_TRY(files.make_dirs(log_root));
-    auto log_lock = files.lock(log_root + "/LOCK");
-    if (!log_lock.ok()) return log_lock.error();
-    dir.log_lock = std::move(*log_lock);
-  }
+  STATE_TRY(lock_log(files, dir, log_root));
   return dir;
 }
 

@@ -28,6 +28,11 @@ struct DataDir {
   // Makes `path` if it is missing or empty. `log_root` replaces <path>/lanes/0/log when not empty (--log-dir).
   // Error: locked, foreign_data, newer_data, disk_full, io_error.
   static cep::Result<DataDir> open(FileSystem& files, const std::string& path, const std::string& log_root = {});
+
+  // For a restore: both must be missing or empty, and stay foreign to everybody until `declare`. Error: not_empty, locked, ...
+  static cep::Result<DataDir> open_empty(FileSystem& files, const std::string& path, const std::string& log_root = {});
+  // All of it is there, durably: from now on it is a data directory.
+  cep::Status declare(FileSystem& files, const std::vector<std::string>& parts) const;
 };
 
 // Parts of the directory that it must not lose once it had them stand in WEIR, a line each: "part admin".

@@ -56,11 +56,24 @@ cep::Status DecisionLog::append(WriteTxn& txn, std::span<const StoredDecision> d
     STATE_TRY(put_pieces(txn, decisions_, key_of(decision.offset), payload));
     totals->bytes += payload.size();
     if (of_id.ok() && of_id->value_or(0) > decision.offset) continue;
-    std::string offset;
-    Writer(offset).put<uint64_t>(decision.offset);
-    put_small(txn, ids_, id_key(decision.id), offset);
+    put_place(txn, decision);
   }
   store_totals(txn, *totals);
+  return cep::ok_status();
+}
+
+void DecisionLog::put_place(WriteTxn& txn, const StoredDecision& decision) {
+  std::string offset;
+  Writer(offset).put<uint64_t>(decision.offset);
+  put_small(txn, ids_, id_key(decision.id), offset);
+}
+
+cep::Status DecisionLog::index_anew(WriteTxn& txn, std::span<const uint64_t> offsets) {
+  for (const uint64_t offset : offsets) {
+    auto decision = load(txn, offset);
+    if (!decision.ok() && !is_damage(decision.error())) return decision.error();
+    if (decision.ok() && decision->has_value()) put_place(txn, **decision);
+  }
   return cep::ok_status();
 }
 

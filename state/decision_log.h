@@ -40,6 +40,8 @@ class DecisionLog {
   cep::Status append(WriteTxn& txn, std::span<const StoredDecision> decisions);
   // Deletes the oldest: received before `now_us - keep_us`, or while the rest exceeds `keep_bytes`; at most `records_max`.
   cep::Status expire(WriteTxn& txn, cep::TimeUs now_us, cep::DurationUs keep_us, uint64_t keep_bytes, size_t records_max);
+  // The entries by identity of verdicts whose own rows were put from a copy, by rising offset; what is damaged has none.
+  cep::Status index_anew(WriteTxn& txn, std::span<const uint64_t> offsets);
 
   cep::Result<std::optional<StoredDecision>> by_id(const Id16& id) const;
   // `before`: only offsets below it (a cursor); nothing begins at the newest.
@@ -58,6 +60,7 @@ class DecisionLog {
   cep::Result<Totals> totals(ReadTxn& txn) const;
   cep::Result<Totals> totals_or_count(WriteTxn& txn) const;
   void store_totals(WriteTxn& txn, const Totals& totals);
+  void put_place(WriteTxn& txn, const StoredDecision& decision);
 
   Env& env_;
   uint16_t lane_;

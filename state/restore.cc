@@ -206,6 +206,27 @@ class Restorer {
 
 }  // namespace
 
+cep::Result<std::vector<SealRecord>> read_seals(const Env& env, uint16_t lane) {
+  std::vector<SealRecord> seals;
+  STATE_TRY(env.read([&](ReadTxn& txn) -> cep::Status {
+    seals.clear();
+    const Key prefix = Key().u16(lane);
+    Cursor cursor = txn.cursor(env.table("ckpt"));
+    for (bool more = cursor.seek(prefix); more && cursor.on(prefix);) {
+      KeyReader key(cursor.key());
+      key.u16();
+      const std::string bytes = take_pieces(cursor, Key(prefix).u32(key.u32()));
+      more = cursor.on(prefix);
+      auto payload = open_value(bytes, "the seal");
+      if (!payload.ok()) continue;
+      auto seal = decode_seal(*payload);
+      if (seal.ok()) seals.push_back(std::move(*seal));
+    }
+    return cep::ok_status();
+  }));
+  return seals;
+}
+
 cep::Result<Restored> restore_checkpoint(Env& env, uint16_t lane) {
   return Restorer(env, lane).run();
 }

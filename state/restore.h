@@ -23,6 +23,9 @@ struct Restored {
   std::vector<std::string> notes;               // what was wrong and what was done: log them as errors
 };
 
+// The seals that are kept, oldest first, as far as they can be read; nothing else is proved or changed.
+cep::Result<std::vector<SealRecord>> read_seals(const Env& env, uint16_t lane);
+
 // Deletes what belongs to no sealed checkpoint. Error: damaged, io_error, disk_full.
 cep::Result<Restored> restore_checkpoint(Env& env, uint16_t lane);
 
