@@ -13,7 +13,7 @@ struct CodeProblem {
   std::string_view code, problem;
 };
 
-constexpr std::array<CodeProblem, 27> kProblems = {{{"not_found", "not-found"},
+constexpr std::array<CodeProblem, 28> kProblems = {{{"not_found", "not-found"},
                                                    {"unknown_sink", "not-found"},
                                                    {"read_only", "conflict"},
                                                    {"duplicate_sink", "conflict"},
@@ -38,6 +38,7 @@ constexpr std::array<CodeProblem, 27> kProblems = {{{"not_found", "not-found"},
                                                    {"stopping", "unavailable"},
                                                    {"stopped", "unavailable"},
                                                    {"busy", "unavailable"},
+                                                   {"fenced", "unavailable"},
                                                    {"disk_full", "unavailable"},
                                                    {"disk_failing", "unavailable"}}};
 

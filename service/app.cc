@@ -34,6 +34,7 @@ cep::TimeUs wall_clock_us() {
 
 cep::Result<std::unique_ptr<App>> App::start(const ServeOptions& options, const ServiceLog& log) {
   std::unique_ptr<App> app(new App(options, log));
+  if (cep::Status opened = app->open_remote(); !opened) return opened.error();
   if (cep::Status opened = app->open_lane(); !opened) return opened.error();
   if (cep::Status started = app->start_delivery(); !started) return started.error();
   if (cep::Status sent = app->start_kafka_sinks(); !sent) return sent.error();      // begins behind what is there: before anything comes
@@ -44,6 +45,14 @@ cep::Result<std::unique_ptr<App>> App::start(const ServeOptions& options, const 
 }
 
 App::~App() { stop(); }
+
+cep::Status App::open_remote() {
+  if (options_.remote.url.empty()) return cep::ok_status();
+  cep::Result<std::unique_ptr<RemoteCheckpoints>> remote = RemoteCheckpoints::open(options_.remote, wall_clock_us, log_);
+  if (!remote) return remote.error();
+  remote_ = std::move(*remote);
+  return cep::ok_status();
+}
 
 cep::Status App::open_lane() {
   LaneOptions lane;
@@ -58,6 +67,7 @@ cep::Status App::open_lane() {
     if (stall == nullptr) return log_.info("events are taken again");
     log_.warning("no events are taken until there is room", {{"code", stall->code}, {"error", stall->cause}});
   };
+  if (remote_ != nullptr) lane.before_checkpoint = [this] { return remote_->claim(options_.data); };
   std::vector<std::string> notes;
   cep::Result<std::unique_ptr<Lane>> opened = Lane::open(std::move(lane), wall_clock_us, notes);
   for (const std::string& note : notes) log_.warning("recovery", {{"note", note}});
@@ -129,6 +139,7 @@ cep::Status App::start_http() {
   backend.http = options_.http;
   backend.kafka = kafka_.get();
   backend.kafka_sinks = kafka_sinks_.get();
+  backend.remote = remote_.get();
   backend_ = std::make_unique<Backend>(*lane_, *delivery_, *sinks_, *metrics_, backend);
   delivery_->start();
   kafka_sinks_->notify();      // of what was stored before the backend told them
@@ -136,6 +147,7 @@ cep::Status App::start_http() {
   cep::Result<std::unique_ptr<api::HttpServer>> server = api::HttpServer::start(options_.http, *backend_);
   if (!server) return server.error();
   server_ = std::move(*server);
+  if (remote_ != nullptr) remote_->start(*lane_, *admin_);
   for (uint32_t i = 0; i < options_.io_threads; ++i) io_threads_.emplace_back([this] { server_->run(); });
   return cep::ok_status();
 }
@@ -213,6 +225,7 @@ void App::stop() {
     if (!stored) log_.warning("delivery positions not stored: some alerts will be sent again", {{"error", stored.error().message}});
   }
   if (http_client_ != nullptr) http_client_->stop();
+  if (remote_ != nullptr) remote_->stop();       // once more: what was delivered is in the copy
   if (lane_ != nullptr) lane_->close();
 }
 

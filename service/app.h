@@ -36,6 +36,7 @@ class App {
 
  private:
   App(const ServeOptions& options, const ServiceLog& log) : options_(options), log_(log) {}
+  cep::Status open_remote();
   cep::Status open_lane();
   cep::Status start_delivery();
   cep::Status apply_rules();
@@ -46,6 +47,7 @@ class App {
 
   const ServeOptions options_;
   const ServiceLog& log_;
+  std::unique_ptr<RemoteCheckpoints> remote_;  // null: none are configured
   std::unique_ptr<Lane> lane_;
   std::unique_ptr<state::AdminStore> admin_;
   std::unique_ptr<SinkRegistry> sinks_;

@@ -185,6 +185,9 @@ void Backend::trigger_checkpoint(api::Reply reply) {
 void Backend::ready(api::Reply reply) {
   if (draining_) return reply(error_answer({"stopping", "the service is stopping and takes no more events"}));
   if (std::optional<IntakeStall> stall = lane_.intake().stall()) return reply(error_answer({stall->code, stall->detail}));
+  if (options_.remote != nullptr) {
+    if (std::optional<cep::Error> why = options_.remote->fenced()) return reply(error_answer(*why));
+  }
   reply(json_answer(R"({"status":"ready"})"));
 }
 
@@ -220,6 +223,7 @@ void Backend::metrics(api::Reply reply) {
   auto gathering = std::make_shared<Gathering>();
   gathering->sample.now_us = options_.clock();
   gathering->sample.kafka = kafka_status();
+  gathering->sample.remote = options_.remote;
   gathering->waiting = lane_.shards().size() + 1;
   auto one_less = [this, gathering, reply](size_t fewer) {
     {

@@ -15,6 +15,7 @@
 #include "service/kafka_source.h"
 #include "service/lane.h"
 #include "service/metrics.h"
+#include "service/remote_checkpoints.h"
 #include "service/rules_dir.h"
 #include "service/sink_kafka.h"
 #include "service/sink_registry.h"
@@ -27,6 +28,7 @@ struct BackendOptions {
   RulesDir* rules_dir = nullptr;       // null: started without rule directories, reload has nothing to do
   const KafkaSources* kafka = nullptr;  // null: nothing is read from Kafka
   KafkaSinks* kafka_sinks = nullptr;   // null: nothing is sent there
+  const RemoteCheckpoints* remote = nullptr;   // null: there are no remote checkpoints
   DeliveryOptions delivery;            // as in force, for /v1/limits
   api::HttpServerOptions http;         // the same
 };

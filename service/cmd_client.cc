@@ -14,6 +14,7 @@
 #include "api/json_writer.h"
 #include "patterns/parser.h"
 #include "service/client_output.h"
+#include "service/cmd_checkpoints.h"
 #include "service/event_sender.h"
 #include "service/rule_files.h"
 
@@ -30,6 +31,7 @@ struct ClientOptions {
   uint32_t limit = 100, version = 0, count = 0;
   bool dry_run = false, replace = false;
   SendOptions send;
+  StoredOptions stored;
 };
 
 class Client {
@@ -309,6 +311,7 @@ class Verbs {
     return added;
   }
   ClientOptions& options() { return *options_; }
+  Action& action() { return action_; }
 
  private:
   CLI::App& app_;
@@ -468,8 +471,12 @@ void add_rest(Verbs& verbs) {
   CLI::App* const streams = verbs.group("streams", "Streams of a running server");
   verbs.page(streams, "list", "Streams with watermark and counts", [](Client& c) { return c.page("/v1/streams"); });
   verbs.named(streams, "get", "One stream", [](Client& c) { return c.show(named_path(c, "streams")); });
-  CLI::App* const checkpoints = verbs.group("checkpoints", "Checkpoints of a running server");
-  verbs.page(checkpoints, "list", "Checkpoints, newest first", [](Client& c) { return c.page("/v1/checkpoints"); });
+  CLI::App* const checkpoints = verbs.group("checkpoints", "Checkpoints of a running server; stored ones, here and remote");
+  CLI::App* const listed = verbs.page(checkpoints, "list", "Checkpoints, newest first: of a running server, or stored ones", [](Client& c) {
+    return c.options().stored.is_given() ? list_stored(c.options().stored, c.form(), c.console()) : c.page("/v1/checkpoints");
+  });
+  add_stored_options(*listed, o.stored);
+  add_stored_verbs(*checkpoints, verbs.action());
   verbs.verb(checkpoints, "trigger", "Take one now",
              [](Client& c) { return c.send_json("POST", "/v1/checkpoints", ""); });
   CLI::App* const limits = verbs.group("limits", "Limits of a running server");

@@ -25,6 +25,7 @@ struct LaneOptions {
   size_t dataset_entries_max = 5'000'000;      // of a list, rows of a table; policy: the edit is refused, counted
   DecisionOptions decisions;
   IntakeWatch::OnChange on_intake_change;      // may be empty
+  std::function<cep::Status()> before_checkpoint;      // called once the directory is locked; an Error is that of open. May be empty
   std::shared_ptr<state::FileSystem> files;    // null: the real one; a test gives a twin that fails
 };
 

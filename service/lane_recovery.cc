@@ -72,6 +72,9 @@ cep::Status Lane::open_parts(Recovery& recovery, std::vector<std::string>& notes
   if (!dir.ok()) return dir.error();
   dir_ = std::move(*dir);
   options_.sequencer.log_dir = dir_.log_dir;
+  if (options_.before_checkpoint) {
+    if (cep::Status allowed = options_.before_checkpoint(); !allowed.ok()) return allowed;
+  }
   // The checkpoint is read before the log is opened, which cuts a torn tail: never below what the checkpoint needs.
   cep::Result<bool> has_state = files_->exists(dir_.state_dir + "/data.mdb");
   if (!has_state.ok()) return has_state.error();

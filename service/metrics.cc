@@ -150,6 +150,21 @@ void add_storage(Families& out, const Lane& lane, cep::TimeUs now) {
   out.add({{"queue", "work_tasks"}}, uint64_t{lane.work_waiting()});
 }
 
+void add_remote(Families& out, const RemoteCheckpoints& remote, cep::TimeUs now) {
+  const RemoteNumbers& numbers = remote.numbers();
+  out.gauge("weir_remote_checkpoint_age_seconds", "Time since the copy of the newest remote checkpoint began: what is younger is in none.");
+  if (numbers.newest_us != 0) out.add({}, seconds_of(now - numbers.newest_us));
+  out.gauge("weir_remote_checkpoint_bytes", "Bytes of all objects of the newest remote checkpoint.");
+  out.add({}, numbers.newest_bytes.load());
+  out.counter("weir_remote_bytes_put_total", "Bytes that were uploaded.");
+  out.add({}, numbers.bytes_put.load());
+  out.counter("weir_remote_uploads_total", "Remote checkpoints that were uploaded, and attempts that failed.");
+  out.add({{"outcome", "done"}}, numbers.uploads.load());
+  out.add({{"outcome", "failed"}}, numbers.failures.load());
+  out.gauge("weir_remote_fenced", "1 once another process has taken over the remote checkpoints: this one uploads no more.");
+  out.add({}, remote.fenced() ? 1.0 : 0.0);
+}
+
 void add_intake(Families& out, const Lane& lane) {
   out.gauge("weir_intake_open", "1 while events are taken, 0 while a full or failing disk keeps them out.");
   out.add({}, lane.intake().stall() ? 0.0 : 1.0);
@@ -243,6 +258,7 @@ std::string Metrics::render(const Lane& lane, const MetricsSample& sample) const
   add_storage(out, lane, sample.now_us);
   add_intake(out, lane);
   add_decisions(out, lane);
+  if (sample.remote != nullptr) add_remote(out, *sample.remote, sample.now_us);
   if (!sample.kafka.empty()) add_kafka(out, sample.kafka, sample.now_us);
   add_sinks(out, sample.sinks);
   return out.text(requests_->registry.Collect());

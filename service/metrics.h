@@ -12,6 +12,7 @@
 #include "service/delivery.h"
 #include "service/kafka_source.h"
 #include "service/lane.h"
+#include "service/remote_checkpoints.h"
 
 namespace service {
 
@@ -21,6 +22,7 @@ struct MetricsSample {
   std::vector<SinkStatus> sinks;
   std::map<cep::ProgramId, uint64_t> runs;      // live runs of all shards
   std::vector<KafkaPartitionStatus> kafka;
+  const RemoteCheckpoints* remote = nullptr;    // null: there are none
 };
 
 class Metrics {

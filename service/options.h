@@ -16,6 +16,7 @@
 #include "service/config_file.h"
 #include "service/egress_policy.h"
 #include "service/kafka_source.h"
+#include "service/remote_checkpoints.h"
 #include "service/sequencer.h"
 #include "service/sink_delivery.h"
 #include "service/sinks.h"
@@ -38,6 +39,7 @@ struct ServeOptions {
   std::vector<std::string> rules;  // directories and files
   SequencerOptions sequencer;      // with cep::Limits
   RetentionOptions retention;
+  RemoteOptions remote;
   IntakeOptions intake;
   DecisionOptions decisions;
   api::HttpServerOptions http;  // address and port come from `listen`

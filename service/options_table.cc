@@ -130,6 +130,18 @@ void add_log_and_delivery(std::vector<Setting>& all) {
   all.push_back(texts("delivery", "allow_cidrs", set_cidrs));
 }
 
+cep::Status set_remote_url(ServeOptions& options, Texts values) {
+  options.remote.url = values[0];
+  return state::check_store_url(options.remote.url);
+}
+
+void add_remote(std::vector<Setting>& all) {
+  all.push_back(text("remote", "url", set_remote_url));
+  all.push_back(span("remote", "interval", cep::kSecond, cep::kDay, [](ServeOptions& o, int64_t v) { o.remote.interval_us = v; }));
+  all.push_back(number("remote", "keep", 1, 1'000, [](ServeOptions& o, int64_t v) { o.remote.keep.manifests = static_cast<uint32_t>(v); }));
+  all.push_back(span("remote", "grace", cep::kSecond, 365 * cep::kDay, [](ServeOptions& o, int64_t v) { o.remote.keep.grace_us = v; }));
+}
+
 void add_engine_limits(std::vector<Setting>& all) {
 #define WEIR_ENGINE_LIMIT(name, least, most)         \
   all.push_back(number("limits", #name, least, most, \
@@ -241,6 +253,7 @@ const std::vector<Setting>& settings() {
     std::vector<Setting> all;
     add_server(all);
     add_log_and_delivery(all);
+    add_remote(all);
     add_engine_limits(all);
     add_service_limits(all);
     return all;

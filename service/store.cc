@@ -116,6 +116,11 @@ bool Store::begin_checkpoint(uint32_t* sequence, std::vector<uint32_t>* victims)
 void Store::put_slice(ShardSlice slice) { queue_.push_anyway(std::move(slice), 1); }
 void Store::put_barrier(Barrier barrier) { queue_.push_anyway(std::move(barrier), 1); }
 
+void Store::hold_deletions(bool on) {
+  std::lock_guard lock(checkpoint_mutex_);       // none is under way when this returns
+  deletions_held_ = on;
+}
+
 void Store::wait_until_stored() {
   // A write behind everything queued so far: when it is durable, so is what came before.
   (void)write([](state::WriteTxn&) { return cep::ok_status(); });
@@ -290,8 +295,10 @@ void Store::step_checkpoint() {
     seal();
   } else {
     std::lock_guard lock(checkpoint_mutex_);
+    has_dead_segments_ = false;      // held, or a full disk: the next seal tries again
+    if (deletions_held_) return;
     cep::Result<size_t> cleaned = checkpoint_.clean_some();
-    has_dead_segments_ = cleaned.ok() && *cleaned > 0;      // a full disk: the next seal tries again
+    has_dead_segments_ = cleaned.ok() && *cleaned > 0;
   }
 }
 
@@ -365,6 +372,8 @@ void Store::expire() {
   cep::TimeUs now = clock_();
   if (now < next_expiry_us_) return;
   next_expiry_us_ = now + kExpiryEvery;
+  std::lock_guard lock(checkpoint_mutex_);
+  if (deletions_held_) return;
   cep::Status status = env_.write([&](state::WriteTxn& txn) -> cep::Status {
     cep::Result<size_t> alerts =
         alerts_.expire(txn, now, retention_.alerts_keep_us, retention_.alerts_keep_bytes, kExpireRecordsMax);

@@ -103,6 +103,8 @@ class Store {
   bool begin_checkpoint(uint32_t* sequence, std::vector<uint32_t>* victims);
   void put_slice(ShardSlice slice);
   void put_barrier(Barrier barrier);
+  // While it is on no segment of a checkpoint is deleted, and no alert, attempt or verdict expires: somebody is copying them.
+  void hold_deletions(bool on);
   // Waits until every alert, rejected event and task put before is durable.
   void wait_until_stored();
   // Waits until no checkpoint is under way. Its slices and barrier must have been put.
@@ -169,9 +171,10 @@ class Store {
   std::vector<Task> pending_tasks_;
   cep::TimeUs next_expiry_us_ = 0;
 
-  mutable std::mutex checkpoint_mutex_;           // guards the writer's numbers for begin_checkpoint and seals()
+  mutable std::mutex checkpoint_mutex_;           // guards the writer's numbers for begin_checkpoint and seals(), and deletions
   state::CheckpointWriter checkpoint_;
   bool checkpoint_running_ = false;
+  bool deletions_held_ = false;
   std::condition_variable sealed_;
   cep::TimeUs checkpoint_began_us_ = 0;
   std::unique_ptr<Barrier> barrier_;

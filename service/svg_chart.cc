@@ -98,7 +98,7 @@ void append_axes(const Chart& chart, const Scale& x, const Scale& y, std::string
 std::string chart_number(double value) {
   if (value < 10 && std::abs(value - std::round(value)) > 1e-6) return fmt::format("{:.3g}", value);
   std::string digits = fmt::format("{:.0f}", value);
-  for (size_t at = digits.size(); at > 3;) digits.insert(at -= 3, ",");
+  for (size_t at = digits.size(); at > 3;) digits.insert(at -= 3, 1, ',');
   return digits;
 }
 

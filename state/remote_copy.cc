@@ -14,6 +14,7 @@ namespace state {
 namespace {
 
 constexpr size_t kFullBytes = size_t{4} << 20;           // an object that is at least so large is not put again
+constexpr uint64_t kFullNumbers = 4'096;                 // alerts and rejected events are also cut at multiples of it
 constexpr size_t kLogBlockBytes = size_t{8} << 20;
 constexpr size_t kReadBytes = size_t{1} << 20;           // in one transaction: a reader pins pages
 constexpr uint8_t kRowsFormat = 1;
@@ -46,10 +47,13 @@ cep::Status read_rows(const Env& env, const std::string& table, std::string from
   return cep::ok_status();
 }
 
-// Everything in `table`, in the transaction of the caller.
+// Every row of `table` whose key begins so, in the transaction of the caller.
 void add_all(ReadTxn& txn, const Env& env, const std::string& table, std::string_view prefix, std::string& body) {
   Cursor cursor = txn.cursor(env.table(table));
-  for (bool more = cursor.seek(prefix); more && cursor.on(prefix); more = cursor.next()) add_row(body, table, cursor.key(), cursor.value());
+  const std::string_view least("\0", 1);        // LMDB knows no empty key
+  for (bool more = cursor.seek(prefix.empty() ? least : prefix); more && cursor.on(prefix); more = cursor.next()) {
+    add_row(body, table, cursor.key(), cursor.value());
+  }
 }
 
 std::string text_of(const Key& key) { return std::string(key.view()); }
@@ -258,9 +262,12 @@ cep::Status RemoteCopy::copy_rows(const Env& env, const std::string& table, uint
   std::string body;
   uint64_t last = 0;
   const std::string to = text_of(Key().u16(lane_).u64(end));
+  // Cuts that do not depend on where the copy began are found again after a start, when the oldest rows have gone.
+  const bool by_sequence = table == "alert" || table == "rejected";
   const auto take = [&](std::string_view key, std::string_view value) -> cep::Status {
     const uint64_t number = row_number(table, key);
-    if (body.size() >= kFullBytes && number != last) {
+    const bool is_cut = by_sequence && number / kFullNumbers != last / kFullNumbers;
+    if (!body.empty() && number != last && (is_cut || body.size() >= kFullBytes)) {
       auto object = put(body);
       if (!object.ok()) return object.error();
       stream.full.push_back({number, *object});

@@ -94,6 +94,20 @@ TEST_F(Options, UnknownKeysSayLineAndWhatWasMeant) {
   EXPECT_TRUE(has(refused("[server]\nshards = \n"), "weir.toml:2:"));
 }
 
+TEST_F(Options, RemoteCheckpointsAreOffUntilAPlaceIsNamed) {
+  EXPECT_TRUE(load("")->remote.url.empty());
+  const auto options = load("[remote]\nurl = \"file:///mnt/backup/weir\"\ninterval = \"5 minutes\"\nkeep = 7\ngrace = \"2 hours\"\n");
+  ASSERT_TRUE(options.ok()) << options.error().message;
+  EXPECT_EQ(options->remote.url, "file:///mnt/backup/weir");
+  EXPECT_EQ(options->remote.interval_us, 5 * cep::kMinute);
+  EXPECT_EQ(options->remote.keep.manifests, 7u);
+  EXPECT_EQ(options->remote.keep.grace_us, 2 * cep::kHour);
+  const std::string unknown = refused("[remote]\nurl = \"s3://bucket/weir\"\n");
+  EXPECT_TRUE(has(unknown, "weir.toml:2: remote.url:") && has(unknown, "write file:///absolute/path")) << unknown;
+  EXPECT_TRUE(has(refused("[remote]\nintreval = \"1 s\"\n"), "did you mean `interval`?"));
+  EXPECT_TRUE(has(refused("[remote]\nkeep = 0\n"), "remote.keep: must lie between 1 and 1000"));
+}
+
 TEST_F(Options, KafkaIsReadFromItsSectionsAndSinks) {
   ASSERT_TRUE(write_whole_file(dir_ / "kafka.password", "hunter2\n").ok());
   const auto options = load(
