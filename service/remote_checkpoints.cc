@@ -61,7 +61,7 @@ cep::Status RemoteCheckpoints::claim(const std::string& data_dir) {
     if ((code != "locked" && code != "changed") || attempt == kClaimAttempts) return owner.error();
     std::this_thread::sleep_for(kClaimRetry);
   }
-  copy_ = std::make_unique<state::RemoteCopy>(*store_, *files_, kRemoteLane, owner_->newest());
+  copy_ = std::make_unique<state::RemoteCopy>(*store_, *files_, kRemoteLane, owner_->newest(), options_.sizes);
   if (owner_->newest()) {
     numbers_.newest_us = owner_->newest()->time_us;
     numbers_.newest_bytes = owner_->newest()->bytes();

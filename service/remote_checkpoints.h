@@ -24,6 +24,7 @@ struct RemoteOptions {
   std::string url;                                   // empty: no remote checkpoints
   cep::DurationUs interval_us = cep::kMinute;
   state::RemoteKeep keep;
+  state::RemoteSizes sizes;
 };
 
 struct RemoteNumbers {

@@ -13,9 +13,6 @@
 namespace state {
 namespace {
 
-constexpr size_t kFullBytes = size_t{4} << 20;           // an object that is at least so large is not put again
-constexpr uint64_t kFullNumbers = 4'096;                 // alerts and rejected events are also cut at multiples of it
-constexpr size_t kLogBlockBytes = size_t{8} << 20;
 constexpr size_t kReadBytes = size_t{1} << 20;           // in one transaction: a reader pins pages
 constexpr uint8_t kRowsFormat = 1;
 
@@ -100,8 +97,8 @@ struct RemoteCopy::Head {
   std::string body;
 };
 
-RemoteCopy::RemoteCopy(ObjectStore& store, FileSystem& files, uint16_t lane, const std::optional<RemoteManifest>& newest)
-    : store_(store), files_(files), lane_(lane) {
+RemoteCopy::RemoteCopy(ObjectStore& store, FileSystem& files, uint16_t lane, const std::optional<RemoteManifest>& newest, RemoteSizes sizes)
+    : store_(store), files_(files), lane_(lane), sizes_(sizes) {
   if (newest) accept(*newest);
 }
 
@@ -204,7 +201,7 @@ cep::Status RemoteCopy::copy_segments(const Env& env, const std::set<uint32_t>& 
   std::erase_if(packs_, [&](const Pack& pack) {
     uint64_t alive = 0;
     for (const auto& [segment, bytes] : pack.segments) alive += live.contains(segment) ? bytes : 0;
-    return pack.bytes < kFullBytes || alive * 2 < pack.bytes;
+    return pack.bytes < sizes_.full_bytes || alive * 2 < pack.bytes;
   });
   for (const Pack& pack : packs_) {
     for (const auto& [segment, bytes] : pack.segments) copied.insert(segment);
@@ -224,7 +221,7 @@ cep::Status RemoteCopy::copy_segments(const Env& env, const std::set<uint32_t>& 
   for (const uint32_t segment : live) {
     if (copied.contains(segment)) continue;
     STATE_TRY(copy_segment(env, segment, pack, body));
-    if (pack.bytes >= kFullBytes) STATE_TRY(end_pack());
+    if (pack.bytes >= sizes_.full_bytes) STATE_TRY(end_pack());
   }
   STATE_TRY(end_pack());
   std::vector<RemoteObject>& objects = manifest_.rows["segment"];
@@ -243,7 +240,7 @@ cep::Status RemoteCopy::copy_segment(const Env& env, uint32_t segment, Pack& pac
         add_row(body, table, key, value);
         bytes += body.size() - before;
         pack.bytes += body.size() - before;
-        if (body.size() < kFullBytes) return cep::ok_status();
+        if (body.size() < sizes_.full_bytes) return cep::ok_status();
         auto object = put(body);
         if (!object.ok()) return cep::Status(object.error());
         pack.objects.push_back(*object);
@@ -266,8 +263,8 @@ cep::Status RemoteCopy::copy_rows(const Env& env, const std::string& table, uint
   const bool by_sequence = table == "alert" || table == "rejected";
   const auto take = [&](std::string_view key, std::string_view value) -> cep::Status {
     const uint64_t number = row_number(table, key);
-    const bool is_cut = by_sequence && number / kFullNumbers != last / kFullNumbers;
-    if (!body.empty() && number != last && (is_cut || body.size() >= kFullBytes)) {
+    const bool is_cut = by_sequence && number / sizes_.full_numbers != last / sizes_.full_numbers;
+    if (!body.empty() && number != last && (is_cut || body.size() >= sizes_.full_bytes)) {
       auto object = put(body);
       if (!object.ok()) return object.error();
       stream.full.push_back({number, *object});
@@ -339,8 +336,8 @@ cep::Status RemoteCopy::copy_file(const std::string& log_dir, const LogSegment& 
   copy.name = file.file_name();
   std::map<uint64_t, RemoteObject>& known = blocks_[copy.name];
   std::unique_ptr<File> opened;
-  for (uint64_t from = 0; from < bytes; from += kLogBlockBytes) {
-    const size_t size = static_cast<size_t>(std::min<uint64_t>(kLogBlockBytes, bytes - from));
+  for (uint64_t from = 0; from < bytes; from += sizes_.log_block_bytes) {
+    const size_t size = static_cast<size_t>(std::min<uint64_t>(sizes_.log_block_bytes, bytes - from));
     auto block = known.find(from);
     if (block == known.end() || block->second.bytes != size) {
       if (opened == nullptr) {

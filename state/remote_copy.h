@@ -22,10 +22,16 @@
 
 namespace state {
 
+struct RemoteSizes {
+  size_t full_bytes = size_t{4} << 20;           // an object of rows that is at least so large is not put again
+  uint64_t full_numbers = 4'096;                 // alerts and rejected events are also cut at multiples of it
+  size_t log_block_bytes = size_t{8} << 20;
+};
+
 class RemoteCopy {
  public:
   // `newest`: what was published last; its objects are not put again.
-  RemoteCopy(ObjectStore& store, FileSystem& files, uint16_t lane, const std::optional<RemoteManifest>& newest);
+  RemoteCopy(ObjectStore& store, FileSystem& files, uint16_t lane, const std::optional<RemoteManifest>& newest, RemoteSizes sizes = {});
 
   void begin(cep::TimeUs now_us);
   // The newest sealed checkpoint. Error: nothing_sealed.
@@ -68,6 +74,7 @@ class RemoteCopy {
   ObjectStore& store_;
   FileSystem& files_;
   uint16_t lane_;
+  const RemoteSizes sizes_;
   cep::TimeUs now_us_ = 0;
   std::map<Id16, RemoteObject> known_;           // of the newest manifest, by digest
   std::map<std::string, Stream> streams_;        // by table

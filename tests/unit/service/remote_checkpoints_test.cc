@@ -78,7 +78,7 @@ class RemoteCheckpointsTest : public test_support::LaneFixture {
   }
 
   std::unique_ptr<state::FileSystem> files_ = state::make_real_file_system();
-  RemoteOptions options_{.url = "", .interval_us = cep::kDay, .keep = {.manifests = 3, .grace_us = cep::kHour}};
+  RemoteOptions options_{.url = "", .interval_us = cep::kDay, .keep = {.manifests = 3, .grace_us = cep::kHour}, .sizes = {}};
   ServiceLog log_{"error", false};
   std::unique_ptr<RemoteCheckpoints> remote_;
   std::unique_ptr<state::AdminStore> admin_;
@@ -162,6 +162,46 @@ TEST_F(RemoteCheckpointsTest, VerdictsEditsAndRejectedEventsAreInTheCopy) {
   const DecisionAnswer repeated = decide(*lane_, payment("d1", "c1", "10", 1));
   EXPECT_NE(repeated.verdict.find("block"), std::string::npos) << repeated.verdict;
   lose(scratch_ / "again");
+}
+
+// Objects so small that every kind of them fills up, and packs of segments die, within a few rounds.
+TEST_F(RemoteCheckpointsTest, FullObjectsStayAndEveryCopyIsWhole) {
+  options_.sizes = {.full_bytes = 3'000, .full_numbers = 8, .log_block_bytes = 2'000};
+  options_.keep.grace_us = 0;              // whatever is not named goes at once
+  const std::string rules = std::string(test_support::kPayments) + test_support::kProbeRule + kFolder;
+  serve(scratch_ / "data");
+  deploy(*lane_, rules);
+  uint64_t put_first = 0, put_last = 0;
+  for (int round = 0; round < 40; ++round) {
+    feed(*lane_, round * 20, round * 20 + 20);
+    const uint64_t before = remote_->numbers().bytes_put;
+    const cep::Status uploaded = seal_and_upload();
+    ASSERT_TRUE(uploaded.ok()) << uploaded.error().message;
+    put_last = remote_->numbers().bytes_put - before;
+    if (round == 0) put_first = remote_->numbers().bytes_put;
+    if (round % 8 != 7) continue;
+    const std::string copy = scratch_ / ("copy" + std::to_string(round));
+    restore(copy);
+    auto lane = open_at(copy, 1);
+    EXPECT_EQ(alert_ids(*lane), alert_ids(*lane_)) << "round " << round;
+    EXPECT_EQ(lane->sequencer().numbers().log_end, lane_->sequencer().numbers().log_end) << "round " << round;
+  }
+  const uint64_t whole = remote_->numbers().newest_bytes;
+  EXPECT_GT(whole, 8 * put_first);
+  EXPECT_LT(put_last, whole / 4) << "only what is new";
+  lose(scratch_ / "data");
+  // A second process finds most of it by digest, and goes on.
+  restore(scratch_ / "again");
+  serve(scratch_ / "again");
+  ASSERT_TRUE(seal_and_upload().ok());
+  EXPECT_LT(remote_->numbers().bytes_put, whole / 2);
+  feed(*lane_, 800, 850);
+  const std::set<std::string> found = alert_ids(*lane_);
+  lose(scratch_ / "again");
+  auto undisturbed = open_at(scratch_ / "undisturbed", 1);
+  deploy(*undisturbed, rules);
+  feed(*undisturbed, 0, 850);
+  EXPECT_EQ(found, alert_ids(*undisturbed));
 }
 
 TEST_F(RemoteCheckpointsTest, OnlyWhatIsNewIsUploaded) {
