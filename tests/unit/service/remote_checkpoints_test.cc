@@ -186,6 +186,10 @@ TEST_F(RemoteCheckpointsTest, FullObjectsStayAndEveryCopyIsWhole) {
     EXPECT_EQ(alert_ids(*lane), alert_ids(*lane_)) << "round " << round;
     EXPECT_EQ(lane->sequencer().numbers().log_end, lane_->sequencer().numbers().log_end) << "round " << round;
   }
+  uint64_t segment_bytes = 0;
+  const state::RemoteManifest newest = *state::find_remote(*open_backup(), "");
+  for (const state::RemoteObject& object : newest.rows.at("segment")) segment_bytes += object.bytes;
+  EXPECT_LT(segment_bytes, 20'000u) << "dead segments stay behind";
   const uint64_t whole = remote_->numbers().newest_bytes;
   EXPECT_GT(whole, 8 * put_first);
   EXPECT_LT(put_last, whole / 4) << "only what is new";
