@@ -7,6 +7,7 @@ SEED ?= 1
 SEEDS ?= 7 8
 RUNS ?= 1000000
 DEMO := tests/demo/demo.sh
+DEMO_KAFKA := tests/demo/demo_kafka.sh
 CHAOS := tests/e2e/chaos.sh
 EQUAL := tests/e2e/equal.sh
 WEBHOOKS := tests/e2e/webhooks.sh
@@ -29,7 +30,7 @@ CTEST = ctest --preset $(1) --no-tests=error -j $(JOBS)
 
 .DEFAULT_GOAL := help
 BROKEN := window_edge arrow_no_skip until_ignored absence_at_event skip_too_much quiet_edge any_used_up
-.PHONY: help setup build test demo asan tsan lint bench chaos mutants equal compare compare-mutants webhooks fuzz fuzz-planted clean
+.PHONY: help setup setup-kafka build test demo demo-kafka asan tsan lint bench chaos mutants equal compare compare-mutants webhooks fuzz fuzz-planted clean
 .SECONDARY:
 
 help: ## this list
@@ -59,6 +60,14 @@ test: setup build/release/build.ninja ## builds everything and passes every test
 
 demo: build ## serves the rules of rules/, feeds generated traffic with fraud in it, prints the alerts
 	bash $(DEMO)
+
+setup-kafka: setup
+	@.ci/setup .ci/packages-kafka.txt
+	@command -v java >/dev/null && command -v mvn >/dev/null || .ci/setup .ci/packages-broker.txt
+
+demo-kafka: setup-kafka build/release/build.ninja ## a Kafka broker, traffic with fraud in its topics, the alerts as another client reads them
+	$(call BUILD,release) --target weir kafka_client
+	bash $(DEMO_KAFKA)
 
 asan: build/asan/build.ninja ## every test under the address and undefined-behaviour sanitizers
 	$(call BUILD,asan)
