@@ -56,6 +56,11 @@ cep::Result<std::vector<std::string>> find_files(const std::vector<std::string>&
     std::vector<std::string> found;
     for (auto entry = fs::recursive_directory_iterator(path, error);
          !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
+      // Hidden is what editors keep, and where Kubernetes keeps what the names of a mounted ConfigMap point to: they would be there twice.
+      if (entry->path().filename().native().starts_with('.')) {
+        entry.disable_recursion_pending();
+        continue;
+      }
       if (entry->is_regular_file() && entry->path().string().ends_with(suffix)) found.push_back(entry->path().string());
     }
     if (error) return cep::Error{"io_error", path + ": " + error.message()};

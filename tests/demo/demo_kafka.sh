@@ -16,6 +16,8 @@ if [[ -z ${DEMO_BOUNDED:-} ]]; then
 fi
 work=$(mktemp -d)
 server=''
+# shellcheck source=tests/e2e/serving.sh
+. "$root/tests/e2e/serving.sh"
 
 stop() {
   trap - EXIT TERM INT
@@ -28,22 +30,6 @@ stop() {
 }
 trap stop EXIT
 trap 'exit 1' TERM INT
-
-fail() {
-  echo "demo: $1" >&2
-  tail -n 20 "$work/serve.err" >&2 2>/dev/null || true
-  exit 1
-}
-
-# await SECONDS COMMAND..: until the command succeeds.
-await() {
-  local deadline=$((SECONDS + $1))
-  shift
-  until "$@" >/dev/null 2>&1; do
-    ((SECONDS < deadline)) || return 1
-    sleep 0.1
-  done
-}
 
 start_broker() {
   echo "A Kafka broker starts (its first start fetches it from Maven Central, 80 MB)."
