@@ -344,12 +344,23 @@ void Clock::declare(SourceId source, const std::string& stream, TimeUs received_
   }
 }
 
+bool Clock::waits_for(uint32_t timeline, SourceId source) const {
+  const TimelineClock& clock = clocks_[timeline];
+  return !timing_[timeline].is_explicit && clock.source_max.contains(source) && !is_idle(clock, timing_[timeline], source);
+}
+
+bool Clock::waits_for(SourceId source) const {
+  for (uint32_t t = 0; t < clocks_.size(); ++t) {
+    if (waits_for(t, source)) return true;
+  }
+  return false;
+}
+
 // Where the only source is the input nothing waits for another one, and silence is the tick's to tell.
 bool Clock::falls_idle(uint32_t timeline, SourceId source, TimeUs received_us) const {
   const TimelineClock& clock = clocks_[timeline];
   const Timing& timing = timing_[timeline];
-  bool waits = !timing.is_explicit && clock.source_max.contains(source) && !is_idle(clock, timing, source);
-  if (!waits || (source == kInputSource && clock.source_max.size() == 1)) return false;
+  if (!waits_for(timeline, source) || (source == kInputSource && clock.source_max.size() == 1)) return false;
   auto newest = clock.source_received_us.find(source);
   return newest == clock.source_received_us.end() || received_us - newest->second >= timing.idle_us;
 }

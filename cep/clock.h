@@ -77,6 +77,8 @@ class Clock {
   std::vector<Admission> idle(SourceId source, TimeUs received_us);
   // Whether that would move anything.
   bool would_idle(SourceId source, TimeUs received_us) const;
+  // Whether any timeline would stand still as long as the source is silent.
+  bool waits_for(SourceId source) const;
   // At most so many rows of a timeline wait from here on; beyond it the frontier is forced to the earliest of them, row by row, so that
   // batches do not show. The number is data of the log: another one at a replay would give other late rows. Admissions without rows.
   std::vector<Admission> limit_waiting(uint32_t rows_max);
@@ -112,6 +114,7 @@ class Clock {
   bool advance(TimelineClock& clock, const Timing& timing);
   void move_to(TimelineClock& clock, TimeUs time);
   bool is_idle(const TimelineClock& clock, const Timing& timing, SourceId source) const;
+  bool waits_for(uint32_t timeline, SourceId source) const;
   bool falls_idle(uint32_t timeline, SourceId source, TimeUs received_us) const;
   bool admit_in_order(const Batch& batch, TimeUs& source_max, const Admission& admission);
   void admit_row(const Batch& batch, uint32_t row, TimeUs& source_max, Admission& admission);

@@ -34,8 +34,12 @@ void append_partitions(const std::vector<KafkaPartitionStatus>& partitions, cons
     json.begin_object().field("name", one.kafka).field("topic", one.topic).key("partition").integer(one.partition);
     json.field("state", one.state);
     if (!one.code.empty()) json.field("code", one.code).field("detail", one.error);
-    json.key("next").unsigned_integer(one.next).key("end").unsigned_integer(one.end);
-    json.key("lag_records").unsigned_integer(one.lag()).key("newest");
+    for (const auto& [name, value] : {std::pair("next", one.next), {"end", one.end}, {"lag_records", one.lag()}}) {
+      json.key(name);
+      if (value) json.unsigned_integer(*value);
+      else json.null();
+    }
+    json.key("newest");
     append_time(one.newest_us, json);
     json.key("lag");
     if (one.newest_us == cep::kTimeMin) {

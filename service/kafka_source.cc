@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <charconv>
 #include <chrono>
 
 #include "api/cloudevents.h"
@@ -59,18 +60,15 @@ KafkaSource::KafkaSource(KafkaSpec spec, Lane& lane, WallClock clock, const Serv
 
 KafkaSource::~KafkaSource() { stop(); }
 
-cep::Status KafkaSource::start() {
+cep::Status KafkaSource::start(DeclareAll declare_all) {
+  declare_all_ = std::move(declare_all);
   auto log = [this](int level, std::string_view text) {
     if (level <= kKafkaWarning) log_.warning("kafka", {{"kafka", spec_.name}, {"text", std::string(text)}});
   };
   cep::Result<std::unique_ptr<KafkaConsumer>> consumer = KafkaConsumer::create(spec_.client, spec_.group + "-positions", log);
   if (!consumer.ok()) return consumer.error();
   consumer_ = std::move(*consumer);
-  for (const SourceNumbers& source : lane_.sources()) {
-    for (const std::string& topic : spec_.topics) {
-      if (source.name.starts_with(names_of(topic))) known_topics_.insert(topic);
-    }
-  }
+  recall();
   thread_ = std::thread([this] { run(); });
   return cep::ok_status();
 }
@@ -97,8 +95,9 @@ void KafkaSource::run() {
 // --- What the brokers have
 
 void KafkaSource::look() {
+  std::set<std::string> answered;
   for (const std::string& topic : spec_.topics) {
-    if (!stopping_) look_at_topic(topic);
+    if (!stopping_ && look_at_topic(topic)) answered.insert(topic);
   }
   const bool commits = clock_() >= next_commit_us_;
   if (commits) next_commit_us_ = clock_() + kOffsetsEvery;
@@ -108,7 +107,7 @@ void KafkaSource::look() {
     if (partition->is_reading()) {
       answers = note_end(*partition, answers);
       if (commits) commit(*partition);
-    } else if (partition->shown.state != "stopped") {
+    } else if (partition->shown.state != "stopped" && answered.contains(partition->shown.topic) && !partition->is_gone) {
       open(*partition);
     }
   }
@@ -116,23 +115,54 @@ void KafkaSource::look() {
   publish();
 }
 
-void KafkaSource::look_at_topic(const std::string& topic) {
+// Whether the brokers answer and have it.
+bool KafkaSource::look_at_topic(const std::string& topic) {
   const cep::Result<int32_t> count = consumer_->partitions(topic, kBrokerTimeout);
-  if (!count.ok() && find(topic, 0) == nullptr) wait_for(add(topic, 0), count.error());      // shows why there is nothing yet
-  int& missing = missing_looks_[topic];
-  missing = !count.ok() && count.error().code == "topic_missing" ? missing + 1 : 0;
-  for (const auto& partition : partitions_) {
-    const bool is_gone = count.ok() && partition->shown.partition >= *count;
-    if (partition->shown.topic != topic || !partition->is_reading() || (missing < kMissingLooks && !is_gone)) continue;
-    consumer_->end_reading(topic, partition->shown.partition);
-    wait_for(*partition, {"topic_missing", "topic " + topic + ", partition " + std::to_string(partition->shown.partition) +
-                                               ": it was there and is no more; it is read on if the same topic comes back"});
-  }
-  if (missing >= kMissingLooks && spec_.skips_lost) release_time(topic);
+  if (!count.ok() && find(topic, 0) == nullptr) add(topic, 0);      // shows why there is nothing yet
   for (int32_t number = 0; count.ok() && number < *count; ++number) {
     if (find(topic, number) == nullptr) add(topic, number);
   }
   if (count.ok()) known_topics_.insert(topic);
+  int& missing = missing_looks_[topic];
+  missing = !count.ok() && count.error().code == "topic_missing" ? missing + 1 : 0;
+  for (const auto& partition : partitions_) {
+    if (partition->shown.topic != topic || partition->shown.state == "stopped") continue;
+    partition->is_gone = count.ok() && partition->shown.partition >= *count;
+    if (partition->is_gone || missing >= kMissingLooks) {
+      note_missing(*partition, count.ok() ? cep::Error{"topic_missing", ""} : count.error());
+    } else if (!count.ok() && !partition->is_reading()) {
+      wait_for(*partition, count.error());
+    }
+  }
+  if (missing >= kMissingLooks && spec_.skips_lost) release_time(names_of(topic));
+  return count.ok();
+}
+
+// It is waited for; what has been read before may come back and go on.
+void KafkaSource::note_missing(Partition& partition, const cep::Error& why) {
+  if (partition.is_reading()) consumer_->end_reading(partition.shown.topic, partition.shown.partition);
+  if (partition.source == cep::kInputSource) return wait_for(partition, why);
+  wait_for(partition, {"topic_missing", "topic " + partition.shown.topic + ", partition " + std::to_string(partition.shown.partition) +
+                                            ": it was there and is no more; it is read on if the same topic comes back"});
+  if (partition.is_gone && spec_.skips_lost) release_time(source_name(partition, partition.incarnation));
+}
+
+// What the lane knows of earlier is shown from the start, whether brokers answer or not.
+void KafkaSource::recall() {
+  const std::vector<SourceNumbers> sources = lane_.sources();
+  for (const std::string& topic : spec_.topics) {
+    const std::string names = names_of(topic);
+    for (const SourceNumbers& source : sources) {
+      int32_t number = 0;
+      const bool is_partition = source.name.starts_with(names) && source.place.is_placed() &&
+                                std::from_chars(source.name.data() + names.size(), source.name.data() + source.name.size(), number).ec ==
+                                    std::errc();
+      if (!is_partition) continue;
+      known_topics_.insert(topic);
+      if (find(topic, number) == nullptr) add(topic, number);
+    }
+  }
+  publish();
 }
 
 KafkaSource::Partition& KafkaSource::add(const std::string& topic, int32_t number) {
@@ -141,13 +171,28 @@ KafkaSource::Partition& KafkaSource::add(const std::string& topic, int32_t numbe
   partition.shown.partition = number;
   partition.shown.state = "connecting";
   partition.is_of_new_topic = !known_topics_.contains(topic);
+  if (const std::optional<SourceNumbers> known = find_source(partition); known && known->place.is_placed()) {
+    partition.source = known->number;
+    partition.next = known->place.next;
+    partition.shown.source = known->name;
+  }
   return partition;
 }
 
-// Nothing more is expected of a topic that is gone: what is to be skipped holds no time back.
-void KafkaSource::release_time(const std::string& topic) {
+// The newest of its name.
+std::optional<SourceNumbers> KafkaSource::find_source(Partition& partition) const {
+  std::optional<SourceNumbers> known;
   for (const SourceNumbers& source : lane_.sources()) {
-    if (source.name.starts_with(names_of(topic)) && !source.is_at_end) lane_.set_source_at_end(source.number, true);
+    if (source.name == source_name(partition, partition.incarnation + 1)) ++partition.incarnation;
+    if (source.name == source_name(partition, partition.incarnation)) known = source;
+  }
+  return known;
+}
+
+// Nothing more is expected of what is gone: what is to be skipped holds no time back. Where partition 1 is gone, 10 and above are as well.
+void KafkaSource::release_time(const std::string& names) {
+  for (const SourceNumbers& source : lane_.sources()) {
+    if (source.name.starts_with(names) && !source.is_at_end) lane_.set_source_at_end(source.number, true);
   }
 }
 
@@ -194,12 +239,8 @@ void KafkaSource::open(Partition& partition) {
   const cep::Result<KafkaConsumer::Bounds> bounds = consumer_->bounds(shown.topic, shown.partition, kBrokerTimeout);
   if (!bounds.ok()) return wait_for(partition, bounds.error());
   partition.shown.end = static_cast<uint64_t>(bounds->high);
-  std::optional<SourceNumbers> known;
-  for (const SourceNumbers& source : lane_.sources()) {
-    if (source.name == source_name(partition, partition.incarnation + 1)) ++partition.incarnation;
-    if (source.name == source_name(partition, partition.incarnation)) known = source;
-  }
-  if (known) return open_known(partition, *known, *bounds);
+  const std::optional<SourceNumbers> known = find_source(partition);
+  if (known && known->place.is_placed()) return open_known(partition, *known, *bounds);
   declare(partition, static_cast<uint64_t>(spec_.from_latest && partition.is_of_new_topic ? bounds->high : bounds->low));
 }
 
@@ -211,7 +252,31 @@ void KafkaSource::declare(Partition& partition, uint64_t first) {
   }
   partition.source = opened->number;
   partition.next = opened->place.next;
+  partition.shown.source = opened->name;
   read(partition, partition.next);
+}
+
+// The same of the partitions that are known by now, so that none of them moves time before the others can be asked.
+cep::Status KafkaSource::declare_ahead() const {
+  if (cep::Status status = declare_all_(); !status.ok()) return status;
+  for (const auto& partition : partitions_) {
+    if (partition->source != cep::kInputSource) continue;
+    const SourceChange source{source_name(*partition, partition->incarnation), spec_.stream};
+    const cep::Result<SourceNumbers> opened = lane_.open_source(source, kNotPlaced);
+    if (!opened.ok()) return opened.error();
+  }
+  return cep::ok_status();
+}
+
+cep::Status KafkaSource::declare_topics() const {
+  const std::vector<SourceNumbers> sources = lane_.sources();
+  for (const std::string& topic : spec_.topics) {
+    const std::string first = names_of(topic) + "0";      // every topic has that one
+    if (std::any_of(sources.begin(), sources.end(), [&](const SourceNumbers& source) { return source.name == first; })) continue;
+    const cep::Result<SourceNumbers> opened = lane_.open_source({first, spec_.stream}, kNotPlaced);
+    if (!opened.ok() && opened.error().code != "unknown_stream") return opened.error();
+  }
+  return cep::ok_status();
 }
 
 void KafkaSource::open_known(Partition& partition, const SourceNumbers& known, const KafkaConsumer::Bounds& bounds) {
@@ -235,12 +300,12 @@ void KafkaSource::open_known(Partition& partition, const SourceNumbers& known, c
 }
 
 void KafkaSource::read(Partition& partition, uint64_t from) {
-  cep::Status status = consumer_->read_from(partition.shown.topic, partition.shown.partition, static_cast<int64_t>(from));
+  cep::Status status = declare_ahead();
+  if (status.ok()) status = consumer_->read_from(partition.shown.topic, partition.shown.partition, static_cast<int64_t>(from));
   if (!status.ok()) return wait_for(partition, status.error());
   partition.is_at_end = false;
   lane_.set_source_at_end(partition.source, false);
   partition.shown.state = "reading";
-  partition.shown.source = source_name(partition, partition.incarnation);
   partition.shown.code.clear();
   partition.shown.error.clear();
   log_.info("kafka partition is read", {{"source", partition.shown.source}, {"from", std::to_string(partition.next)}});
@@ -281,7 +346,7 @@ bool KafkaSource::note_end(Partition& partition, bool asks) {
     return false;
   }
   partition.shown.end = static_cast<uint64_t>(bounds->high);
-  const bool is_read = partition.gathered.places.empty() && !partition.to_verify && partition.next >= partition.shown.end;
+  const bool is_read = partition.gathered.places.empty() && !partition.to_verify && partition.next >= *partition.shown.end;
   set_at_end(partition, is_read);
   return true;
 }
@@ -377,7 +442,7 @@ void KafkaSource::gather(Partition& partition, const KafkaEvent& event) {
   const size_t before = request.body.size();
   gathered.places.push_back({static_cast<uint64_t>(event.offset), event.timestamp_us.value_or(arrival_now(clock_()))});
   partition.next = static_cast<uint64_t>(event.offset) + 1;
-  partition.shown.end = std::max(partition.shown.end, partition.next);
+  partition.shown.end = std::max(partition.shown.end.value_or(0), partition.next);
   api::RowError error;
   if (append_row(event, request.body, &error)) {
     api::SubmitItem item;
@@ -444,7 +509,7 @@ void KafkaSource::publish() {
     all.push_back(partition->shown);
     all.back().kafka = spec_.name;
     all.back().stream = spec_.stream;
-    all.back().next = partition->next;
+    if (partition->source != cep::kInputSource) all.back().next = partition->next;
   }
   std::lock_guard lock(mutex_);
   published_ = std::move(all);
@@ -458,7 +523,9 @@ std::vector<KafkaPartitionStatus> KafkaSource::status() const {
   }
   for (const SourceNumbers& source : lane_.sources()) {
     for (KafkaPartitionStatus& partition : all) {
-      if (partition.source == source.name) partition.newest_us = source.place.newest_us;
+      if (partition.source != source.name) continue;
+      partition.newest_us = source.place.newest_us;
+      if (source.is_idle && partition.is_read()) partition.state = "idle";
     }
   }
   return all;
@@ -474,10 +541,18 @@ cep::Result<std::unique_ptr<KafkaSources>> KafkaSources::start(const std::vector
     const bool is_owned = std::any_of(all->sources_.begin(), all->sources_.end(), [&](const auto& one) { return one->owns(source.name); });
     if (!is_owned) lane.set_source_at_end(source.number, true);
   }
+  const auto declare_all = [sources = all.get()] { return sources->declare_topics(); };
   for (const auto& source : all->sources_) {
-    if (cep::Status status = source->start(); !status.ok()) return status.error();
+    if (cep::Status status = source->start(declare_all); !status.ok()) return status.error();
   }
   return all;
+}
+
+cep::Status KafkaSources::declare_topics() const {
+  for (const auto& source : sources_) {
+    if (cep::Status status = source->declare_topics(); !status.ok()) return status;
+  }
+  return cep::ok_status();
 }
 
 void KafkaSources::stop() {

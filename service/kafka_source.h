@@ -1,16 +1,20 @@
 // Events in from Kafka: one reader for each [[kafka]] of the configuration, whose partitions are sources of the lane.
-// Invariants: a partition is read from where the lane's log says, record by record without a gap, and what is handed to the lane is
-// handed over in the partition's order; offsets committed to Kafka only inform. A record that is no event is kept with the rejected and
-// holds nothing up. What cannot be read any more (a topic that is gone or another one under its name, records that retention took) stops
-// the partition with a named error, or is skipped where the configuration says so: loudly, counted, never in silence.
+// Invariants: no partition is read before the lane knows a source for every topic of the configuration, so that time waits for those that
+// cannot be reached yet (R63). A partition is read from where the lane's log says, record by record without a gap, and what is handed to
+// the lane is handed over in the partition's order; offsets committed to Kafka only inform. A record that is no event is kept with the
+// rejected and holds nothing up. What cannot be read any more (a topic that is gone or another one under its name, records that retention
+// took) stops the partition with a named error, or is skipped where the configuration says so: loudly, counted, never in silence.
 // Threads: each reader has one, which owns everything but the published status.
 #pragma once
 
 #include <atomic>
+#include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -37,28 +41,38 @@ cep::Status check_kafka_spec(const KafkaSpec& spec);
 struct KafkaPartitionStatus {
   std::string kafka, topic, stream;
   int32_t partition = 0;
-  std::string source;                 // name of the lane's source; empty: not opened yet
-  std::string state;                  // connecting, waiting_for_stream, reading, stopped
+  std::string source;                 // name of the lane's source; empty: none yet
+  std::string state;                  // one of kKafkaStates
   std::string code, error;            // why it does not read
-  uint64_t next = 0;                  // offset of the next record for the lane
-  uint64_t end = 0;                   // offset behind the newest record, as last heard
+  std::optional<uint64_t> next;       // position: offset of the next record for the lane; none: not known where it begins
+  std::optional<uint64_t> end;        // offset behind the newest record, as last heard
   uint64_t records = 0, skipped = 0;  // since the start; skipped: lost to on_loss = "skip"
   cep::TimeUs newest_us = cep::kTimeMin;      // greatest event time of its events
-  uint64_t lag() const { return end > next ? end - next : 0; }
+  bool is_read() const { return code.empty() && (state == "reading" || state == "idle"); }
+  std::optional<uint64_t> lag() const {
+    if (!next || !end) return std::nullopt;
+    return *end > *next ? *end - *next : 0;
+  }
 };
+// idle: read to its end, and no time waits for it.
+inline constexpr std::string_view kKafkaStates[] = {"connecting", "waiting_for_stream", "reading", "idle", "stopped"};
 
 class KafkaSource {
  public:
   using WallClock = std::function<cep::TimeUs()>;
+  using DeclareAll = std::function<cep::Status()>;      // declare_topics of all of a configuration
   // `lane` and `log` outlive it. Errors of start: bad_kafka_property, no_kafka.
   KafkaSource(KafkaSpec spec, Lane& lane, WallClock clock, const ServiceLog& log);
   ~KafkaSource();      // as stop()
-  cep::Status start();
+  cep::Status start(DeclareAll declare_all);
   void stop();         // hands nothing over any more; what was read and not handed over is read again after the next start
 
   std::vector<KafkaPartitionStatus> status() const;
   // Whether a source of the lane is one of this configuration's.
   bool owns(const std::string& source_name) const;
+  // Time waits for each of its topics from here on, though no broker may have answered yet; a topic whose stream is not declared has no
+  // time to hold. Any thread. Errors: those of Lane::open_source but unknown_stream.
+  cep::Status declare_topics() const;
 
  private:
   // Records of one partition on their way to the lane.
@@ -76,6 +90,7 @@ class KafkaSource {
     std::optional<state::RowPlace> to_verify;            // the last row in the log, read again to see that it is the same topic
     Gathered gathered;
     bool is_at_end = false;
+    bool is_gone = false;                                // the topic has fewer partitions now
     std::shared_ptr<std::atomic<uint64_t>> durable = std::make_shared<std::atomic<uint64_t>>(0);
     uint64_t committed = 0;
     bool is_reading() const { return shown.state == "reading"; }
@@ -83,12 +98,16 @@ class KafkaSource {
 
   void run();
   void look();
-  void look_at_topic(const std::string& topic);
+  bool look_at_topic(const std::string& topic);
+  void note_missing(Partition& partition, const cep::Error& why);
+  void recall();
   Partition& add(const std::string& topic, int32_t number);
-  void release_time(const std::string& topic);
+  std::optional<SourceNumbers> find_source(Partition& partition) const;
+  void release_time(const std::string& names);
   void open(Partition& partition);
   void open_known(Partition& partition, const SourceNumbers& known, const KafkaConsumer::Bounds& bounds);
   void declare(Partition& partition, uint64_t first);
+  cep::Status declare_ahead() const;
   void read(Partition& partition, uint64_t from);
   void lose(Partition& partition, const std::string& code, const std::string& what, const KafkaConsumer::Bounds& bounds);
   void wait_for(Partition& partition, const cep::Error& why, const char* state = "connecting");
@@ -111,6 +130,7 @@ class KafkaSource {
   Lane& lane_;
   const WallClock clock_;
   const ServiceLog& log_;
+  DeclareAll declare_all_;
   std::unique_ptr<KafkaConsumer> consumer_;
   std::vector<std::unique_ptr<Partition>> partitions_;
   std::set<std::string> known_topics_;
@@ -129,10 +149,12 @@ class KafkaSources {
   // Sources of the lane that no section owns any more hold no time back. Errors: those of KafkaSource::start.
   static cep::Result<std::unique_ptr<KafkaSources>> start(const std::vector<KafkaSpec>& specs, Lane& lane, KafkaSource::WallClock clock,
                                                           const ServiceLog& log);
+  ~KafkaSources() { stop(); }      // all of them before any is gone: each declares for all
   void stop();
   std::vector<KafkaPartitionStatus> status() const;
 
  private:
+  cep::Status declare_topics() const;
   std::vector<std::unique_ptr<KafkaSource>> sources_;
 };
 

@@ -71,7 +71,8 @@ class Lane {
   void decide(std::shared_ptr<api::SubmitRequest> request, DecisionReply reply);
 
   // Sources beside the input (lane_sources.cc). The log is the truth of how far each was read: `next` of its place, also after a crash.
-  // Declares the source, which begins at `first`, or finds the one of that name. Errors: as edit_list, unknown_stream.
+  // Declares the source, which begins at `first`, or finds the one of that name, which begins there if it was kNotPlaced.
+  // Errors: as edit_list, unknown_stream.
   cep::Result<SourceNumbers> open_source(const SourceChange& source, uint64_t first);
   std::vector<SourceNumbers> sources() const { return sequencer_->sources(); }
   // Takes records in, unless there is no credit, which a source may fill to four fifths only, or no such stream now; then nothing was

@@ -199,9 +199,29 @@ void add_kafka(Families& out, const std::vector<KafkaPartitionStatus>& partition
     return Labels{{"kafka", one.kafka}, {"topic", one.topic}, {"partition", std::to_string(one.partition)}};
   };
   out.gauge("weir_kafka_reading", "1 while a partition is read, 0 while it waits or has stopped; /v1/streams says why.");
-  for (const KafkaPartitionStatus& one : partitions) out.add(labels(one), one.state == "reading" && one.code.empty() ? 1.0 : 0.0);
-  out.gauge("weir_kafka_lag_records", "Records of a partition that have not been read yet.");
-  for (const KafkaPartitionStatus& one : partitions) out.add(labels(one), one.lag());
+  for (const KafkaPartitionStatus& one : partitions) out.add(labels(one), one.is_read() ? 1.0 : 0.0);
+  const auto labels_and = [&](const KafkaPartitionStatus& one, std::string name, std::string value) {
+    Labels all = labels(one);
+    all.push_back({std::move(name), std::move(value)});
+    return all;
+  };
+  out.gauge("weir_kafka_state", "1 for the state of a partition, 0 for the others; idle: read to its end, and no time waits for it.");
+  for (const KafkaPartitionStatus& one : partitions) {
+    for (const std::string_view state : kKafkaStates) out.add(labels_and(one, "state", std::string(state)), one.state == state ? 1.0 : 0.0);
+  }
+  out.gauge("weir_kafka_error", "1 for the error that keeps a partition from being read, by code; absent without one.");
+  for (const KafkaPartitionStatus& one : partitions) {
+    if (!one.code.empty()) out.add(labels_and(one, "code", one.code), 1.0);
+  }
+  const auto add_known = [&](const KafkaPartitionStatus& one, std::optional<uint64_t> value) {
+    if (value) out.add(labels(one), *value);
+  };
+  out.gauge("weir_kafka_position_offset", "Offset of the next record to be read of a partition; absent while it is not known.");
+  for (const KafkaPartitionStatus& one : partitions) add_known(one, one.next);
+  out.gauge("weir_kafka_end_offset", "Offset behind the newest record of a partition, as brokers last said; absent before they did.");
+  for (const KafkaPartitionStatus& one : partitions) add_known(one, one.end);
+  out.gauge("weir_kafka_lag_records", "Records of a partition that have not been read yet: its end less the position.");
+  for (const KafkaPartitionStatus& one : partitions) add_known(one, one.lag());
   out.gauge("weir_kafka_lag_seconds", "Wall clock less the newest event time that a partition has brought.");
   for (const KafkaPartitionStatus& one : partitions) {
     if (one.newest_us != cep::kTimeMin) out.add(labels(one), seconds_of(now - one.newest_us));

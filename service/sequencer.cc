@@ -120,7 +120,10 @@ void Sequencer::run() {
 void Sequencer::take(Submission submission) {
   if (submission.waiting->is_answered()) return;      // given up while it waited here: it was told to send it again
   cep::TimeUs now = clock_now_();
-  if (submission.source != cep::kInputSource) sources_[submission.source - 1].is_at_end = false;
+  if (submission.source != cep::kInputSource) {
+    SourceNumbers& source = sources_[submission.source - 1];
+    source.is_at_end = source.is_idle = false;
+  }
   ++numbers_.requests;
   decode_anew(submission, now);
   keep_rejected(submission, now);
@@ -235,7 +238,7 @@ Submission::Part Sequencer::without_duplicates(Submission::Part part, std::span<
 void Sequencer::note_place(cep::SourceId source, uint64_t next, const state::RowPlace* last) {
   if (source == cep::kInputSource) return;
   SourcePlace& place = sources_[source - 1].place;
-  place.next = std::max(place.next, next);
+  place.next = place.is_placed() ? std::max(place.next, next) : next;
   if (last == nullptr) return;
   place.has_last = true;
   place.last = *last;

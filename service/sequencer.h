@@ -102,7 +102,7 @@ class Sequencer {
   cep::TimeUs oldest_arrival() const;
 
   // --- on the log thread, in a Command
-  // Declares a source that begins at `first`, or finds the one of that name.
+  // Declares a source that begins at `first`, or finds the one of that name, which begins there if it was kNotPlaced.
   SourceNumbers declare_source(const SourceChange& change, uint64_t first);
   // Whether the source has brought all there is: only then may its silence make it idle (R64). Until somebody says so it has not.
   void set_at_end(cep::SourceId source, bool is_at_end);
@@ -158,6 +158,7 @@ class Sequencer {
   void tick_if_silent(cep::TimeUs now);
   void put_in_force(const SourceChange& change, const state::FrameHeader& header);
   void mark_idle_sources(cep::TimeUs now);
+  void place(SourceNumbers& source, uint64_t first);
   void publish_sources();
   void publish_watermarks();
 

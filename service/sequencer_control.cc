@@ -1,6 +1,7 @@
 // See sequencer.h: what is not events. Control records and how they come into force, replay, ticks, checkpoints, trimming.
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include "service/sequencer.h"
 #include "service/dataset_json.h"
@@ -83,7 +84,7 @@ void Sequencer::log_limits() {
 
 void Sequencer::restore_clock(const SavedControl& control) {
   for (const auto& [source, place] : control.sources) {
-    sources_.push_back({static_cast<cep::SourceId>(sources_.size() + 1), source.name, source.stream, place, false});
+    sources_.push_back({static_cast<cep::SourceId>(sources_.size() + 1), source.name, source.stream, place});
   }
   publish_sources();
   clock_.limit_waiting(control.reorder_rows_max);
@@ -229,7 +230,10 @@ void Sequencer::tick_if_silent(cep::TimeUs now) {
 
 SourceNumbers Sequencer::declare_source(const SourceChange& change, uint64_t first) {
   auto known = std::find_if(sources_.begin(), sources_.end(), [&](const SourceNumbers& source) { return source.name == change.name; });
-  if (known != sources_.end()) return *known;
+  if (known != sources_.end()) {
+    if (!known->place.is_placed() && first != kNotPlaced) place(*known, first);
+    return *known;
+  }
   const std::string body = encode(change);
   state::FrameInput input;
   input.header.kind = state::FrameKind::kSource;
@@ -242,10 +246,21 @@ SourceNumbers Sequencer::declare_source(const SourceChange& change, uint64_t fir
   return sources_.back();
 }
 
+void Sequencer::place(SourceNumbers& source, uint64_t first) {
+  state::FrameInput input;
+  input.header.kind = state::FrameKind::kPosition;
+  input.header.source = source.number;
+  input.header.received_us = clock_now_();
+  input.header.source_position = first;
+  log_frame(input);
+  note_place(source.number, first, nullptr);
+  publish_sources();
+}
+
 void Sequencer::put_in_force(const SourceChange& change, const state::FrameHeader& header) {
   Registry registry = *registry_;
   registry.apply(change);
-  sources_.push_back({static_cast<cep::SourceId>(header.source), change.name, change.stream, {}, false});
+  sources_.push_back({static_cast<cep::SourceId>(header.source), change.name, change.stream, {}});
   sources_.back().place.next = header.source_position;
   publish(std::move(registry), nullptr);
   clock_.declare(static_cast<cep::SourceId>(header.source), change.stream, header.received_us);
@@ -254,6 +269,7 @@ void Sequencer::put_in_force(const SourceChange& change, const state::FrameHeade
 
 void Sequencer::set_at_end(cep::SourceId source, bool is_at_end) {
   sources_[source - 1].is_at_end = is_at_end;
+  sources_[source - 1].is_idle = false;       // until the next look at the clock
   publish_sources();
 }
 
@@ -270,6 +286,12 @@ void Sequencer::mark_idle_sources(cep::TimeUs now) {
     dispatch_time(clock_.idle(source, now));
     publish_watermarks();
   }
+  bool has_changed = false;
+  for (SourceNumbers& source : sources_) {
+    const bool was_idle = std::exchange(source.is_idle, source.is_at_end && !clock_.waits_for(source.number));
+    has_changed = has_changed || was_idle != source.is_idle;
+  }
+  if (has_changed) publish_sources();
 }
 
 cep::TimeUs Sequencer::oldest_arrival() const {

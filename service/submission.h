@@ -40,11 +40,15 @@ inline void sort_rejected(Submission& submission) {
 }
 
 // How far a source has been read: a function of the log.
+// A source that time waits for, though nobody could be asked yet where it begins.
+inline constexpr uint64_t kNotPlaced = UINT64_MAX;
+
 struct SourcePlace {
-  uint64_t next = 0;                           // ordinal: where to go on
+  uint64_t next = 0;                           // ordinal: where to go on; or kNotPlaced
   bool has_last = false;                       // of the last row in the log:
   state::RowPlace last;                        //   where it stood
   cep::TimeUs newest_us = cep::kTimeMin;       // greatest event time of its rows
+  bool is_placed() const { return next != kNotPlaced; }
 };
 
 struct SourceNumbers {
@@ -52,6 +56,7 @@ struct SourceNumbers {
   std::string name, stream;
   SourcePlace place;
   bool is_at_end = false;                      // its reader says that there is no more at present
+  bool is_idle = false;                        // at its end, and no time waits for it
 };
 
 }  // namespace service

@@ -63,7 +63,7 @@ class Machine:
                 client.post_events("\n".join(lines[first:first + 100]).encode() + b"\n")
 
     def alert_ids(self):
-        """Once no more come."""
+        """Once no more came for a second."""
         with weir_process.Client(self.server.port) as client:
             known = None
             while True:
@@ -71,7 +71,7 @@ class Machine:
                 if ids == known:
                     return ids
                 known = ids
-                time.sleep(0.3)
+                time.sleep(1)
 
     def log_end(self):
         with weir_process.Client(self.server.port) as client:
@@ -137,8 +137,7 @@ def lose_and_restore(weir, work, lines, expected):
     check("there are: " in told, told)
     second.server.start()
     second.send(lines[half:])            # from where the copy may end; what is in it already counts once
-    found = second.alert_ids()
-    check(found == expected, f"{len(found)} alerts instead of {len(expected)}")
+    wait_for(f"the {len(expected)} alerts of the server that nothing disturbed", lambda: second.alert_ids() == expected)
     return second
 
 

@@ -4,9 +4,13 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <thread>
+
 #include "service/api_client.h"
 #include "service/client_output.h"
 #include "service/rule_files.h"
+#include "tests/support/kafka_cluster.h"
 #include "tests/support/scratch_dir.h"
 
 namespace service {
@@ -108,6 +112,40 @@ TEST_F(AppTest, ATakenPortIsAnErrorOfTheUser) {
   const auto second = start();
   ASSERT_FALSE(second.ok());
   EXPECT_EQ(second.error().code, "cannot_listen");
+}
+
+TEST_F(AppTest, ShowsThePartitionsThatItReadsAndTheRecordsThatAreNoEvents) {
+  test_support::KafkaCluster cluster;
+  cluster.make_topic("pay", 2);
+  constexpr cep::TimeUs kProduced = 1'767'607'200'000'000;      // 2026-01-05T10:00:00Z
+  cluster.produce("pay", 1, R"({"card":"c1","amount":1,"at":"2026-01-05T10:00:00Z"})", kProduced);
+  cluster.produce("pay", 1, "garbage", kProduced);
+  cluster.produce("pay", 1, R"({"card":"c1","amount":"much","at":"2026-01-05T10:00:00Z"})", kProduced);
+  options_.rules = {rules_};
+  KafkaSpec spec;
+  spec.name = "bank";
+  spec.client.brokers = cluster.brokers();
+  spec.stream = "payments";
+  spec.topics = {"pay"};
+  options_.kafka = {spec};
+  auto app = start();
+  ASSERT_TRUE(app.ok()) << app.error().message;
+  const auto expect = [&](const std::string& path, const std::string& text) {
+    std::string said;
+    for (int i = 0; i < 1'000 && said.find(text) == std::string::npos; ++i) {
+      if (i > 0) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      said = get(**app, path);
+    }
+    EXPECT_NE(said.find(text), std::string::npos) << path << " does not say " << text << " but " << said;
+  };
+  expect("/v1/streams/payments", R"("topic":"pay","partition":1,"state":"reading","next":3,"end":3,"lag_records":0)");
+  expect("/v1/streams", R"("newest":"2026-01-05T10:00:00.000Z")");
+  expect("/metrics", R"(weir_kafka_state{kafka="bank",topic="pay",partition="1",state="reading"} 1)");
+  expect("/metrics", R"(weir_kafka_position_offset{kafka="bank",topic="pay",partition="1"} 3)");
+  expect("/metrics", R"(weir_kafka_lag_records{kafka="bank",topic="pay",partition="1"} 0)");
+  expect("/v1/rejected?stream=payments&code=bad_json", "(kafka:bank/pay/1, offset 1)");
+  expect("/v1/rejected?stream=payments&code=bad_json", R"("raw":"garbage")");
+  expect("/v1/rejected?stream=payments&code=wrong_type", "(kafka:bank/pay/1, offset 2)");
 }
 
 TEST_F(AppTest, StopsTwiceAndRestartsEmpty) {

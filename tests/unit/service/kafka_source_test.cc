@@ -33,8 +33,16 @@ class KafkaSourceTest : public test_support::LaneFixture {
     spec.topics = {"pay"};
     return spec;
   }
-  std::unique_ptr<KafkaSources> start(const KafkaSpec& spec) {
-    auto sources = KafkaSources::start({spec}, *lane_, [] {
+  KafkaSpec moves_spec(const KafkaCluster& cluster) const {
+    KafkaSpec moves = spec(cluster);
+    moves.name = "moves";
+    moves.stream = "moves";
+    moves.topics = {"moves"};
+    return moves;
+  }
+  std::unique_ptr<KafkaSources> start(const KafkaSpec& spec) { return start(std::vector<KafkaSpec>{spec}); }
+  std::unique_ptr<KafkaSources> start(const std::vector<KafkaSpec>& specs) {
+    auto sources = KafkaSources::start(specs, *lane_, [] {
       return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
     }, log_);
     EXPECT_TRUE(sources.ok()) << (sources.ok() ? "" : sources.error().message);
@@ -59,6 +67,12 @@ class KafkaSourceTest : public test_support::LaneFixture {
       if (one.partition == partition) return one.code;
     }
     return "";
+  }
+  static KafkaPartitionStatus status_of(const KafkaSources& sources, int partition, const std::string& topic = "pay") {
+    for (const KafkaPartitionStatus& one : sources.status()) {
+      if (one.topic == topic && one.partition == partition) return one;
+    }
+    return {};
   }
   void close_time() { submit(*lane_, "{\"$watermark\": \"2026-01-06T00:00:00Z\"}\n"); }
 
@@ -208,6 +222,152 @@ TEST_F(KafkaSourceTest, ATopicThatIsAnotherOneStopsOrIsReadFromItsBeginning) {
   }
   close_time();
   EXPECT_EQ(alerts(*lane_).size(), 5u + 4u + 5u + 10u);
+}
+
+// A second stream that a rule reads together with the first, so that both have one time.
+constexpr const char* kKafkaMoves =
+    "create stream moves (id text, card text not null, amount decimal(12,2) not null, at timestamp not null)"
+    " event time at delay 0 seconds, idle 1 hour, unique id;\n"
+    "create rule pair on payments, moves partition by payments.card, moves.card pattern move -> payment within 1 hour"
+    " define move as moves where amount > 100, payment as payments where amount > 100 alert severity high;\n";
+
+TEST_F(KafkaSourceTest, TimeWaitsForATopicThatCannotBeReadYet) {
+  KafkaCluster cluster;
+  cluster.make_topic("pay", 2);
+  cluster.make_topic("moves", 1);
+  rd_kafka_mock_topic_set_error(cluster.cluster(), "moves", RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+  open();
+  deploy(*lane_, std::string(kKafkaStream) + kKafkaMoves);
+  auto sources = start({spec(cluster), moves_spec(cluster)});
+  for (int i = 0; i < 10; ++i) cluster.produce("pay", i % 2, event("p" + std::to_string(i), "a", "200.00", 10 + i), kLaneStart);
+  EXPECT_TRUE(comes_true([&] { return next_of(0) == 5 && next_of(1) == 5; })) << "it is read";
+  EXPECT_EQ(status_of(*sources, 0, "moves").code, "topic_missing");
+  EXPECT_EQ(status_of(*sources, 0, "moves").next, std::nullopt);
+  rd_kafka_mock_topic_set_error(cluster.cluster(), "moves", RD_KAFKA_RESP_ERR_NO_ERROR);
+  cluster.produce("moves", 0, event("m", "a", "200.00", 5), kLaneStart);
+  EXPECT_TRUE(comes_true([&] { return status_of(*sources, 0, "moves").next == 1; })) << status_of(*sources, 0, "moves").code;
+  close_time();
+  EXPECT_EQ(lane_->sequencer().numbers().late.load(), 0u) << "it was waited for";
+  EXPECT_EQ(alerts(*lane_).size(), 1u);
+  sources->stop();
+}
+
+TEST_F(KafkaSourceTest, TimeWaitsForAPartitionThatCannotBeAsked) {
+  KafkaCluster cluster;
+  cluster.make_topic("pay", 2);
+  rd_kafka_mock_partition_set_leader(cluster.cluster(), "pay", 1, -1);
+  open();
+  deploy(*lane_, std::string(kKafkaStream) + kKafkaBig);
+  for (int i = 0; i < 5; ++i) cluster.produce("pay", 0, event("p" + std::to_string(i), "a", "200.00", 10 + i), kLaneStart);
+  auto sources = start(spec(cluster));
+  EXPECT_TRUE(comes_true([&] { return next_of(0) == 5; }));
+  EXPECT_TRUE(alerts(*lane_).empty()) << "partition 1 may bring something earlier";
+  EXPECT_EQ(status_of(*sources, 1).state, "connecting");
+  sources->stop();
+  close();
+  open();
+  EXPECT_EQ(next_of(1), kNotPlaced) << "the log knows that it is waited for";
+  rd_kafka_mock_partition_set_leader(cluster.cluster(), "pay", 1, 1);
+  cluster.produce("pay", 1, event("early", "b", "200.00", 1), kLaneStart);
+  sources = start(spec(cluster));
+  EXPECT_TRUE(comes_true([&] { return next_of(1) == 1; }));
+  sources->stop();
+  lane_ = open_at(crash_image("crash"), 1);
+  EXPECT_EQ(next_of(1), 1u) << "and where it was placed";
+  close_time();
+  EXPECT_EQ(lane_->sequencer().numbers().late.load(), 0u);
+  EXPECT_EQ(alerts(*lane_).size(), 6u);
+}
+
+TEST_F(KafkaSourceTest, ShowsPositionLagAndWhetherTimeWaits) {
+  auto cluster = std::make_unique<KafkaCluster>();
+  cluster->make_topic("pay", 1);
+  open();
+  deploy(*lane_, std::string(kKafkaStream) + kKafkaBig);
+  for (int i = 0; i < 3; ++i) cluster->produce("pay", 0, event("e" + std::to_string(i), "a", "200.00", i), kLaneStart);
+  auto sources = start(spec(*cluster));
+  EXPECT_TRUE(comes_true([&] { return status_of(*sources, 0).next == 3 && status_of(*sources, 0).lag() == 0; }));
+  EXPECT_EQ(status_of(*sources, 0).state, "reading");
+  EXPECT_EQ(status_of(*sources, 0).newest_us, kLaneStart + 2 * cep::kSecond);
+  for (int i = 0; i < 200 && status_of(*sources, 0).state != "idle"; ++i) {
+    now_ += cep::kHour;
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  EXPECT_EQ(status_of(*sources, 0).state, "idle");
+  EXPECT_TRUE(status_of(*sources, 0).is_read());
+  cluster->produce("pay", 0, event("e3", "a", "200.00", 9), kLaneStart);
+  EXPECT_TRUE(comes_true([&] { return status_of(*sources, 0).next == 4; }));
+  EXPECT_TRUE(comes_true([&] { return status_of(*sources, 0).state == "reading"; })) << "it has spoken";
+  sources->stop();
+  KafkaSpec unreachable = spec(*cluster);
+  cluster.reset();
+  sources = start(unreachable);
+  EXPECT_EQ(status_of(*sources, 0).next, 4u) << "the log knows";
+  EXPECT_TRUE(comes_true([&] { return code_of(*sources, 0) == "unreachable"; }));
+  EXPECT_EQ(status_of(*sources, 0).state, "connecting");
+  EXPECT_EQ(status_of(*sources, 0).lag(), std::nullopt) << "nobody could say";
+  sources->stop();
+}
+
+TEST_F(KafkaSourceTest, WhatRetentionTookStopsThePartitionOrIsCounted) {
+  KafkaCluster cluster;
+  cluster.make_topic("pay", 1);
+  open();
+  deploy(*lane_, std::string(kKafkaStream) + kKafkaBig);
+  cluster.produce("pay", 0, event("first", "a", "200.00", 0), kLaneStart);
+  auto sources = start(spec(cluster));
+  EXPECT_TRUE(comes_true([&] { return next_of(0) == 1; }));
+  sources->stop();
+  const std::string large(900'000, 'x');      // the library's brokers keep five megabytes
+  for (int i = 0; i < 9; ++i) cluster.produce("pay", 0, large, kLaneStart);
+  sources = start(spec(cluster));
+  EXPECT_TRUE(comes_true([&] { return code_of(*sources, 0) == "retention_passed"; })) << code_of(*sources, 0);
+  const KafkaPartitionStatus stopped = status_of(*sources, 0);
+  EXPECT_EQ(stopped.state, "stopped");
+  EXPECT_NE(stopped.error.find("topic pay, partition 0 goes on at offset 1, but the oldest record that is left is "), std::string::npos)
+      << stopped.error;
+  EXPECT_EQ(stopped.next, 1u);
+  EXPECT_EQ(stopped.lag(), 9u);
+  sources->stop();
+  KafkaSpec skips = spec(cluster);
+  skips.skips_lost = true;
+  sources = start(skips);
+  EXPECT_TRUE(comes_true([&] { return next_of(0) == 10; }));
+  EXPECT_GT(status_of(*sources, 0).skipped, 0u);
+  EXPECT_EQ(status_of(*sources, 0).skipped + status_of(*sources, 0).records, 9u) << "nothing is left out in silence";
+  sources->stop();
+}
+
+TEST_F(KafkaSourceTest, ATopicThatVanishesIsWaitedForOrLetGo) {
+  KafkaCluster cluster;
+  cluster.make_topic("pay", 1);
+  cluster.make_topic("moves", 1);
+  open();
+  deploy(*lane_, std::string(kKafkaStream) + kKafkaMoves);
+  KafkaSpec moves = moves_spec(cluster);
+  auto sources = start({spec(cluster), moves});
+  EXPECT_TRUE(comes_true([&] { return status_of(*sources, 0).is_read() && status_of(*sources, 0, "moves").is_read(); }));
+  sources.reset();
+  rd_kafka_mock_topic_set_error(cluster.cluster(), "moves", RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+  sources = start({spec(cluster), moves});
+  const auto is_missed = [&] { return status_of(*sources, 0, "moves").error.find("it was there and is no more") != std::string::npos; };
+  EXPECT_TRUE(comes_true(is_missed)) << status_of(*sources, 0, "moves").error;
+  EXPECT_EQ(status_of(*sources, 0, "moves").code, "topic_missing");
+  EXPECT_EQ(status_of(*sources, 0, "moves").state, "connecting");
+  const auto is_at_end = [&] {
+    for (const SourceNumbers& source : lane_->sources()) {
+      if (source.name == "kafka:moves/moves/0") return source.is_at_end;
+    }
+    return false;
+  };
+  EXPECT_FALSE(is_at_end()) << "time waits for it";
+  sources->stop();
+  moves.skips_lost = true;
+  sources = start({spec(cluster), moves});
+  EXPECT_TRUE(comes_true(is_at_end)) << "nothing more is expected of it";
+  rd_kafka_mock_topic_set_error(cluster.cluster(), "moves", RD_KAFKA_RESP_ERR_NO_ERROR);
+  EXPECT_TRUE(comes_true([&] { return status_of(*sources, 0, "moves").is_read(); })) << "it is read on when it comes back";
+  sources->stop();
 }
 
 TEST_F(KafkaSourceTest, PropertiesThatThePromisesStandOnAndSecretsAreRefused) {

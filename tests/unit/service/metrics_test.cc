@@ -47,6 +47,11 @@ TEST_F(MetricsTest, CountsWhatHappened) {
   EXPECT_TRUE(has_line(text, R"(weir_kafka_reading{kafka="bank",topic="pay",partition="2"} 1)")) << text;
   EXPECT_TRUE(has_line(text, R"(weir_kafka_lag_records{kafka="bank",topic="pay",partition="2"} 7)")) << text;
   EXPECT_TRUE(has_line(text, R"(weir_kafka_lag_seconds{kafka="bank",topic="pay",partition="2"} 3)")) << text;
+  EXPECT_TRUE(has_line(text, R"(weir_kafka_state{kafka="bank",topic="pay",partition="2",state="reading"} 1)")) << text;
+  EXPECT_TRUE(has_line(text, R"(weir_kafka_state{kafka="bank",topic="pay",partition="2",state="stopped"} 0)")) << text;
+  EXPECT_TRUE(has_line(text, R"(weir_kafka_position_offset{kafka="bank",topic="pay",partition="2"} 40)")) << text;
+  EXPECT_TRUE(has_line(text, R"(weir_kafka_end_offset{kafka="bank",topic="pay",partition="2"} 47)")) << text;
+  EXPECT_EQ(text.find("weir_kafka_error"), std::string::npos) << text;
   EXPECT_TRUE(has_line(text, R"(weir_build_info{version="1.2.3"} 1)")) << text;
   EXPECT_TRUE(has_line(text, R"(weir_events_total{stream="payments"} 3)")) << text;
   EXPECT_TRUE(has_line(text, R"(weir_duplicate_total{stream="payments"} 2)")) << text;
@@ -60,6 +65,27 @@ TEST_F(MetricsTest, CountsWhatHappened) {
   EXPECT_TRUE(has_line(text, R"(weir_delivery_attempts_total{sink="siem",outcome="delivered"} 7)")) << text;
   EXPECT_TRUE(has_line(text, R"(weir_delivery_pending{sink="siem"} 2)")) << text;
   EXPECT_EQ(text.find("made_up_by_a_client"), std::string::npos);
+}
+
+// A number that nobody knows is left out: 0 would say that nothing waits.
+TEST_F(MetricsTest, SaysWhyAPartitionIsNotReadAndNotWhatIsUnknown) {
+  open();
+  MetricsSample sample;
+  KafkaPartitionStatus partition;
+  partition.kafka = "bank";
+  partition.topic = "pay";
+  partition.state = "stopped";
+  partition.code = "topic_recreated";
+  partition.next = 40;
+  sample.kafka.push_back(partition);
+  const std::string text = render(sample);
+  EXPECT_TRUE(has_line(text, R"(weir_kafka_error{kafka="bank",topic="pay",partition="0",code="topic_recreated"} 1)")) << text;
+  EXPECT_TRUE(has_line(text, R"(weir_kafka_state{kafka="bank",topic="pay",partition="0",state="stopped"} 1)")) << text;
+  EXPECT_TRUE(has_line(text, R"(weir_kafka_reading{kafka="bank",topic="pay",partition="0"} 0)")) << text;
+  EXPECT_TRUE(has_line(text, R"(weir_kafka_position_offset{kafka="bank",topic="pay",partition="0"} 40)")) << text;
+  for (const char* const unknown : {"weir_kafka_end_offset", "weir_kafka_lag_records", "weir_kafka_lag_seconds"}) {
+    EXPECT_EQ(text.find(unknown), std::string::npos) << unknown;
+  }
 }
 
 TEST_F(MetricsTest, ObservesRequests) {
