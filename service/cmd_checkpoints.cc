@@ -64,10 +64,11 @@ cep::Result<LocalState> open_local(state::FileSystem& files, const StoredOptions
 }
 
 void append_local(const state::SealRecord& seal, api::JsonWriter& json) {
+  // The members of a remote one, so that both fit one table: a local checkpoint has no time, epoch or objects of its own.
   json.begin_object().field("where", "local").field("id", std::to_string(seal.checkpoint.sequence));
+  for (const char* name : {"time", "newest", "epoch"}) json.key(name).null();
   json.key("sequence").unsigned_integer(seal.checkpoint.sequence);
-  json.key("applied_through").unsigned_integer(seal.checkpoint.applied_through);
-  json.key("reread_offset").unsigned_integer(seal.checkpoint.reread_offset);
+  json.key("applied_through").unsigned_integer(seal.checkpoint.applied_through).key("log_end").null();
   json.key("keys").unsigned_integer(seal.live_keys).end_object();
 }
 

@@ -11,6 +11,7 @@ namespace {
 
 constexpr uint16_t kRemoteLane = 0;
 constexpr int kClaimAttempts = 50;
+constexpr cep::DurationUs kSweepEvery = cep::kMinute;
 constexpr auto kClaimRetry = std::chrono::milliseconds(100);
 constexpr cep::DurationUs kCheckEvery = 10 * cep::kSecond;    // and at most so long after a failure
 
@@ -142,7 +143,7 @@ cep::Status RemoteCheckpoints::copy_and_publish() {
   numbers_.newest_bytes = owner_->newest()->bytes();
   ++numbers_.uploads;
   if (clock_() < next_sweep_us_) return cep::ok_status();
-  next_sweep_us_ = clock_() + options_.keep.grace_us / 2;
+  next_sweep_us_ = clock_() + std::min(options_.keep.grace_us / 2, kSweepEvery);
   const cep::Result<size_t> swept = owner_->sweep(clock_());
   return swept.ok() ? cep::ok_status() : cep::Status(swept.error());
 }
