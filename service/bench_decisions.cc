@@ -33,19 +33,6 @@ Steady::duration duration_of(double seconds) {
 double in_seconds(Steady::duration duration) { return std::chrono::duration<double>(duration).count(); }
 double in_microseconds(Steady::duration duration) { return in_seconds(duration) * 1e6; }
 
-LatencyFigure figure_of(std::vector<double>& samples_us) {
-  LatencyFigure figure;
-  figure.samples = samples_us.size();
-  if (samples_us.empty()) return figure;
-  std::sort(samples_us.begin(), samples_us.end());
-  const auto quantile = [&](double part) { return samples_us[static_cast<size_t>(part * static_cast<double>(samples_us.size() - 1))]; };
-  figure.p50_us = quantile(0.5);
-  figure.p99_us = quantile(0.99);
-  figure.p999_us = quantile(0.999);
-  figure.max_us = samples_us.back();
-  return figure;
-}
-
 // One connection that asks for decisions.
 class Asker {
  public:
@@ -165,8 +152,8 @@ class DecisionBench {
     over = true;
     if (load.joinable()) load.join();
     row.decisions_per_s = static_cast<double>(decisions_us.size()) / in_seconds(asking);
-    row.decision = figure_of(decisions_us);
-    row.append = figure_of(appends_us);
+    row.decision = latency_figure_of(decisions_us);
+    row.append = latency_figure_of(appends_us);
     for (const std::unique_ptr<Asker>& asker : askers_) row.degraded += asker->take_degraded();
     return done.ok() ? of_load : done;
   }
@@ -234,6 +221,19 @@ class DecisionBench {
 };
 
 }  // namespace
+
+LatencyFigure latency_figure_of(std::vector<double>& samples_us) {
+  LatencyFigure figure;
+  figure.samples = samples_us.size();
+  if (samples_us.empty()) return figure;
+  std::sort(samples_us.begin(), samples_us.end());
+  const auto quantile = [&](double part) { return samples_us[static_cast<size_t>(part * static_cast<double>(samples_us.size() - 1))]; };
+  figure.p50_us = quantile(0.5);
+  figure.p99_us = quantile(0.99);
+  figure.p999_us = quantile(0.999);
+  figure.max_us = samples_us.back();
+  return figure;
+}
 
 cep::Result<DecisionFigure> measure_decisions(const std::string& server, const std::string& directory, double events_per_s,
                                               double seconds) {

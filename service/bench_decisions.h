@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "cep/result.h"
 
@@ -16,6 +17,7 @@ struct LatencyFigure {
   double p50_us = 0, p99_us = 0, p999_us = 0, max_us = 0;
   uint64_t samples = 0;
 };
+LatencyFigure latency_figure_of(std::vector<double>& samples_us);      // which it sorts
 
 struct DecisionFigure {
   double saturation_per_s = 0;

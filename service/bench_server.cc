@@ -24,11 +24,6 @@ constexpr uint32_t kSenders = 2;
 constexpr uint32_t kLinesOfPost = 1'000;
 constexpr auto kSettle = std::chrono::seconds(2);  // longer than the delay of the stream
 
-// A stream of its own, so that an alert waits for no straggler of the load.
-constexpr const char* kSignalRule =
-    "create stream signals (card text not null, at timestamp not null) event time at delay 0 seconds;\n"
-    "create rule signal on signals partition by card when true alert severity high message '{card}';\n";
-
 double seconds_since(Steady::time_point when) { return std::chrono::duration<double>(Steady::now() - when).count(); }
 
 class EndToEnd {
@@ -56,7 +51,7 @@ class EndToEnd {
     if (!client) return client.error();
     const auto answer =
         ask(**client,
-            {"POST", "/v1/deployments", twenty_rules_text("1 second") + kSignalRule, {{"Content-Type", "text/plain"}}});
+            {"POST", "/v1/deployments", twenty_rules_text("1 second") + bench_signal_rule(), {{"Content-Type", "text/plain"}}});
     return answer ? cep::ok_status() : cep::Status(answer.error());
   }
 
@@ -180,6 +175,11 @@ class EndToEnd {
 };
 
 }  // namespace
+
+std::string bench_signal_rule() {
+  return "create stream signals (card text not null, at timestamp not null) event time at delay 0 seconds;\n"
+         "create rule signal on signals partition by card when true alert severity high message '{card}';\n";
+}
 
 std::string bench_events(std::mt19937_64& random, uint32_t lines) {
   std::string body;

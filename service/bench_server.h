@@ -25,6 +25,8 @@ struct EndToEndFigure {
   DecisionFigure decisions;
 };
 
+// One alert for each event of `signals`, a stream of its own, so that it waits for no straggler of the load; its message is the card.
+std::string bench_signal_rule();
 // Lines of the stream `tx` with the present time, and their request.
 std::string bench_events(std::mt19937_64& random, uint32_t lines);
 ApiRequest bench_events_request(const std::string& stream, std::string body);

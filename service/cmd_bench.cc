@@ -14,6 +14,7 @@
 #include "service/app.h"
 #include "service/bench_curves.h"
 #include "service/bench_engine.h"
+#include "service/bench_kafka.h"
 #include "service/bench_server.h"
 #include "service/bench_state.h"
 #include "service/options.h"
@@ -42,6 +43,12 @@ struct PeersOptions {
 struct StateOptions {
   uint64_t keys = 1'000'000;
   uint32_t shards = 1;
+  std::string output = "table";
+  std::string directory;
+};
+
+struct KafkaOptionsOfBench {
+  KafkaBenchOptions measured;
   std::string output = "table";
   std::string directory;
 };
@@ -299,6 +306,62 @@ int state(const StateOptions& options, const Console& console) {
   return kExitFine;
 }
 
+int kafka(const KafkaOptionsOfBench& options, const Console& console) {
+  const cep::Result<KafkaBenchFigure> measured = measure_kafka(scratch_directory(options.directory), options.measured);
+  if (!measured) return refuse(console, measured.error());
+  const KafkaBenchFigure& figure = *measured;
+  const KafkaBenchFigure::Reading& bare =
+      figure.bare_after.events_per_s > figure.bare_before.events_per_s ? figure.bare_after : figure.bare_before;
+  if (options.output == "table") {
+    const auto line = [](const char* what, const KafkaBenchFigure::Reading& reading) {
+      return fmt::format("  {:<34} {:>9.0f} events/s, {:6.2f} us of CPU an event\n", what, reading.events_per_s, reading.cpu_us_per_event);
+    };
+    console.print(fmt::format("{} events of a topic with 4 partitions, one core:\n", figure.events) +
+                  line("a consumer alone, before", figure.bare_before) + line("Weir, 20 rules, log, alerts out", figure.weir) +
+                  line("a consumer alone, after", figure.bare_after));
+    console.print(fmt::format("  Weir / the better of the consumers    {:5.2f} ({} alerts)\n", figure.weir.events_per_s / bare.events_per_s,
+                              figure.alerts));
+    console.print(fmt::format("produce to alert topic at {:.0f} events/s: p50 {:.2f} ms, p99 {:.2f} ms, p99.9 {:.2f} ms, most {:.2f} ms "
+                              "({} of {} alerts)\n",
+                              figure.paced_events_per_s, figure.latency.p50_us / 1'000, figure.latency.p99_us / 1'000,
+                              figure.latency.p999_us / 1'000, figure.latency.max_us / 1'000, figure.latency.samples, figure.signals));
+    return kExitFine;
+  }
+  std::string text;
+  api::JsonWriter json(text);
+  json.begin_object().key("events").unsigned_integer(figure.events);
+  for (const auto& [name, reading] : std::initializer_list<std::pair<std::string_view, KafkaBenchFigure::Reading>>{
+           {"bare_before", figure.bare_before}, {"weir", figure.weir}, {"bare_after", figure.bare_after}}) {
+    json.key(name).begin_object().key("events_per_s").number(reading.events_per_s);
+    json.key("cpu_us_per_event").number(reading.cpu_us_per_event).end_object();
+  }
+  json.key("alerts").unsigned_integer(figure.alerts).key("paced_events_per_s").number(figure.paced_events_per_s);
+  append_latency("produce_to_alert", figure.latency, json);
+  json.key("signals").unsigned_integer(figure.signals).end_object();
+  console.print(text + "\n");
+  return kExitFine;
+}
+
+void add_kafka(CLI::App& bench, Action& action) {
+  auto options = std::make_shared<KafkaOptionsOfBench>();
+  CLI::App* const verb = bench.add_subcommand("kafka", "Between two topics of a broker: rate beside a bare consumer, latency");
+  verb->add_option("--brokers", options->measured.client.brokers, "HOST:PORT, several joined by commas; topics are made there and removed")
+      ->required();
+  verb->add_option("--events", options->measured.events, "In the topic that is read")
+      ->check(CLI::Range(uint64_t{1'000}, uint64_t{1'000'000'000}))
+      ->capture_default_str();
+  verb->add_option("--rate", options->measured.rate, "Events a second while the latency is taken")
+      ->check(CLI::Range(100.0, 1e6))
+      ->capture_default_str();
+  verb->add_option("--seconds", options->measured.seconds, "How long that is")->check(CLI::Range(0.1, 3600.0))->capture_default_str();
+  verb->add_option("--output", options->output, "table or json")->capture_default_str()->check(CLI::IsMember({"table", "json"}));
+  verb->add_option("--directory", options->directory, "Where the data goes for the time being");
+  verb->footer("Example:\n  weir bench kafka --brokers 127.0.0.1:9092 --events 1000000");
+  verb->callback([options, &action] {
+    action = [options](const Console& console) { return kafka(*options, console); };
+  });
+}
+
 void add_state(CLI::App& bench, Action& action) {
   auto options = std::make_shared<StateOptions>();
   CLI::App* const verb = bench.add_subcommand("state", "What many keys cost: memory, checkpoints, writes, a restart");
@@ -357,9 +420,11 @@ void add_bench(CLI::App& app, Action& action) {
       ->capture_default_str();
   verb->footer("Example:\n  weir bench --rules rules --output json\n  weir bench --end-to-end --seconds 10\n"
                "  weir bench --plot docs/benchmarks\n"
-               "  weir bench state --keys 1000000\n  weir bench peers --workload seq3 --data DIR");
+               "  weir bench state --keys 1000000\n  weir bench peers --workload seq3 --data DIR\n"
+               "  weir bench kafka --brokers 127.0.0.1:9092");
   add_peers(*verb, action);
   add_state(*verb, action);
+  add_kafka(*verb, action);
   verb->callback([options, verb, &action] {
     if (!verb->get_subcommands().empty()) return;
     action = [options](const Console& console) {

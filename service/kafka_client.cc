@@ -308,4 +308,79 @@ std::optional<std::string> KafkaProducer::fatal() const {
   return why.data();
 }
 
+// --- Topics
+
+namespace {
+
+// A client that asks one thing of the brokers, and waits for the answer.
+class KafkaAdmin {
+ public:
+  explicit KafkaAdmin(const KafkaOptions& options) {
+    KafkaConf conf;
+    status_ = set_properties(conf.conf, common_properties(options));
+    if (!status_.ok()) return;
+    std::array<char, 512> why{};
+    rk_ = rd_kafka_new(RD_KAFKA_PRODUCER, conf.conf, why.data(), why.size());
+    if (rk_ == nullptr) {
+      status_ = cep::Error{"no_kafka", std::string("the Kafka library does not start: ") + why.data()};
+      return;
+    }
+    conf.conf = nullptr;      // the handle's now
+    queue_ = rd_kafka_queue_new(rk_);
+  }
+  ~KafkaAdmin() {
+    if (queue_ != nullptr) rd_kafka_queue_destroy(queue_);
+    if (rk_ != nullptr) rd_kafka_destroy(rk_);
+  }
+  KafkaAdmin(const KafkaAdmin&) = delete;
+  KafkaAdmin& operator=(const KafkaAdmin&) = delete;
+
+  cep::Status make(const std::string& topic, int32_t partitions, cep::DurationUs timeout_us) {
+    if (!status_.ok()) return status_;
+    std::array<char, 512> why{};
+    rd_kafka_NewTopic_t* wanted = rd_kafka_NewTopic_new(topic.c_str(), partitions, -1, why.data(), why.size());      // -1: as brokers do
+    if (wanted == nullptr) return cep::Error{"unreachable", "topic " + topic + ": " + why.data()};
+    rd_kafka_CreateTopics(rk_, &wanted, 1, nullptr, queue_);
+    rd_kafka_NewTopic_destroy(wanted);
+    return answer(topic, timeout_us);
+  }
+  cep::Status remove(const std::string& topic, cep::DurationUs timeout_us) {
+    if (!status_.ok()) return status_;
+    rd_kafka_DeleteTopic_t* unwanted = rd_kafka_DeleteTopic_new(topic.c_str());
+    rd_kafka_DeleteTopics(rk_, &unwanted, 1, nullptr, queue_);
+    rd_kafka_DeleteTopic_destroy(unwanted);
+    return answer(topic, timeout_us);
+  }
+
+ private:
+  // Of the request, and of the one topic in it.
+  cep::Status answer(const std::string& topic, cep::DurationUs timeout_us) {
+    rd_kafka_event_t* event = rd_kafka_queue_poll(queue_, ms_of(timeout_us));
+    if (event == nullptr) return cep::Error{"unreachable", "topic " + topic + ": the brokers do not answer"};
+    rd_kafka_resp_err_t error = rd_kafka_event_error(event);
+    size_t count = 0;
+    const rd_kafka_topic_result_t** results = nullptr;
+    if (const auto* made = rd_kafka_event_CreateTopics_result(event)) results = rd_kafka_CreateTopics_result_topics(made, &count);
+    if (const auto* gone = rd_kafka_event_DeleteTopics_result(event)) results = rd_kafka_DeleteTopics_result_topics(gone, &count);
+    if (count > 0 && error == RD_KAFKA_RESP_ERR_NO_ERROR) error = rd_kafka_topic_result_error(results[0]);
+    rd_kafka_event_destroy(event);
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return cep::ok_status();
+    return cep::Error{"unreachable", "topic " + topic + ": " + rd_kafka_err2str(error)};
+  }
+
+  cep::Status status_ = cep::ok_status();
+  rd_kafka_t* rk_ = nullptr;
+  rd_kafka_queue_t* queue_ = nullptr;
+};
+
+}  // namespace
+
+cep::Status make_kafka_topic(const KafkaOptions& options, const std::string& topic, int32_t partitions, cep::DurationUs timeout_us) {
+  return KafkaAdmin(options).make(topic, partitions, timeout_us);
+}
+
+cep::Status remove_kafka_topic(const KafkaOptions& options, const std::string& topic, cep::DurationUs timeout_us) {
+  return KafkaAdmin(options).remove(topic, timeout_us);
+}
+
 }  // namespace service

@@ -96,6 +96,10 @@ struct KafkaReport {
   std::string text;              // why not
 };
 
+// Topics of its own, for who measures. Errors: unreachable, with what the brokers said.
+cep::Status make_kafka_topic(const KafkaOptions& options, const std::string& topic, int32_t partitions, cep::DurationUs timeout_us);
+cep::Status remove_kafka_topic(const KafkaOptions& options, const std::string& topic, cep::DurationUs timeout_us);
+
 class KafkaProducer {
  public:
   // Errors: bad_kafka_property, no_kafka.

@@ -107,8 +107,14 @@ EOF
 is_equal() { kafka consume alerts >"$work/sent" && python3 "$work/compare.py" "$work/expected" "$work/sent" >"$work/compared" 2>&1; }
 await 60 is_equal || fail "$(cat "$work/compared")"
 (($(wc -l <"$work/expected") > 100)) || fail 'too few alerts to say anything'
-curl -fsS "$url/v1/rejected?limit=1" | grep -q 'kafka:bank-' || fail 'rejected records do not say where they stood'
-curl -fsS "$url/v1/streams/transfers" | grep -q '"lag_records":0' || fail 'no lag in /v1/streams'
+curl -fsS "$url/v1/rejected?code=bad_json&limit=1" | grep -qE '\(kafka:bank-[a-z]+/[a-z]+/[0-9], offset [0-9]+\)' ||
+  fail 'rejected records do not say where they stood'
+curl -fsS "$url/v1/streams/transfers" | grep -qE '"state":"(reading|idle)","next":([0-9]+),"end":\2,"lag_records":0,"newest":"2026-' ||
+  fail "transfers: $(curl -fsS "$url/v1/streams/transfers")"
+all=$(($(records first) + $(records second)))
+(($(metric weir_kafka_position_offset) == all && $(metric weir_kafka_end_offset) == all)) ||
+  fail "positions $(metric weir_kafka_position_offset), ends $(metric weir_kafka_end_offset), records $all"
+(($(metric weir_kafka_state) == 4 * partitions && $(metric weir_kafka_error) == 0)) || fail 'not one state a partition, or an error'
 kill "$server" && wait "$server" || fail 'it does not stop'
 server=''
 
@@ -121,10 +127,23 @@ serve
 says() { curl -fsS "$url/v1/streams/$1" | grep -q "\"state\":\"stopped\",\"code\":\"$2\""; }
 await 60 says mfa retention_passed || fail "mfa: $(curl -fsS "$url/v1/streams/mfa")"
 await 60 says logins topic_recreated || fail "logins: $(curl -fsS "$url/v1/streams/logins")"
+at_least 'weir_kafka_error{kafka="bank-logins",topic="logins",partition="0",code="topic_recreated"}' 1 || fail 'no error in /metrics'
+at_least 'weir_kafka_state{kafka="bank-mfa",topic="mfa",partition="0",state="stopped"}' 1 || fail 'no state in /metrics'
 kill "$server" && wait "$server" || fail 'it does not stop'
 sed -i 's/^stream = "mfa"/on_loss = "skip"\n&/' "$work/weir.toml"
 serve
 await 60 at_least 'weir_kafka_skipped_total{kafka="bank-mfa"' 1 || fail "mfa: $(curl -fsS "$url/v1/streams/mfa")"
 kill "$server" && wait "$server" || fail 'it does not stop'
 server=''
+
+# --- what measures, measures: whatever the figures, every event that had to alert did
+"$weir" bench kafka --brokers "$brokers" --events 20000 --rate 1000 --seconds 1 --output json --directory "$work" >"$work/bench" 2>&1 ||
+  fail "weir bench kafka: $(cat "$work/bench")"
+python3 - "$work/bench" <<'EOF' || fail "weir bench kafka: $(cat "$work/bench")"
+import json, sys
+figure = json.load(open(sys.argv[1]))
+assert figure["signals"] == figure["produce_to_alert"]["samples"] > 50, "signals"
+assert figure["events"] == 20000, "events"
+assert all(figure[name]["events_per_s"] > 0 for name in ("bare_before", "weir", "bare_after")), "rates"
+EOF
 echo "$(cat "$work/compared"); what was lost is said"
