@@ -5,6 +5,9 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
+#include <future>
+#include <thread>
 
 namespace service {
 namespace {
@@ -126,7 +129,19 @@ struct KafkaConsumer::Handle {
 };
 
 KafkaConsumer::KafkaConsumer(std::unique_ptr<Handle> handle) : handle_(std::move(handle)) {}
-KafkaConsumer::~KafkaConsumer() = default;
+// The library takes its leave of the brokers; where a topic was deleted while it was read it waits for a thread of its own that never ends
+// (2.0.2). Then it is left to the end of the process, and says no more.
+KafkaConsumer::~KafkaConsumer() {
+  constexpr std::chrono::seconds kEndLimit{5};
+  rd_kafka_set_log_level(handle_->rk, 0);
+  std::promise<void> ended;
+  const std::future<void> end = ended.get_future();
+  std::thread([handle = std::move(handle_), ended = std::move(ended)]() mutable {
+    handle.reset();
+    ended.set_value();
+  }).detach();
+  end.wait_for(kEndLimit);
+}
 
 cep::Result<std::unique_ptr<KafkaConsumer>> KafkaConsumer::create(const KafkaOptions& options, const std::string& group, KafkaLog log) {
   auto handle = std::make_unique<Handle>();
