@@ -1,5 +1,6 @@
 #include "service/app.h"
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdlib>
@@ -67,7 +68,7 @@ cep::Status App::open_lane() {
     if (stall == nullptr) return log_.info("events are taken again");
     log_.warning("no events are taken until there is room", {{"code", stall->code}, {"error", stall->cause}});
   };
-  if (remote_ != nullptr) lane.before_checkpoint = [this] { return remote_->claim(options_.data); };
+  if (remote_ != nullptr) lane.may_start = [this](const state::LocalPlace& place) { return remote_->claim(options_.data, place); };
   std::vector<std::string> notes;
   cep::Result<std::unique_ptr<Lane>> opened = Lane::open(std::move(lane), wall_clock_us, notes);
   for (const std::string& note : notes) log_.warning("recovery", {{"note", note}});
@@ -187,16 +188,24 @@ class DrainLimit {
     thread_.join();
   }
 
+  // Everything local is on the disk: what is waited for from here on is the remote place.
+  void local_is_sealed(bool is) { is_sealed_ = is; }
+
  private:
   void watch(const ServiceLog& log) {
     std::unique_lock lock(mutex_);
     if (changed_.wait_for(lock, kSayAfter, [&] { return done_; })) return;
     log.warning("still stopping: waiting for the disk or for requests", {{"gives_up_after_s", "60"}});
     if (changed_.wait_for(lock, kGiveUpAfter - kSayAfter, [&] { return done_; })) return;
+    if (is_sealed_) {
+      log.error("stopped without a last remote checkpoint: the remote place does not answer; the local one is sealed", {});
+      std::_Exit(0);
+    }
     log.error("stopped without a last checkpoint: the disk is full or does not answer", {});
     std::_Exit(1);
   }
 
+  std::atomic<bool> is_sealed_{false};
   std::mutex mutex_;
   std::condition_variable changed_;
   bool done_ = false;
@@ -206,7 +215,7 @@ class DrainLimit {
 }  // namespace
 
 void App::stop() {
-  const DrainLimit limit(log_);
+  DrainLimit limit(log_);
   if (backend_ != nullptr) backend_->set_draining();
   if (server_ != nullptr) server_->drain();
   for (std::thread& thread : io_threads_) thread.join();
@@ -225,7 +234,11 @@ void App::stop() {
     if (!stored) log_.warning("delivery positions not stored: some alerts will be sent again", {{"error", stored.error().message}});
   }
   if (http_client_ != nullptr) http_client_->stop();
-  if (remote_ != nullptr) remote_->stop();       // once more: what was delivered is in the copy
+  if (remote_ != nullptr) {
+    limit.local_is_sealed(true);
+    remote_->stop();             // once more: what was delivered is in the copy
+    limit.local_is_sealed(false);
+  }
   if (lane_ != nullptr) lane_->close();
 }
 

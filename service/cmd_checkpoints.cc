@@ -129,8 +129,9 @@ int verify_stored(const StoredOptions& given, const std::string& id, const Conso
   } else {
     cep::Result<std::unique_ptr<state::ObjectStore>> store = open_remote(*files, options->remote);
     if (!store.ok()) return refuse_stored(console, store.error());
-    const cep::Result<state::RemoteManifest> manifest = state::find_remote(**store, id);
-    if (!manifest.ok()) return refuse_stored(console, manifest.error());
+    const cep::Result<state::RemoteFound> stored = state::find_remote(**store, id);
+    if (!stored.ok()) return refuse_stored(console, stored.error());
+    const state::RemoteManifest* const manifest = &stored->manifest;
     cep::Result<std::vector<std::string>> found = state::verify_remote(**store, *manifest);
     if (!found.ok()) return refuse_stored(console, found.error());
     problems = std::move(*found);
@@ -157,10 +158,11 @@ int restore_stored(const StoredOptions& given, const std::string& id, const Cons
   const std::unique_ptr<state::FileSystem> files = state::make_real_file_system();
   cep::Result<std::unique_ptr<state::ObjectStore>> store = open_remote(*files, options->remote);
   if (!store.ok()) return refuse_stored(console, store.error());
-  const cep::Result<state::RemoteManifest> manifest = state::find_remote(**store, id);
-  if (!manifest.ok()) return refuse_stored(console, manifest.error());
+  const cep::Result<state::RemoteFound> stored = state::find_remote(**store, id);
+  if (!stored.ok()) return refuse_stored(console, stored.error());
+  const state::RemoteManifest* const manifest = &stored->manifest;
   const cep::Status restored =
-      state::restore_remote(**store, *files, *manifest, options->data, options->log_dir, random_identity());
+      state::restore_remote(**store, *files, *stored, options->data, options->log_dir, random_identity());
   if (!restored.ok()) return refuse_stored(console, restored.error());
   std::string body;
   api::JsonWriter json(body);

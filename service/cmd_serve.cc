@@ -59,6 +59,7 @@ std::string advice(const std::string& code) {
     return "keep a copy of the directory for study and restore the last good copy";
   if (code == "admin_missing") return "restore admin/ from the last good copy";
   if (code == "state_missing") return "restore state/ from the last good copy";
+  if (code == "remote_missing") return "mount it; see docs/checkpoints.md, `Taking over`";
   if (code == "remote_taken") return "see docs/checkpoints.md, `Taking over`";
   if (code == "disk_full") return "make room on that disk and start again; nothing was lost";
   if (code == "cannot_listen") return "another process listens there: stop it, or choose another --listen";

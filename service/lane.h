@@ -12,6 +12,7 @@
 #include "service/sequencer.h"
 #include "state/data_dir.h"
 #include "state/live_records.h"
+#include "state/remote_owner.h"
 
 namespace service {
 
@@ -25,7 +26,9 @@ struct LaneOptions {
   size_t dataset_entries_max = 5'000'000;      // of a list, rows of a table; policy: the edit is refused, counted
   DecisionOptions decisions;
   IntakeWatch::OnChange on_intake_change;      // may be empty
-  std::function<cep::Status()> before_checkpoint;      // called once the directory is locked; an Error is that of open. May be empty
+  // Called with the directory locked, its newest checkpoint proved and its log open, before anything goes on from them; an Error is that
+  // of open. May be empty.
+  std::function<cep::Status(const state::LocalPlace&)> may_start;
   std::shared_ptr<state::FileSystem> files;    // null: the real one; a test gives a twin that fails
 };
 

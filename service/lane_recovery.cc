@@ -72,9 +72,6 @@ cep::Status Lane::open_parts(Recovery& recovery, std::vector<std::string>& notes
   if (!dir.ok()) return dir.error();
   dir_ = std::move(*dir);
   options_.sequencer.log_dir = dir_.log_dir;
-  if (options_.before_checkpoint) {
-    if (cep::Status allowed = options_.before_checkpoint(); !allowed.ok()) return allowed;
-  }
   // The checkpoint is read before the log is opened, which cuts a torn tail: never below what the checkpoint needs.
   cep::Result<bool> has_state = files_->exists(dir_.state_dir + "/data.mdb");
   if (!has_state.ok()) return has_state.error();
@@ -91,7 +88,14 @@ cep::Status Lane::open_parts(Recovery& recovery, std::vector<std::string>& notes
   cep::Result<bool> anew = state::check_parts(*files_, dir_, recovery.found);
   if (!anew.ok()) return anew.error();
   if (*anew) notes.push_back("state/ is missing: everything is computed again from the event log, which begins at 0");
-  return *has_state ? cep::ok_status() : read_checkpoint(recovery, notes);
+  if (!*has_state) {
+    if (cep::Status status = read_checkpoint(recovery, notes); !status.ok()) return status;
+  }
+  if (!options_.may_start) return cep::ok_status();
+  state::LocalPlace place{.sequence = std::nullopt, .log_end = recovery.found.end_offset};
+  const auto& checkpoint = recovery.restored.checkpoint;
+  if (checkpoint.has_value() && recovery.restored.notes.empty()) place.sequence = checkpoint->sequence;
+  return options_.may_start(place);
 }
 
 // The last sealed checkpoint, or the beginning of a log that has never had one.

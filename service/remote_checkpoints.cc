@@ -12,6 +12,7 @@ namespace {
 constexpr uint16_t kRemoteLane = 0;
 constexpr int kClaimAttempts = 50;
 constexpr cep::DurationUs kSweepEvery = cep::kMinute;
+constexpr std::chrono::seconds kLastUpload{30};         // a drain is given up after 60
 constexpr auto kClaimRetry = std::chrono::milliseconds(100);
 constexpr cep::DurationUs kCheckEvery = 10 * cep::kSecond;    // and at most so long after a failure
 
@@ -40,7 +41,13 @@ state::Id16 random_identity() {
 
 cep::Result<std::unique_ptr<RemoteCheckpoints>> RemoteCheckpoints::open(RemoteOptions options, Sequencer::WallClock clock,
                                                                         const ServiceLog& log) {
+  if (cep::Status known = state::check_store_url(options.url); !known.ok()) return known.error();
   std::unique_ptr<RemoteCheckpoints> remote(new RemoteCheckpoints(std::move(options), std::move(clock), log));
+  // A place that is not mounted must not become a directory of this machine's own disk.
+  const std::string& url = remote->options_.url;
+  cep::Result<bool> there = remote->files_->exists(url.substr(std::string_view("file://").size()));
+  if (!there.ok()) return there.error();
+  if (!*there) return cep::Error{"remote_missing", url + " does not exist; check remote.url, and that it is mounted. A new one: make it"};
   cep::Result<std::unique_ptr<state::ObjectStore>> store = state::open_object_store(*remote->files_, remote->options_.url);
   if (!store.ok()) return store.error();
   remote->store_ = std::move(*store);
@@ -49,11 +56,11 @@ cep::Result<std::unique_ptr<RemoteCheckpoints>> RemoteCheckpoints::open(RemoteOp
 
 RemoteCheckpoints::~RemoteCheckpoints() { stop(); }
 
-cep::Status RemoteCheckpoints::claim(const std::string& data_dir) {
+cep::Status RemoteCheckpoints::claim(const std::string& data_dir, const state::LocalPlace& place) {
   const state::Id16 fresh = random_identity();
   for (int attempt = 1;; ++attempt) {
     cep::Result<state::RemoteOwner> owner =
-        state::RemoteOwner::claim(*store_, *files_, data_dir, fresh, options_.keep, clock_());
+        state::RemoteOwner::claim(*store_, *files_, data_dir, place, fresh, options_.keep, clock_());
     if (owner.ok()) {
       owner_ = std::move(*owner);
       break;
@@ -62,12 +69,22 @@ cep::Status RemoteCheckpoints::claim(const std::string& data_dir) {
     if ((code != "locked" && code != "changed") || attempt == kClaimAttempts) return owner.error();
     std::this_thread::sleep_for(kClaimRetry);
   }
-  copy_ = std::make_unique<state::RemoteCopy>(*store_, *files_, kRemoteLane, owner_->newest(), options_.sizes);
+  make_copy();
   if (owner_->newest()) {
     numbers_.newest_us = owner_->newest()->time_us;
     numbers_.newest_bytes = owner_->newest()->bytes();
   }
   return cep::ok_status();
+}
+
+void RemoteCheckpoints::make_copy() {
+  if (copy_ != nullptr) put_before_ += copy_->bytes_put();
+  copy_ = std::make_unique<state::RemoteCopy>(*store_, *files_, kRemoteLane, owner_->newest(), options_.sizes);
+  copy_->stop_when([this] { return must_break_off(); });
+}
+
+bool RemoteCheckpoints::must_break_off() const {
+  return break_off_ || (give_up_ && std::chrono::steady_clock::now() >= *give_up_);
 }
 
 void RemoteCheckpoints::start(Lane& lane, const state::AdminStore& admin) {
@@ -84,8 +101,17 @@ void RemoteCheckpoints::stop() {
   }
   changed_.notify_all();
   if (!thread_.joinable()) return;
+  break_off_ = true;
   thread_.join();
-  (void)upload();            // what came of it is in the log
+  break_off_ = false;
+  {
+    std::lock_guard one_at_a_time(upload_mutex_);
+    give_up_ = std::chrono::steady_clock::now() + kLastUpload;
+  }
+  const cep::Status last = upload();            // what else came of it is in the log
+  if (last.ok() || last.error().code != "stopping") return;
+  log_.warning("stopped without a last remote checkpoint: it took too long; the one before stays, and the local one is sealed",
+               {{"url", store_->url()}});
 }
 
 void RemoteCheckpoints::run() {
@@ -117,6 +143,12 @@ cep::Status RemoteCheckpoints::upload() {
   std::lock_guard one_at_a_time(upload_mutex_);
   if (std::optional<cep::Error> why = fenced()) return *why;
   cep::Status status = copy_and_publish();
+  if (!status.ok() && status.error().code == "disk_full") {
+    const cep::Result<size_t> swept = owner_->sweep(clock_());
+    // What the copy has put and nobody named yet may be among it: begin anew from what is named.
+    if (!swept.ok() || *swept > 0) make_copy();
+    if (swept.ok() && *swept > 0) status = copy_and_publish();
+  }
   tell(status);
   return status;
 }
@@ -129,10 +161,10 @@ cep::Status RemoteCheckpoints::copy_and_publish() {
     const DeletionsHeld held(lane_->store());
     if (cep::Status copied = copy_->copy_state(lane_->store().env()); !copied.ok()) return copied;
   }
-  // The log after the state: what the state has seen is in it.
+  // Admin after the state, and the log after both: what they have seen is in it.
+  if (cep::Status copied = copy_->copy_admin(admin_->env()); !copied.ok()) return copied;
   const uint64_t log_end = lane_->sequencer().numbers().log_end;
   if (cep::Status copied = copy_->copy_log(lane_->options().sequencer.log_dir, log_end); !copied.ok()) return copied;
-  if (cep::Status copied = copy_->copy_admin(admin_->env()); !copied.ok()) return copied;
   cep::Result<SavedControl> control = decode_control(copy_->control());
   if (!control.ok()) return control.error();
   std::vector<std::pair<std::string, uint64_t>> sources;
@@ -142,7 +174,7 @@ cep::Status RemoteCheckpoints::copy_and_publish() {
   numbers_.newest_us = began;
   numbers_.newest_bytes = owner_->newest()->bytes();
   ++numbers_.uploads;
-  if (clock_() < next_sweep_us_) return cep::ok_status();
+  if (give_up_ || clock_() < next_sweep_us_) return cep::ok_status();      // the last one leaves that to the next start
   next_sweep_us_ = clock_() + std::min(options_.keep.grace_us / 2, kSweepEvery);
   const cep::Result<size_t> swept = owner_->sweep(clock_());
   return swept.ok() ? cep::ok_status() : cep::Status(swept.error());
@@ -150,14 +182,14 @@ cep::Status RemoteCheckpoints::copy_and_publish() {
 
 // A failure is told when it begins and when it is over, not every time.
 void RemoteCheckpoints::tell(const cep::Status& status) {
-  numbers_.bytes_put = copy_->bytes_put();
+  numbers_.bytes_put = put_before_ + copy_->bytes_put();
   if (status.ok()) {
     if (failing_) log_.info("remote checkpoints are uploaded again");
     failing_ = false;
     return;
   }
   const cep::Error& error = status.error();
-  if (error.code == "nothing_sealed") return;
+  if (error.code == "nothing_sealed" || error.code == "stopping") return;
   ++numbers_.failures;
   if (error.code == "fenced") {
     std::lock_guard lock(mutex_);

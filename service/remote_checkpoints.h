@@ -5,6 +5,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -35,14 +36,14 @@ struct RemoteNumbers {
 
 class RemoteCheckpoints {
  public:
-  // Error: bad_url, io_error, disk_full.
+  // Error: bad_url, remote_missing (there is no such directory), io_error.
   static cep::Result<std::unique_ptr<RemoteCheckpoints>> open(RemoteOptions options, Sequencer::WallClock clock, const ServiceLog& log);
   ~RemoteCheckpoints();
 
-  // LaneOptions::before_checkpoint. Error: remote_taken, damaged, those of the store.
-  cep::Status claim(const std::string& data_dir);
+  // LaneOptions::may_start. Error: remote_taken, remote_missing, damaged, those of the store.
+  cep::Status claim(const std::string& data_dir, const state::LocalPlace& place);
   void start(Lane& lane, const state::AdminStore& admin);
-  // Uploads what was sealed last, once, and ends the thread.
+  // Ends the thread, breaks off what it is uploading, and uploads what was sealed last, once, if that does not take too long.
   void stop();
 
   // Now, on the caller's thread, once what is under way is over.
@@ -57,7 +58,9 @@ class RemoteCheckpoints {
       : options_(std::move(options)), clock_(std::move(clock)), log_(log), files_(state::make_real_file_system()) {}
   void run();
   void check_ownership();
+  void make_copy();
   cep::Status copy_and_publish();
+  bool must_break_off() const;
   void tell(const cep::Status& status);
 
   const RemoteOptions options_;
@@ -71,8 +74,11 @@ class RemoteCheckpoints {
   const state::AdminStore* admin_ = nullptr;
   cep::TimeUs next_sweep_us_ = 0;
   bool failing_ = false;
+  uint64_t put_before_ = 0;                          // bytes, by copies before copy_
+  std::optional<std::chrono::steady_clock::time_point> give_up_;     // of the last upload
   std::mutex upload_mutex_;                          // guards all of the above but the constants
   RemoteNumbers numbers_;
+  std::atomic<bool> break_off_{false};
 
   mutable std::mutex mutex_;                         // guards the next three
   std::condition_variable changed_;

@@ -17,13 +17,9 @@ class DirectoryStore final : public ObjectStore {
   DirectoryStore(FileSystem& files, std::string path) : files_(files), path_(std::move(path)) {}
 
   cep::Status put_new(const std::string& name, std::string_view bytes) override {
-    STATE_TRY(write_draft(name, bytes));
-    auto lock = files_.lock(path_ + "/LOCK");
-    if (!lock.ok()) return busy(lock.error());
-    auto there = files_.exists(path_of(name));
-    if (!there.ok()) return there.error();
-    if (*there) return cep::Error{"exists", path_of(name) + " is there already"};
-    return put_in_place(name);
+    cep::Status put = write_and_place(name, bytes);
+    if (!put.ok()) remove_draft(name);
+    return put;
   }
 
   cep::Status swap(const std::string& name, const std::optional<std::string>& before, std::string_view after) override {
@@ -33,8 +29,10 @@ class DirectoryStore final : public ObjectStore {
     if (!now.ok() && now.error().code != "not_found") return now.error();
     const bool same = now.ok() ? before.has_value() && *before == *now : !before.has_value();
     if (!same) return cep::Error{"changed", path_of(name) + " was changed by another process"};
-    STATE_TRY(write_draft(name, after));
-    return put_in_place(name);
+    cep::Status put = write_draft(name, after);
+    if (put.ok()) put = put_in_place(name);
+    if (!put.ok()) remove_draft(name);
+    return put;
   }
 
   cep::Result<std::string> get(const std::string& name) override {
@@ -75,6 +73,19 @@ class DirectoryStore final : public ObjectStore {
     if (error.code != "locked") return error;
     return {"locked", path_ + "/LOCK is held by another process: it is tried again"};
   }
+
+  cep::Status write_and_place(const std::string& name, std::string_view bytes) {
+    STATE_TRY(write_draft(name, bytes));
+    auto lock = files_.lock(path_ + "/LOCK");
+    if (!lock.ok()) return busy(lock.error());
+    auto there = files_.exists(path_of(name));
+    if (!there.ok()) return there.error();
+    if (*there) return cep::Error{"exists", path_of(name) + " is there already"};
+    return put_in_place(name);
+  }
+
+  // After a failure: on a full disk it would take the room that is needed.
+  void remove_draft(const std::string& name) { (void)files_.remove(path_of(name) + std::string(kUnfinished)); }
 
   cep::Status write_draft(const std::string& name, std::string_view bytes) {
     const std::string draft = path_of(name) + std::string(kUnfinished);

@@ -34,7 +34,8 @@ class ObjectStore {
   virtual std::string url() const = 0;
 };
 
-// A directory that several machines may share, made if it is missing. Changes take turns by a lock on its file LOCK.
+// A directory that several machines may share, made if it is missing: who must not make it looks before. Changes take turns by a lock
+// on its file LOCK.
 cep::Result<std::unique_ptr<ObjectStore>> open_directory_store(FileSystem& files, const std::string& path);
 
 // file:///absolute/path. Error: bad_url.

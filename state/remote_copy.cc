@@ -21,21 +21,26 @@ void add_row(std::string& body, std::string_view table, std::string_view key, st
   Writer(body).text(table).text(key).text(value);
 }
 
-// Rows with keys in [from, to), read in transactions that end before `visit` is called.
+// Rows with keys in [from, to), read in transactions that end before `visit` is called. The pieces of a row come from one transaction:
+// between two of them another value could be put. Segments that are sealed never change.
 cep::Status read_rows(const Env& env, const std::string& table, std::string from, std::string_view to,
                       const std::function<cep::Status(std::string_view key, std::string_view value)>& visit) {
   const Dbi dbi = env.table(table);
   for (bool more = true; more;) {
     std::vector<std::pair<std::string, std::string>> rows;
     STATE_TRY(env.read([&](ReadTxn& txn) -> cep::Status {
+      rows.clear();
+      bool cut = false;
       Cursor cursor = txn.cursor(dbi);
       size_t bytes = 0;
       for (more = cursor.seek(from); more && cursor.key() < to; more = cursor.next()) {
+        cut = bytes >= kReadBytes &&
+              (is_segment_table(table) || row_number(table, cursor.key()) != row_number(table, rows.back().first));
+        if (cut) break;
         rows.emplace_back(cursor.key(), cursor.value());
         bytes += cursor.key().size() + cursor.value().size();
-        if (bytes >= kReadBytes) break;
       }
-      more = more && bytes >= kReadBytes;
+      more = cut;
       return cep::ok_status();
     }));
     for (const auto& [key, value] : rows) STATE_TRY(visit(key, value));
@@ -117,6 +122,7 @@ cep::Result<RemoteObject> RemoteCopy::put(std::string_view body) {
   RemoteObject object{"", body.size(), digest_of(body)};
   auto known = known_.find(object.digest);
   if (known != known_.end() && known->second.bytes == object.bytes) return known->second;
+  if (stops_ && stops_()) return cep::Error{"stopping", "the upload was broken off: the service is stopping"};
   // The number keeps names of one upload apart where the clock stands still.
   const uint64_t when = static_cast<uint64_t>(now_us_) + put_number_++;
   object.name = std::string(kObjectFolder) + "/" + digits(when, 20) + "-" + hex(object.digest);

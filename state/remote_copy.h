@@ -2,8 +2,8 @@
 // and blocks of the event log never change, so each is put once; small ones are put again, larger, until they are full.
 // Invariant: the copy is what a crash would have left at the moment copy_state began: a sealed checkpoint, every alert, verdict and edit
 // below its position, and the log from before its re-read offset to at least there. So recovery from it is the recovery from a crash.
-// Protocol: begin, copy_state (nothing of a segment and no alert may be deleted meanwhile), copy_log with an end of the log that is read
-// afterwards, copy_admin, finish; RemoteOwner::publish; then accept.
+// Protocol: begin, copy_state (nothing of a segment and no alert may be deleted meanwhile), copy_admin, copy_log with an end of the log
+// that is read after both, so that what admin/ says was applied is in it; finish; RemoteOwner::publish; then accept.
 // Threads: one owner; reads beside the writers of the directory, in short transactions.
 #pragma once
 
@@ -33,6 +33,8 @@ class RemoteCopy {
   // `newest`: what was published last; its objects are not put again.
   RemoteCopy(ObjectStore& store, FileSystem& files, uint16_t lane, const std::optional<RemoteManifest>& newest, RemoteSizes sizes = {});
 
+  // Asked before each object that is put: true ends the copy with the error `stopping`.
+  void stop_when(std::function<bool()> stops) { stops_ = std::move(stops); }
   void begin(cep::TimeUs now_us);
   // The newest sealed checkpoint. Error: nothing_sealed.
   cep::Status copy_state(const Env& env);
@@ -75,6 +77,7 @@ class RemoteCopy {
   FileSystem& files_;
   uint16_t lane_;
   const RemoteSizes sizes_;
+  std::function<bool()> stops_;                  // may be empty
   cep::TimeUs now_us_ = 0;
   std::map<Id16, RemoteObject> known_;           // of the newest manifest, by digest
   std::map<std::string, Stream> streams_;        // by table

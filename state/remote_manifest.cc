@@ -195,7 +195,9 @@ cep::Result<RemoteCurrent> decode_current(std::string_view bytes) {
 
 std::string encode_identity(const RemoteIdentity& identity) {
   std::string payload;
-  Writer(payload).put<uint8_t>(kFormat).id(identity.owner).put<uint64_t>(identity.restored_revision);
+  Writer out(payload);
+  out.put<uint8_t>(kFormat).id(identity.owner).put<uint64_t>(identity.epoch).put<int64_t>(identity.claimed_us);
+  out.put<uint8_t>(identity.is_claimed ? 1 : 0).id(identity.restored_from);
   return seal_value(payload);
 }
 
@@ -204,7 +206,10 @@ cep::Result<RemoteIdentity> decode_identity(std::string_view bytes) {
   if (!in.ok()) return in.error();
   RemoteIdentity identity;
   identity.owner = in->id();
-  identity.restored_revision = in->get<uint64_t>();
+  identity.epoch = in->get<uint64_t>();
+  identity.claimed_us = in->get<int64_t>();
+  identity.is_claimed = in->get<uint8_t>() != 0;
+  identity.restored_from = in->id();
   if (cep::Status whole = at_end(*in, "the file REMOTE"); !whole.ok()) return whole.error();
   return identity;
 }

@@ -77,7 +77,10 @@ cep::Result<RemoteCurrent> decode_current(std::string_view bytes);
 // The file REMOTE of a data directory.
 struct RemoteIdentity {
   Id16 owner{};
-  uint64_t restored_revision = 0;      // of CURRENT when the directory was restored from it; 0: it was not
+  uint64_t epoch = 0;                  // claimed last by this directory, or about to be: written before the claim
+  cep::TimeUs claimed_us = 0;          // as CURRENT of that epoch says it
+  bool is_claimed = false;             // once there was a CURRENT: if it is gone, the store is
+  Id16 restored_from{};                // digest of the bytes of CURRENT when the directory was restored; zeroes: it was not
 };
 std::string encode_identity(const RemoteIdentity& identity);
 cep::Result<RemoteIdentity> decode_identity(std::string_view bytes);

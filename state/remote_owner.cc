@@ -2,9 +2,10 @@
 #include "state/remote_owner.h"
 
 #include <algorithm>
-#include <charconv>
+#include <vector>
 
 #include "cep/value.h"
+#include "state/checkpoint_format.h"
 #include "state/try.h"
 
 namespace state {
@@ -23,17 +24,39 @@ cep::Result<std::optional<RemoteIdentity>> read_identity(FileSystem& files, cons
   return std::optional<RemoteIdentity>(*identity);
 }
 
-// Whether a directory of this identity may go on from what CURRENT names.
-cep::Status check_may_follow(const ObjectStore& store, const RemoteCurrent& current, const std::optional<RemoteIdentity>& identity) {
-  if (current.manifest.empty()) return cep::ok_status();
-  if (identity && identity->owner == current.owner) return cep::ok_status();
-  if (identity && identity->restored_revision == current.revision) return cep::ok_status();
+// Why a directory of this identity must not go on from what CURRENT names; empty: it may.
+std::string why_not(const RemoteCurrent& current, const Id16& digest, const std::optional<RemoteManifest>& newest,
+                    const RemoteIdentity& identity, const LocalPlace& place) {
+  if (identity.owner != current.owner) {
+    if (identity.restored_from == Id16{}) return "was not restored from them";
+    return identity.restored_from == digest ? "" : "was restored from others, or before the newest of them";
+  }
+  const bool is_known = current.epoch < identity.epoch || (current.epoch == identity.epoch && current.claimed_us == identity.claimed_us);
+  if (!is_known) return "is an older copy of it: it does not know the last claim";
+  // What an earlier epoch uploaded was compared when this one was claimed.
+  if (!newest || newest->epoch != current.epoch) return "";
+  const bool is_behind = place.log_end < newest->log_end || (place.sequence && *place.sequence < newest->sequence);
+  return is_behind ? "is an older copy of it: it is behind what was uploaded" : "";
+}
+
+cep::Error taken(const ObjectStore& store, const RemoteCurrent& current, const std::string& why) {
   const std::string since = "epoch " + std::to_string(current.epoch) + ", claimed " + cep::format_time(current.claimed_us);
-  return cep::Error{"remote_taken",
-                    store.url() + " holds checkpoints of another data directory (" + since + "), and this one " +
-                        (identity && identity->restored_revision != 0 ? "was restored before that" : "was not restored from them") +
-                        ". To go on from them, stop the other process and run `weir checkpoints restore` into an empty directory; "
-                        "to start something else, give another remote.url"};
+  return {"remote_taken", store.url() + " holds checkpoints of another data directory (" + since + "), and this one " + why +
+                              ". To go on from them, stop the other process and run `weir checkpoints restore` into an empty directory; "
+                              "to start something else, give another remote.url"};
+}
+
+// Without CURRENT: whether the store is really a new one.
+cep::Status check_is_new(ObjectStore& store, const std::string& data_dir, const std::optional<RemoteIdentity>& identity) {
+  if (identity && identity->is_claimed) {
+    return cep::Error{"remote_missing", store.url() + " holds no checkpoints, but this data directory has uploaded or restored some: is it "
+                                                      "mounted? If this is a new place for them, delete " + data_dir + kIdentityName};
+  }
+  auto names = store.list(kManifestFolder);
+  if (!names.ok()) return names.error();
+  if (std::none_of(names->begin(), names->end(), [](const std::string& name) { return is_manifest_name(name); })) return cep::ok_status();
+  return cep::Error{"damaged", store.url() + " holds checkpoints but has lost CURRENT, which says whose they are: restore the store from a "
+                                             "copy, or give another remote.url"};
 }
 
 }  // namespace
@@ -50,13 +73,13 @@ cep::Status write_identity(FileSystem& files, const std::string& data_dir, const
   return files.sync_dir(data_dir);
 }
 
-cep::Result<std::optional<RemoteCurrent>> read_current(ObjectStore& store) {
+cep::Result<std::optional<CurrentRead>> read_current(ObjectStore& store) {
   auto bytes = store.get(kCurrentName);
-  if (!bytes.ok() && bytes.error().code == "not_found") return std::optional<RemoteCurrent>();
+  if (!bytes.ok() && bytes.error().code == "not_found") return std::optional<CurrentRead>();
   if (!bytes.ok()) return bytes.error();
   auto current = decode_current(*bytes);
   if (!current.ok()) return current.error();
-  return std::optional<RemoteCurrent>(std::move(*current));
+  return std::optional<CurrentRead>(CurrentRead{std::move(*current), digest_of(*bytes)});
 }
 
 cep::Result<RemoteManifest> read_manifest(ObjectStore& store, const std::string& name) {
@@ -67,34 +90,42 @@ cep::Result<RemoteManifest> read_manifest(ObjectStore& store, const std::string&
   return manifest;
 }
 
-cep::Result<RemoteOwner> RemoteOwner::claim(ObjectStore& store, FileSystem& files, const std::string& data_dir, const Id16& fresh,
-                                            RemoteKeep keep, cep::TimeUs now_us) {
+cep::Result<RemoteOwner> RemoteOwner::claim(ObjectStore& store, FileSystem& files, const std::string& data_dir, const LocalPlace& place,
+                                            const Id16& fresh, RemoteKeep keep, cep::TimeUs now_us) {
   auto identity = read_identity(files, data_dir);
   if (!identity.ok()) return identity.error();
   RemoteOwner owner(store, keep);
   auto bytes = store.get(kCurrentName);
   if (!bytes.ok() && bytes.error().code != "not_found") return bytes.error();
+  RemoteIdentity mine = identity->value_or(RemoteIdentity{.owner = fresh});
   if (bytes.ok()) {
     auto current = decode_current(*bytes);
     if (!current.ok()) return current.error();
     owner.current_ = std::move(*current);
+    if (!owner.current_.manifest.empty()) {
+      auto newest = read_manifest(store, owner.current_.manifest);
+      if (!newest.ok()) return newest.error();
+      owner.newest_ = std::move(*newest);
+      const std::string why = why_not(owner.current_, digest_of(*bytes), owner.newest_, mine, place);
+      if (!why.empty()) return taken(store, owner.current_, why);
+    }
     owner.current_bytes_ = std::move(*bytes);
-    STATE_TRY(check_may_follow(store, owner.current_, *identity));
-  }
-  // The identity first: a directory whose claim succeeded knows that it was its own.
-  if (!identity->has_value()) {
-    *identity = RemoteIdentity{fresh, 0};
-    STATE_TRY(write_identity(files, data_dir, **identity));
+  } else {
+    STATE_TRY(check_is_new(store, data_dir, *identity));
   }
   RemoteCurrent next = owner.current_;
   next.epoch = owner.current_.epoch + 1;
-  next.owner = (*identity)->owner;
+  next.owner = mine.owner;
   next.claimed_us = now_us;
+  // The intent first: a directory whose claim succeeded knows it, and a copy of it made before does not.
+  mine.epoch = next.epoch;
+  mine.claimed_us = now_us;
+  mine.is_claimed = mine.is_claimed || owner.current_bytes_.has_value();
+  STATE_TRY(write_identity(files, data_dir, mine));
   STATE_TRY(owner.swap_current(std::move(next)));
-  if (!owner.current_.manifest.empty()) {
-    auto newest = read_manifest(store, owner.current_.manifest);
-    if (!newest.ok()) return newest.error();
-    owner.newest_ = std::move(*newest);
+  if (!mine.is_claimed) {
+    mine.is_claimed = true;
+    STATE_TRY(write_identity(files, data_dir, mine));
   }
   return owner;
 }
@@ -145,14 +176,18 @@ cep::Status RemoteOwner::publish(RemoteManifest manifest) {
   return cep::ok_status();
 }
 
-cep::Result<std::set<std::string>> RemoteOwner::kept_objects() {
+// A manifest may go once the one that is `manifests` places newer, which pushed it out, is older than `oldest_us`.
+cep::Result<std::set<std::string>> RemoteOwner::kept_objects(cep::TimeUs oldest_us) {
   auto manifests = store_->list(kManifestFolder);
   if (!manifests.ok()) return manifests.error();
   std::reverse(manifests->begin(), manifests->end());
-  std::map<std::string, std::set<std::string>> kept;
+  std::map<std::string, Named> kept;
+  std::vector<cep::TimeUs> times;                // of those kept, newest first
   std::set<std::string> objects;
+  const size_t at_least = std::max<size_t>(keep_.manifests, 1);
   for (const std::string& name : *manifests) {
-    if (!is_manifest_name(name) || (name != current_.manifest && kept.size() >= keep_.manifests)) {
+    const bool is_out = times.size() >= at_least && times[times.size() - at_least] <= oldest_us;
+    if (!is_manifest_name(name) || (name != current_.manifest && is_out)) {
       STATE_TRY(store_->remove(name));
       continue;
     }
@@ -165,12 +200,13 @@ cep::Result<std::set<std::string>> RemoteOwner::kept_objects() {
         continue;
       }
       if (!manifest.ok()) return manifest.error();
-      std::set<std::string> names;
-      for (const RemoteObject* object : manifest->objects()) names.insert(object->name);
+      Named names{manifest->time_us, {}};
+      for (const RemoteObject* object : manifest->objects()) names.objects.insert(object->name);
       known = named_.emplace(name, std::move(names)).first;
     }
+    times.push_back(known->second.time_us);
+    objects.insert(known->second.objects.begin(), known->second.objects.end());
     kept[name] = known->second;
-    objects.insert(known->second.begin(), known->second.end());
   }
   named_ = std::move(kept);
   return objects;
@@ -178,12 +214,13 @@ cep::Result<std::set<std::string>> RemoteOwner::kept_objects() {
 
 cep::Result<size_t> RemoteOwner::sweep(cep::TimeUs now_us) {
   STATE_TRY(check());
-  auto kept = kept_objects();
+  const cep::TimeUs oldest_us = now_us - keep_.grace_us;
+  auto kept = kept_objects(oldest_us);
   if (!kept.ok()) return kept.error();
   auto names = store_->list(kObjectFolder);
   if (!names.ok()) return names.error();
   size_t removed = 0;
-  const auto oldest = static_cast<uint64_t>(std::max<int64_t>(now_us - keep_.grace_us, 0));
+  const auto oldest = static_cast<uint64_t>(std::max<int64_t>(oldest_us, 0));
   const std::string limit = std::string(kObjectFolder) + "/" + digits(oldest, 20);
   for (const std::string& name : *names) {
     if (name >= limit) break;                    // sorted by when they were put

@@ -180,7 +180,7 @@ cep::Result<RemoteListing> list_remote(ObjectStore& store) {
   RemoteListing listing;
   auto current = read_current(store);
   if (!current.ok()) return current.error();
-  listing.current = std::move(*current);
+  if (current->has_value()) listing.current = std::move((*current)->current);
   auto names = store.list(kManifestFolder);
   if (!names.ok()) return names.error();
   for (auto name = names->rbegin(); name != names->rend(); ++name) {
@@ -195,20 +195,23 @@ cep::Result<RemoteListing> list_remote(ObjectStore& store) {
   return listing;
 }
 
-cep::Result<RemoteManifest> find_remote(ObjectStore& store, const std::string& id) {
+cep::Result<RemoteFound> find_remote(ObjectStore& store, const std::string& id) {
+  auto current = read_current(store);
+  if (!current.ok()) return current.error();
+  const Id16 digest = current->has_value() ? (*current)->digest : Id16{};
   if (id.empty()) {
-    auto current = read_current(store);
-    if (!current.ok()) return current.error();
-    if (!current->has_value() || (*current)->manifest.empty()) {
+    if (!current->has_value() || (*current)->current.manifest.empty()) {
       return cep::Error{"not_found", store.url() + " holds no checkpoint; check remote.url"};
     }
-    return read_manifest(store, (*current)->manifest);
+    auto manifest = read_manifest(store, (*current)->current.manifest);
+    if (!manifest.ok()) return manifest.error();
+    return RemoteFound{std::move(*manifest), digest};
   }
   auto listing = list_remote(store);
   if (!listing.ok()) return listing.error();
   std::string known;
   for (RemoteManifest& manifest : listing->manifests) {
-    if (manifest.id() == id) return std::move(manifest);
+    if (manifest.id() == id) return RemoteFound{std::move(manifest), digest};
     known += (known.empty() ? "" : ", ") + manifest.id();
   }
   return cep::Error{"not_found", store.url() + " holds no checkpoint `" + id + "`; there " +
@@ -228,11 +231,10 @@ cep::Result<std::vector<std::string>> verify_remote(ObjectStore& store, const Re
   return problems;
 }
 
-cep::Status restore_remote(ObjectStore& store, FileSystem& files, const RemoteManifest& manifest, const std::string& data_dir,
+cep::Status restore_remote(ObjectStore& store, FileSystem& files, const RemoteFound& found, const std::string& data_dir,
                            const std::string& log_root, const Id16& fresh) {
-  auto current = read_current(store);
-  if (!current.ok()) return current.error();
-  if (!current->has_value()) return cep::Error{"not_found", store.url() + " has lost CURRENT: restore the store from a copy"};
+  const RemoteManifest& manifest = found.manifest;
+  if (found.current == Id16{}) return cep::Error{"not_found", store.url() + " has lost CURRENT: restore the store from a copy"};
   auto dir = DataDir::open_empty(files, data_dir, log_root);
   if (!dir.ok()) return dir.error();
   STATE_TRY(restore_log(store, files, manifest, dir->log_dir));
@@ -242,7 +244,7 @@ cep::Status restore_remote(ObjectStore& store, FileSystem& files, const RemoteMa
     STATE_TRY(StateRestore(store, manifest, **env).run());
   }
   STATE_TRY(restore_admin(store, files, manifest, data_dir + "/admin"));
-  STATE_TRY(write_identity(files, data_dir, {fresh, (*current)->revision}));
+  STATE_TRY(write_identity(files, data_dir, {.owner = fresh, .is_claimed = true, .restored_from = found.current}));
   return dir->declare(files, {AdminStore::kPart});
 }
 

@@ -22,14 +22,18 @@ struct RemoteListing {
 };
 cep::Result<RemoteListing> list_remote(ObjectStore& store);
 
+struct RemoteFound {
+  RemoteManifest manifest;
+  Id16 current{};                              // digest of CURRENT then: who restores may take over while it is that. Zeroes: it is lost
+};
 // The one that CURRENT names where `id` is empty, else the one of that id ("<epoch>-<number>"). Error: not_found, with those there are.
-cep::Result<RemoteManifest> find_remote(ObjectStore& store, const std::string& id);
+cep::Result<RemoteFound> find_remote(ObjectStore& store, const std::string& id);
 
 // Reads every object. Returns what is wrong, object by object; empty: nothing is.
 cep::Result<std::vector<std::string>> verify_remote(ObjectStore& store, const RemoteManifest& manifest);
 
 // Fills a data directory, which must be missing or empty; `log_root` as of `weir serve --log-dir`, or empty. `fresh`: its identity.
-cep::Status restore_remote(ObjectStore& store, FileSystem& files, const RemoteManifest& manifest, const std::string& data_dir,
+cep::Status restore_remote(ObjectStore& store, FileSystem& files, const RemoteFound& found, const std::string& data_dir,
                            const std::string& log_root, const Id16& fresh);
 
 }  // namespace state

@@ -176,6 +176,7 @@ def main():
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
         work = pathlib.Path(directory)
+        (work / "copies").mkdir()
         lines = lines_of(7, given.events)
         try:
             undisturbed = Machine(given.weir, work, "undisturbed", None)

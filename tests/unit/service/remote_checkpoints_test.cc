@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <filesystem>
+#include <thread>
 
 #include "state/remote_restore.h"
 #include "tests/support/lane_fixture.h"
@@ -18,7 +20,10 @@ constexpr const char* kFolder = "create rule folder on payments partition by car
 
 class RemoteCheckpointsTest : public test_support::LaneFixture {
  protected:
-  void SetUp() override { options_.url = "file://" + scratch_ / "backup"; }
+  void SetUp() override {
+    options_.url = "file://" + scratch_ / "backup";
+    fs::create_directory(scratch_ / "backup");
+  }
 
   // Opens a lane over `data` that owns the remote checkpoints.
   void serve(const std::string& data, uint32_t shards = 2) {
@@ -28,7 +33,7 @@ class RemoteCheckpointsTest : public test_support::LaneFixture {
     LaneOptions options;
     options.data_dir = data;
     options.shards = shards;
-    options.before_checkpoint = [this, data] { return remote_->claim(data); };
+    options.may_start = [this, data](const state::LocalPlace& place) { return remote_->claim(data, place); };
     std::vector<std::string> notes;
     auto lane = Lane::open(std::move(options), [this] { return now_.load(); }, notes);
     ASSERT_TRUE(lane.ok()) << lane.error().message;
@@ -50,11 +55,11 @@ class RemoteCheckpointsTest : public test_support::LaneFixture {
     auto files = state::make_real_file_system();
     auto store = state::open_object_store(*files, options_.url);
     ASSERT_TRUE(store.ok());
-    auto manifest = state::find_remote(**store, id);
-    ASSERT_TRUE(manifest.ok()) << manifest.error().message;
-    const auto problems = state::verify_remote(**store, *manifest);
+    auto found = state::find_remote(**store, id);
+    ASSERT_TRUE(found.ok()) << found.error().message;
+    const auto problems = state::verify_remote(**store, found->manifest);
     ASSERT_TRUE(problems.ok() && problems->empty());
-    const cep::Status restored = state::restore_remote(**store, *files, *manifest, data, "", random_identity());
+    const cep::Status restored = state::restore_remote(**store, *files, *found, data, "", random_identity());
     ASSERT_TRUE(restored.ok()) << restored.error().message;
   }
   cep::Status seal_and_upload() {
@@ -187,7 +192,7 @@ TEST_F(RemoteCheckpointsTest, FullObjectsStayAndEveryCopyIsWhole) {
     EXPECT_EQ(lane->sequencer().numbers().log_end, lane_->sequencer().numbers().log_end) << "round " << round;
   }
   uint64_t segment_bytes = 0;
-  const state::RemoteManifest newest = *state::find_remote(*open_backup(), "");
+  const state::RemoteManifest newest = state::find_remote(*open_backup(), "")->manifest;
   for (const state::RemoteObject& object : newest.rows.at("segment")) segment_bytes += object.bytes;
   EXPECT_LT(segment_bytes, 20'000u) << "dead segments stay behind";
   const uint64_t whole = remote_->numbers().newest_bytes;
@@ -218,7 +223,7 @@ TEST_F(RemoteCheckpointsTest, OnlyWhatIsNewIsUploaded) {
   ASSERT_GT(first, 0u);
   ASSERT_TRUE(remote_->upload().ok());
   EXPECT_EQ(remote_->numbers().bytes_put, first) << "nothing has changed";
-  const auto newest = [&] { return state::find_remote(*open_backup(), "")->id(); };
+  const auto newest = [&] { return state::find_remote(*open_backup(), "")->manifest.id(); };
   const std::string before = newest();
   ASSERT_TRUE(remote_->upload().ok());
   EXPECT_EQ(newest(), before);
@@ -256,6 +261,68 @@ TEST_F(RemoteCheckpointsTest, TheOlderOfTwoProcessesIsFencedAndSaysSo) {
   lose(scratch_ / "again");
 }
 
+// Whoever applies a rules file first has its records in the log, then says so in admin/: a copy must not know only the latter.
+TEST_F(RemoteCheckpointsTest, AdminIsNeverNewerThanTheLog) {
+  serve(scratch_ / "data");
+  deploy(*lane_, std::string(test_support::kPayments) + kFolder);
+  feed(*lane_, 0, 20);
+  ASSERT_TRUE(seal_and_upload().ok());
+  const uint64_t base = lane_->sequencer().numbers().log_end;
+  std::atomic<bool> done{false};
+  std::thread both([&] {
+    for (int i = 0; i < 100; ++i) {
+      submit(*lane_, payment("q" + std::to_string(i), "c1", "1", 60 + i));
+      EXPECT_TRUE(admin_->add_sink({0, "sink" + std::to_string(i), false, "spec"}).ok());
+    }
+    done = true;
+  });
+  auto store = open_backup();
+  int uploads = 0;
+  for (bool last = false; !last; ++uploads) {
+    last = done;
+    const cep::Status uploaded = remote_->upload();
+    EXPECT_TRUE(uploaded.ok()) << uploaded.error().message;
+    if (!uploaded.ok()) break;
+    const state::RemoteManifest manifest = state::find_remote(*store, "")->manifest;
+    uint64_t sinks = 0;
+    const auto bytes = store->get(manifest.admin.name);
+    EXPECT_TRUE(bytes.ok());
+    EXPECT_TRUE(state::visit_rows(*bytes, [&](const std::string& table, std::string_view, std::string_view) {
+      sinks += table == "sink" ? 1 : 0;
+      return cep::ok_status();
+    }).ok());
+    EXPECT_GE(manifest.log_end, base + sinks) << "upload " << uploads;
+  }
+  both.join();
+  EXPECT_GT(uploads, 1);
+  lose(scratch_ / "data");
+}
+
+TEST_F(RemoteCheckpointsTest, APlaceThatIsNotThereIsNotMade) {
+  serve(scratch_ / "data");
+  deploy(*lane_, std::string(test_support::kPayments) + kFolder);
+  feed(*lane_, 0, 20);
+  ASSERT_TRUE(seal_and_upload().ok());
+  remote_->stop();
+  close();
+  admin_.reset();
+  fs::rename(scratch_ / "backup", scratch_ / "unmounted");
+  const auto missing = RemoteCheckpoints::open(options_, [this] { return ++now_; }, log_);
+  ASSERT_FALSE(missing.ok());
+  EXPECT_EQ(missing.error().code, "remote_missing");
+  EXPECT_FALSE(fs::exists(scratch_ / "backup"));
+  fs::create_directory(scratch_ / "backup");      // the place where it is mounted else
+  auto remote = RemoteCheckpoints::open(options_, [this] { return ++now_; }, log_);
+  ASSERT_TRUE(remote.ok());
+  EXPECT_EQ((*remote)->claim(scratch_ / "data", {.sequence = 1'000, .log_end = 1'000}).error().code, "remote_missing");
+  fs::remove_all(scratch_ / "backup");
+  fs::rename(scratch_ / "unmounted", scratch_ / "backup");
+  EXPECT_EQ((*remote)->claim(scratch_ / "data", {.sequence = 1'000, .log_end = 19}).error().code, "remote_taken") << "a snapshot";
+  remote->reset();
+  serve(scratch_ / "data");
+  lose(scratch_ / "data");
+}
+
 TEST_F(RemoteCheckpointsTest, ARestoreThatMeetsDamageLeavesNoDataDirectory) {
   serve(scratch_ / "data");
   deploy(*lane_, std::string(test_support::kPayments) + kFolder);
@@ -263,10 +330,11 @@ TEST_F(RemoteCheckpointsTest, ARestoreThatMeetsDamageLeavesNoDataDirectory) {
   ASSERT_TRUE(seal_and_upload().ok());
   lose(scratch_ / "data");
   auto store = open_backup();
-  const state::RemoteManifest manifest = *state::find_remote(*store, "");
+  const state::RemoteFound found = *state::find_remote(*store, "");
+  const state::RemoteManifest& manifest = found.manifest;
   const std::string damaged = scratch_ / "backup/" + manifest.admin.name;      // the last object that is read
   fs::resize_file(damaged, manifest.admin.bytes - 1);
-  const cep::Status refused = state::restore_remote(*store, *files_, manifest, scratch_ / "again", "", random_identity());
+  const cep::Status refused = state::restore_remote(*store, *files_, found, scratch_ / "again", "", random_identity());
   ASSERT_FALSE(refused.ok());
   EXPECT_EQ(refused.error().code, "damaged");
   std::vector<std::string> notes;
@@ -275,7 +343,7 @@ TEST_F(RemoteCheckpointsTest, ARestoreThatMeetsDamageLeavesNoDataDirectory) {
   auto lane = Lane::open(std::move(options), [this] { return now_.load(); }, notes);
   ASSERT_FALSE(lane.ok());
   EXPECT_EQ(lane.error().code, "foreign_data");
-  EXPECT_EQ(state::restore_remote(*store, *files_, manifest, scratch_ / "again", "", random_identity()).error().code, "not_empty");
+  EXPECT_EQ(state::restore_remote(*store, *files_, found, scratch_ / "again", "", random_identity()).error().code, "not_empty");
 }
 
 }  // namespace

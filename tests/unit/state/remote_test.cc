@@ -38,7 +38,7 @@ class RemoteTest : public ::testing::Test {
   }
   cep::Result<RemoteOwner> claim(const std::string& data = kData, uint8_t fresh = 1, RemoteKeep keep = {}) {
     EXPECT_TRUE(files_->make_dirs(data).ok() || files_->crashed());
-    return RemoteOwner::claim(*store_, *files_, data, id_of(fresh), keep, kNow);
+    return RemoteOwner::claim(*store_, *files_, data, place_, id_of(fresh), keep, ++now_);
   }
   // An object of its own for every text.
   cep::Result<RemoteObject> put(const std::string& text, cep::TimeUs when = kNow) {
@@ -60,6 +60,22 @@ class RemoteTest : public ::testing::Test {
     return owner.publish(std::move(manifest));
   }
 
+  void copy_identity(const std::string& from, const std::string& to) {
+    auto source = files_->open(from + "/REMOTE", OpenMode::kRead);
+    ASSERT_TRUE(source.ok());
+    std::string bytes(*(*source)->size(), '\0');
+    ASSERT_TRUE((*source)->read_at(0, bytes.data(), bytes.size()).ok());
+    ASSERT_TRUE(files_->make_dirs(to).ok());
+    (void)files_->remove(to + "/REMOTE");
+    auto target = files_->open(to + "/REMOTE", OpenMode::kCreateNew);
+    ASSERT_TRUE(target.ok());
+    ASSERT_TRUE((*target)->write_at(0, bytes).ok());
+  }
+
+  RemoteIdentity restored() { return {.owner = id_of(3), .is_claimed = true, .restored_from = find_remote(*store_, "")->current}; }
+
+  cep::TimeUs now_ = kNow;
+  LocalPlace place_{.sequence = std::nullopt, .log_end = 1'000};
   std::unique_ptr<FaultyFileSystem> files_ = std::make_unique<FaultyFileSystem>(1);
   std::unique_ptr<ObjectStore> store_;
 };
@@ -141,9 +157,9 @@ TEST_F(RemoteTest, TheOlderOfTwoOwnersIsFenced) {
   EXPECT_NE(refused.error().message.find("epoch 2"), std::string::npos) << refused.error().message;
   EXPECT_EQ(older->check().error().code, "fenced");
   EXPECT_EQ(older->sweep(kNow + cep::kDay).error().code, "fenced");
-  EXPECT_EQ(find_remote(*store_, "")->sequence, 1u);
+  EXPECT_EQ(find_remote(*store_, "")->manifest.sequence, 1u);
   ASSERT_TRUE(publish(*younger, 3, kNow + 2).ok());
-  EXPECT_EQ(find_remote(*store_, "")->sequence, 3u);
+  EXPECT_EQ(find_remote(*store_, "")->manifest.sequence, 3u);
 }
 
 TEST_F(RemoteTest, AnotherDirectoryMustHaveBeenRestoredFromWhatIsThereNow) {
@@ -154,28 +170,103 @@ TEST_F(RemoteTest, AnotherDirectoryMustHaveBeenRestoredFromWhatIsThereNow) {
   ASSERT_TRUE(publish(*second, 1).ok());
   EXPECT_EQ(claim("/first", 1).error().code, "remote_taken");
   EXPECT_EQ(claim("/third", 3).error().code, "remote_taken");
-  const uint64_t revision = (*read_current(*store_))->revision;
-  ASSERT_TRUE(write_identity(*files_, "/third", {id_of(3), revision}).ok());
+  ASSERT_TRUE(write_identity(*files_, "/third", restored()).ok());
   ASSERT_TRUE(publish(*second, 2, kNow + 1).ok());
   const auto stale = claim("/third", 3);
   ASSERT_FALSE(stale.ok()) << "what was uploaded since would be lost";
-  EXPECT_NE(stale.error().message.find("was restored before that"), std::string::npos) << stale.error().message;
-  ASSERT_TRUE(write_identity(*files_, "/third", {id_of(3), revision + 1}).ok());
+  EXPECT_NE(stale.error().message.find("was restored from others, or before"), std::string::npos) << stale.error().message;
+  ASSERT_TRUE(write_identity(*files_, "/third", restored()).ok());
   auto third = claim("/third", 3);
   ASSERT_TRUE(third.ok()) << third.error().message;
   EXPECT_TRUE(claim("/third", 3).ok()) << "a second start of the directory that has taken over";
   EXPECT_EQ(claim("/second", 2).error().code, "remote_taken") << "the old machine comes back";
 }
 
+// A snapshot of the machine, or `cp -a`: the same identity, and less than what was uploaded.
+TEST_F(RemoteTest, AnOlderCopyOfTheOwnDirectoryIsRefused) {
+  auto owner = claim("/own");
+  ASSERT_TRUE(owner.ok());
+  ASSERT_TRUE(publish(*owner, 5).ok());
+  copy_identity("/own", "/copy");
+  place_.sequence = 4;
+  EXPECT_EQ(claim("/copy").error().code, "remote_taken") << "of this epoch, and behind what was uploaded";
+  EXPECT_TRUE(owner->check().ok()) << "a refused claim fences nobody";
+  place_.sequence = std::nullopt;
+  RemoteManifest longer = *owner->newest();
+  longer.sequence = 6;
+  longer.log_end = 1'001;
+  ASSERT_TRUE(owner->publish(longer).ok());
+  EXPECT_EQ(claim("/copy").error().code, "remote_taken") << "its log is shorter";
+  place_ = {.sequence = 6, .log_end = 1'001};
+  ASSERT_TRUE(claim("/own").ok());
+  place_ = {.sequence = 100, .log_end = 9'999};
+  const auto refused = claim("/copy");
+  ASSERT_FALSE(refused.ok()) << "it does not know the claim after it";
+  EXPECT_EQ(refused.error().code, "remote_taken");
+  EXPECT_NE(refused.error().message.find("does not know the last claim"), std::string::npos) << refused.error().message;
+  EXPECT_TRUE(claim("/own").ok());
+}
+
+TEST_F(RemoteTest, ADirectoryOfOneStoreDoesNotTakeOverAnother) {
+  auto owner = claim("/own");
+  ASSERT_TRUE(owner.ok());
+  ASSERT_TRUE(publish(*owner, 1).ok());
+  ASSERT_TRUE(write_identity(*files_, "/third", restored()).ok());
+  auto other = open_object_store(*files_, "file:///other");
+  ASSERT_TRUE(other.ok());
+  std::swap(store_, *other);
+  EXPECT_EQ(claim("/third", 3).error().code, "remote_missing");
+  EXPECT_EQ(claim("/own").error().code, "remote_missing") << "as if it were not mounted";
+  EXPECT_TRUE(store_->list(kManifestFolder)->empty());
+  auto stranger = claim("/stranger", 7);
+  ASSERT_TRUE(stranger.ok());
+  ASSERT_TRUE(publish(*stranger, 1).ok());       // of the same revision as the first store
+  EXPECT_EQ(claim("/third", 3).error().code, "remote_taken");
+  ASSERT_TRUE(store_->remove(kCurrentName).ok());
+  EXPECT_EQ(claim("/fresh", 8).error().code, "damaged") << "manifests without CURRENT";
+  store_ = std::move(*other);
+  EXPECT_TRUE(claim("/third", 3).ok());
+}
+
+// Whatever the crash of the first claim: the directory may claim again, also where CURRENT was not there yet.
+TEST_F(RemoteTest, CrashAtEveryOperationOfAClaim) {
+  bool reached_the_end = false;
+  for (uint64_t at = 0; !reached_the_end; ++at) {
+    start_over(at);
+    files_->inject(at, Fault::kCrash);
+    auto first = claim();
+    reached_the_end = !files_->crashed();
+    files_->power_cut();
+    reopen();
+    auto next = claim();
+    ASSERT_TRUE(next.ok()) << next.error().message << ", operation " << at;
+    ASSERT_TRUE(publish(*next, 1).ok());
+    EXPECT_TRUE(claim().ok()) << "operation " << at;
+  }
+}
+
+TEST_F(RemoteTest, AFailedPutLeavesNoDraft) {
+  auto owner = claim();
+  ASSERT_TRUE(owner.ok());
+  ASSERT_TRUE(publish(*owner, 1).ok());
+  for (const Fault fault : {Fault::kShortWrite, Fault::kFailedSync, Fault::kDiskFull}) {
+    files_->inject(0, fault);
+    ASSERT_FALSE(put("a long text that is new", kNow + 1).ok());
+    EXPECT_EQ(store_->list(kObjectFolder)->size(), 2u);
+  }
+  EXPECT_TRUE(put("a long text that is new", kNow + 1).ok());
+}
+
 TEST_F(RemoteTest, OldManifestsGoAndTheirObjectsAfterTheGrace) {
   auto owner = claim(kData, 1, {.manifests = 2, .grace_us = cep::kHour});
   ASSERT_TRUE(owner.ok());
-  for (uint32_t sequence = 1; sequence <= 4; ++sequence) ASSERT_TRUE(publish(*owner, sequence, kNow + sequence).ok());
+  // Far apart: a manifest is old already when it is replaced, and somebody may have begun to restore from it just then.
+  for (uint32_t sequence = 1; sequence <= 4; ++sequence) ASSERT_TRUE(publish(*owner, sequence, kNow + sequence * cep::kDay).ok());
   EXPECT_EQ(store_->list(kManifestFolder)->size(), 4u);
-  EXPECT_EQ(*owner->sweep(kNow + cep::kMinute), 0u) << "somebody may be restoring from them";
-  EXPECT_EQ(store_->list(kManifestFolder)->size(), 2u);
-  EXPECT_EQ(store_->list(kObjectFolder)->size(), 8u);
-  EXPECT_EQ(*owner->sweep(kNow + 2 * cep::kHour), 4u);
+  EXPECT_EQ(*owner->sweep(kNow + 4 * cep::kDay + cep::kMinute), 2u) << "the first one went out of those kept a day ago";
+  EXPECT_EQ(store_->list(kManifestFolder)->size(), 3u) << "the second one only now";
+  EXPECT_EQ(*owner->sweep(kNow + 4 * cep::kDay + 2 * cep::kHour), 2u);
+  EXPECT_EQ(store_->list(kObjectFolder)->size(), 4u);
   auto listing = list_remote(*store_);
   ASSERT_TRUE(listing.ok());
   ASSERT_EQ(listing->manifests.size(), 2u);
