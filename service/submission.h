@@ -39,10 +39,10 @@ inline void sort_rejected(Submission& submission) {
             [](const api::RejectedRow& a, const api::RejectedRow& b) { return a.index < b.index; });
 }
 
-// How far a source has been read: a function of the log.
 // A source that time waits for, though nobody could be asked yet where it begins.
 inline constexpr uint64_t kNotPlaced = UINT64_MAX;
 
+// How far a source has been read: a function of the log.
 struct SourcePlace {
   uint64_t next = 0;                           // ordinal: where to go on; or kNotPlaced
   bool has_last = false;                       // of the last row in the log:
